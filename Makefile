@@ -1,0 +1,46 @@
+# Each target sets up .venv by itself on a fresh machine with Python 3.11 or 3.12; set-up that is done is not repeated.
+SHELL  := /bin/bash
+PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3,$(shell command -v $(p) 2>/dev/null)))
+BIN    := .venv/bin
+STAMP  := .venv/.complete
+DEMO   := configs/mini/two-tower_mini-pedes.py
+OUT    := work_dirs/demo
+JOBS   ?= 2
+
+.PHONY: help venv demo test lint bench clean
+help:
+	@echo "make demo    data, training, evaluation and pictures on MiniPEDES (no download but the packages)"
+	@echo "make test    the test suite          make lint    ruff and mypy"
+	@echo "make bench   all benchmarks as JSON  make venv    only the set-up"
+
+venv: $(STAMP)
+
+$(STAMP): setup.cfg pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
+	  { echo "Python 3.11 or 3.12 is needed, $(PYTHON) is another: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv || \
+	  { rm -rf .venv; echo "python -m venv failed. On Debian: apt-get install python3-venv"; exit 1; }
+	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e '.[dev]'
+	# mmengine asks for opencv-python, which needs a display's libraries; the headless build has the same module.
+	$(BIN)/pip uninstall -q -y opencv-python 2>/dev/null
+	$(BIN)/pip install --disable-pip-version-check -q --no-deps --force-reinstall -c constraints.txt opencv-python-headless
+	@touch $@
+
+demo: $(STAMP)
+	$(BIN)/python tools/train.py $(DEMO) --work-dir $(OUT) --resume auto
+	$(BIN)/python tools/visualize.py samples $(DEMO) --out $(OUT)/pictures/mini-pedes.png
+	$(BIN)/python tools/visualize.py retrieval $(DEMO) $(OUT)/best.pth --out $(OUT)/pictures/retrieval.png
+	$(BIN)/python tools/visualize.py curves $(OUT) --out $(OUT)/pictures/training.png
+	@echo; echo "Pictures: $(OUT)/pictures/    Record: $(OUT)/record/record.json"
+
+test: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+lint: $(STAMP)
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+bench: $(STAMP)
+	@for script in benchmarks/[a-z]*.py; do echo "$$script"; $(BIN)/python $$script --json || exit 1; done
+
+clean:
+	rm -rf .venv work_dirs data build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,3 @@
+"""CUHK-PEDES."""
+
+data = dict(dataset=dict(type="CUHKPEDES"))

@@ -1,0 +1,3 @@
+"""RSTPReid."""
+
+data = dict(dataset=dict(type="RSTPReid"))

@@ -1,0 +1,8 @@
+"""CLIP ViT-B/16 fine-tuned with InfoNCE on CUHK-PEDES, 1 GPU, batch 64, 60 epochs."""
+
+_base_ = [
+    "../_base_/recipe/irra.py",
+    "../_base_/data/cuhk-pedes.py",
+    "../_base_/model/clip-vit-b16.py",
+    "../_base_/schedule/adam_irra_60e.py",
+]

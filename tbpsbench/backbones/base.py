@@ -1,0 +1,62 @@
+"""What an encoder promises: tokens, one pooled vector, and on request the attention of its last block.
+
+Shapes: B batch, L image or text tokens, D width of the encoder's output.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from tbpsbench.types import Tokens
+
+
+@dataclass
+class Encoded:
+    """Output of an encoder.
+
+    Attributes:
+        tokens_BLD: all tokens, after the last norm and projection.
+        pooled_BD: the vector that stands for the whole image or text.
+        mask_BL: bool, True on real tokens; None where all are.
+        prefix: number of leading tokens that are not patches or words (1 for a CLS token); disentanglers drop them.
+        attention_BLL: attention of the last block, averaged over heads; None unless asked for.
+    """
+
+    tokens_BLD: Tensor
+    pooled_BD: Tensor
+    mask_BL: Tensor | None = None
+    prefix: int = 0
+    attention_BLL: Tensor | None = None
+
+
+class ImageEncoder(nn.Module, ABC):
+    """Base of the slot IMAGE_ENCODERS.
+
+    Attributes:
+        dim: D, width of tokens and pooled vector.
+    """
+
+    dim: int
+
+    @abstractmethod
+    def forward(self, image_B3HW: Tensor, *, need_attention: bool = False) -> Encoded:
+        """Encode normalised float images of the size the encoder was built for."""
+
+
+class TextEncoder(nn.Module, ABC):
+    """Base of the slot TEXT_ENCODERS; one instance encodes all roles (query, identity, clothing).
+
+    Attributes:
+        dim: D, width of tokens and pooled vector.
+        max_length: longest text in tokens, special tokens included.
+    """
+
+    dim: int
+    max_length: int
+
+    @abstractmethod
+    def forward(self, tokens: Tokens, *, need_attention: bool = False) -> Encoded:
+        """Encode `tokens.ids` (B, T), T <= max_length."""

@@ -1,0 +1,58 @@
+"""Built-in names and the files they live in; nothing here is imported until a config asks for it."""
+
+from __future__ import annotations
+
+BUILTINS: dict[str, dict[str, str]] = {
+    "IMAGE_ENCODERS": {
+        "ViT": "tbpsbench.backbones.vit:ViT",
+        "CLIPImage": "tbpsbench.backbones.clip_image:CLIPImage",
+    },
+    "TEXT_ENCODERS": {
+        "CLIPText": "tbpsbench.backbones.clip_text:CLIPText",
+        "BERT": "tbpsbench.backbones.bert:BERT",
+    },
+    "HEADS": {
+        "GlobalHead": "tbpsbench.heads.global_head:GlobalHead",
+    },
+    "LOSSES": {
+        "InfoNCE": "tbpsbench.losses.infonce:InfoNCE",
+    },
+    "BALANCERS": {
+        "Fixed": "tbpsbench.balancers.fixed:Fixed",
+    },
+    "PARAM_GROUPS": {
+        "PatternGroups": "tbpsbench.engine.pattern_groups:PatternGroups",
+    },
+    "DATASETS": {
+        "CUHKPEDES": "tbpsbench.data.cuhk_pedes:CUHKPEDES",
+        "ICFGPEDES": "tbpsbench.data.icfg_pedes:ICFGPEDES",
+        "RSTPReid": "tbpsbench.data.rstp_reid:RSTPReid",
+        "UFine6926": "tbpsbench.data.ufine6926:UFine6926",
+        "MiniPEDES": "tbpsbench.data.mini_pedes:MiniPEDES",
+    },
+    "CAPTION_SOURCES": {
+        "human": "tbpsbench.captions.human:Human",
+    },
+    "TRANSFORMS": {
+        "HorizontalFlip": "tbpsbench.data.transforms.flip:HorizontalFlip",
+        "PadCrop": "tbpsbench.data.transforms.pad_crop:PadCrop",
+        "ColorJitter": "tbpsbench.data.transforms.color_jitter:ColorJitter",
+        "Normalize": "tbpsbench.data.transforms.normalize:Normalize",
+        "RandomErasing": "tbpsbench.data.transforms.erasing:RandomErasing",
+        "RandomResizedCrop": "tbpsbench.data.transforms.random_resized_crop:RandomResizedCrop",
+    },
+    "TOKENIZERS": {
+        "CLIPBPE": "tbpsbench.data.tokenizers.clip_bpe:CLIPBPE",
+        "WordPiece": "tbpsbench.data.tokenizers.wordpiece:WordPiece",
+    },
+    "SAMPLERS": {
+        "Shuffle": "tbpsbench.data.samplers.shuffle:Shuffle",
+        "IdentityBalanced": "tbpsbench.data.samplers.identity_balanced:IdentityBalanced",
+    },
+    "METRICS": {
+        "RecallAtK": "tbpsbench.metrics.recall:RecallAtK",
+        "MeanAP": "tbpsbench.metrics.mean_ap:MeanAP",
+        "MeanINP": "tbpsbench.metrics.mean_inp:MeanINP",
+        "TrapezoidalAP": "tbpsbench.metrics.trapezoidal_ap:TrapezoidalAP",
+    },
+}

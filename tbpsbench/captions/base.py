@@ -1,0 +1,24 @@
+"""What a caption source promises: the texts that a data set is trained and searched with."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tbpsbench.data.annotations import Annotations
+    from tbpsbench.data.base import PersonSearchDataset
+
+
+class CaptionSource(ABC):
+    """Base of the slot CAPTION_SOURCES. Generation and training are separate processes; the file is the contract.
+
+    Attributes:
+        name: name of the annotation file, without its suffix.
+    """
+
+    name: str
+
+    @abstractmethod
+    def load(self, dataset: PersonSearchDataset) -> Annotations:
+        """The data set's images with this source's captions in the role "query"."""

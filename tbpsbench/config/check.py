@@ -1,0 +1,231 @@
+"""The static check: everything wrong with a config, at once, before any data is read."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from importlib import metadata
+from typing import Any
+
+from tbpsbench import plugins, registry
+from tbpsbench.arguments import did_you_mean
+from tbpsbench.config.load import Config
+from tbpsbench.config.schema import (
+    REQUIRED,
+    SECTIONS,
+    TOP_LEVEL,
+    components,
+    optimizer_names,
+    optimizer_parameters,
+    with_defaults,
+)
+from tbpsbench.errors import ConfigError, RegistryError
+from tbpsbench.registration import Entry, Problem, argument_problems
+
+BATCH_FIELDS = ("image", "pid", "image_id", "caption_id", "sample_index", "pair_weight")
+ENCODED = ("tokens", "pooled", "mask", "attention")
+DESCRIPTION_ROLES = ("identity", "clothing", "description")
+SMALLEST = {
+    "schedule.max_epochs": 1,
+    "data.batch_size": 1,
+    "data.num_workers": 0,
+    "evaluation.interval": 1,
+    "evaluation.batch_size": 1,
+    "runtime.accumulate": 1,
+}
+
+
+def check(config: Config) -> list[Problem]:
+    """All problems of a config; an empty list means that it can be built as far as can be told without data."""
+    found = [*_top_level(config.values), *_plugins(config.values), *_sections(config.values)]
+    usable = {id(value): _component(path, slot, value) for path, slot, value in _safe_components(config.values)}
+    for problems in usable.values():
+        found += problems
+    found += _optimizer(config.values.get("optimizer"))
+    if not found:
+        found += _selection(config.values)
+        found += _wiring(with_defaults(config.values))
+    return found
+
+
+def require_valid(config: Config) -> None:
+    """Raise one ConfigError that lists every problem.
+
+    Raises:
+        ConfigError: laid out as `path  message`, with the fix below each message.
+    """
+    if found := check(config):
+        raise ConfigError(report(config, found))
+
+
+def report(config: Config, found: list[Problem]) -> str:
+    """The problems as a table for people, with the place where each value was written."""
+    width = min(max(len(problem.path) for problem in found), 44)
+    lines = [f"{config.path}: {len(found)} problem{'s' * (len(found) > 1)}", ""]
+    for problem in found:
+        origin = config.origins.get(tuple(problem.path.split(".")), "")
+        lines.append(f"  {problem.path:<{width}}  {problem.message}")
+        lines += [f"  {'':<{width}}  {line}" for line in problem.hint.splitlines()]
+        if origin:
+            lines.append(f"  {'':<{width}}  (written at {origin})")
+    return "\n".join(lines)
+
+
+def _top_level(values: Mapping[str, Any]) -> Iterator[Problem]:
+    for key in values:
+        if key not in TOP_LEVEL:
+            yield Problem(
+                key,
+                f"a config has no section {key!r}.{did_you_mean(key, TOP_LEVEL)}",
+                f"Sections: {', '.join(TOP_LEVEL)}",
+            )
+    for key in REQUIRED:
+        if key not in values:
+            yield Problem(key, f"the section {key!r} is missing; inherit it from configs/_base_ or write it.")
+    seed = values.get("seed", 0)
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+        yield Problem("seed", f"seed is {seed!r}, expected an int from 0 to 4294967295")
+    if not isinstance(values.get("hooks") or {}, Mapping):
+        yield Problem("hooks", "hooks is a dict of named hooks: hooks=dict(name=dict(type='...'))")
+
+
+def _plugins(values: Mapping[str, Any]) -> Iterator[Problem]:
+    wanted = values.get("plugins", [])
+    if not isinstance(wanted, list | tuple) or not all(isinstance(name, str) for name in wanted):
+        yield Problem("plugins", f"plugins is a list of names, got {wanted!r}")
+        return
+    loaded = {plugin.name: plugin for plugin in plugins.load_all()}
+    for name in wanted:
+        if name not in loaded:
+            near = did_you_mean(name, loaded)
+            yield Problem(
+                "plugins",
+                f"this config needs the plug-in {name!r}, which is not installed.{near}",
+                f"Install it, e.g. pip install ./plugins/{name}   (installed: {', '.join(loaded) or 'none'})",
+            )
+        elif loaded[name].error:
+            yield Problem("plugins", f"the plug-in {name!r} is installed but failed to load: {loaded[name].error}")
+
+
+def _sections(values: Mapping[str, Any]) -> Iterator[Problem]:
+    for name, section in SECTIONS.items():
+        if name not in values:
+            continue
+        if not isinstance(values[name], Mapping):
+            yield Problem(name, f"{name} is a dict, got {values[name]!r}")
+            continue
+        parameters = dict(inspect.signature(section).parameters)
+        entry: Entry[Any] = Entry(section, f"tbpsbench/config/schema.py, {section.__name__}", parameters=parameters)
+        yield from argument_problems(entry, {"type": None, **values[name]}, name, set(), name)
+        if name == "model" and values[name].get("type", "PersonSearchModel") != "PersonSearchModel":
+            yield Problem("model.type", f"there is one model, PersonSearchModel; got {values[name]['type']!r}")
+        for key in ("heads", "losses"):
+            if name == "model" and not isinstance(values[name].get(key, {}), Mapping):
+                yield Problem(f"model.{key}", f"{key} are named: {key}=dict(name=dict(type='...'))")
+    for place, smallest in SMALLEST.items():
+        section_name, key = place.split(".")
+        value = (values.get(section_name) or {}).get(key) if isinstance(values.get(section_name), Mapping) else None
+        if isinstance(value, int) and value < smallest:
+            yield Problem(place, f"{place} is {value}, expected at least {smallest}")
+
+
+def _safe_components(values: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
+    for path, slot, value in components(values):
+        if path == ("data", "captions") and isinstance(value, str):
+            value = {"type": value}
+        yield path, slot, value
+
+
+def _component(path: tuple[str, ...], slot: Any, value: Any) -> list[Problem]:
+    return slot.problems(value, ".".join(path))
+
+
+def _optimizer(value: Any) -> Iterator[Problem]:
+    if value is None:
+        return
+    import torch
+
+    if not isinstance(value, Mapping) or not isinstance(value.get("type"), str):
+        yield Problem("optimizer", "an optimizer is written dict(type='AdamW', lr=1e-4, ...)")
+        return
+    known = optimizer_names()
+    if value["type"] not in known:
+        message = f"no optimizer is called {value['type']!r}.{did_you_mean(value['type'], known)}"
+        yield Problem("optimizer.type", message, f"Known optimizers (torch.optim): {', '.join(known)}")
+        return
+    cls, parameters = getattr(torch.optim, value["type"]), optimizer_parameters(value["type"])
+    entry: Entry[Any] = Entry(cls, f"torch.optim.{value['type']}", parameters=parameters)
+    yield from argument_problems(entry, value, "optimizer", set(), value["type"])
+    if not isinstance(value.get("lr"), int | float):
+        yield Problem("optimizer.lr", "the learning rate is a number", f"got {value.get('lr')!r}")
+
+
+def _selection(values: Mapping[str, Any]) -> Iterator[Problem]:
+    evaluation = values.get("evaluation") or {}
+    known = ("standard", "clothes-change", "without-captioned-image")
+    for name in evaluation.get("protocols", ()):
+        if name not in known:
+            message = f"no protocol is called {name!r}.{did_you_mean(name, known)}"
+            yield Problem("evaluation.protocols", message, f"Known protocols: {', '.join(known)}")
+
+
+def _wiring(values: Mapping[str, Any]) -> Iterator[Problem]:
+    """Losses, heads and fusers whose inputs nobody makes."""
+    model = values["model"]
+    available = {f"image.{name}" for name in (*ENCODED, "patches")} | set(BATCH_FIELDS)
+    roles = ("query", *(DESCRIPTION_ROLES if values["data"]["descriptions"] else ()))
+    available |= {f"text.{role}.{name}" for role in roles for name in ENCODED}
+    if values["data"]["masked_tokens"]:
+        available |= {"masked_tokens"}
+    order: list[tuple[str, Any, Any]] = []
+    for key, slot in (("disentangler", registry.DISENTANGLERS), ("fuser", registry.FUSERS)):
+        if model[key] is not None:
+            order.append((f"model.{key}", slot, model[key]))
+    order += [(f"model.heads.{name}", registry.HEADS, value) for name, value in model["heads"].items()]
+    order += [(f"model.losses.{name}", registry.LOSSES, value) for name, value in model["losses"].items()]
+    if not model["heads"]:
+        yield Problem("model.heads", "a model needs at least one head to be searched with.")
+    if not model["losses"]:
+        yield Problem("model.losses", "a model needs at least one loss to be trained with.")
+    for path, slot, value in order:
+        entry = slot.entry(value["type"], path)
+        for feature in entry.resolve(entry.requires, value):
+            if feature not in available:
+                yield Problem(path, _missing(feature, model), _remedy(feature, path, sorted(available)))
+        available |= set(entry.resolve(entry.provides, value))
+        if path.startswith("model.heads."):
+            available |= {f"{path.removeprefix('model.')}.{side}" for side in ("image", "text")}
+
+
+def _missing(feature: str, model: Mapping[str, Any]) -> str:
+    unset = [f"model.{key} is None" for key in ("disentangler", "fuser") if model[key] is None]
+    why = f": {', '.join(unset)}" if unset and "." not in feature else ""
+    return f"needs the feature {feature!r}, which nothing provides{why}."
+
+
+def _remedy(feature: str, path: str, available: list[str]) -> str:
+    if feature.startswith("text."):
+        role = feature.split(".")[1]
+        if role in DESCRIPTION_ROLES:
+            return f"Texts with the role {role!r} come from data.descriptions (an annotation file's name); set it."
+    makers = []
+    for slot in (registry.DISENTANGLERS, registry.FUSERS):
+        for name in slot.names():
+            try:
+                entry = slot.entry(name)
+            except RegistryError:
+                continue
+            if feature in entry.resolve(entry.provides, {}):
+                makers.append(name)
+    if makers:
+        remove = f" or remove the loss with {path}=None" if path.startswith("model.losses.") else ""
+        return f"{' and '.join(makers)} provide{'s' * (len(makers) == 1)} it{remove}."
+    return f"Available: {', '.join(available)}"
+
+
+def installed_version(distribution: str) -> str:
+    """Version of an installed package, or "absent"."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return "absent"

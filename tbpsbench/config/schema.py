@@ -1,0 +1,243 @@
+"""The shape of every config: sections, their keys, and which slot a place belongs to.
+
+A section's keys are the constructor arguments of its dataclass here: unknown, missing and wrongly typed keys are
+found by the same check that finds them in a component.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from tbpsbench import registry
+from tbpsbench.registration import Registry
+
+
+@dataclass
+class DataSection:
+    """`data`: what is read and how it becomes batches.
+
+    Attributes:
+        dataset: a DATASETS component.
+        captions: a CAPTION_SOURCES component, or its bare name: the query captions.
+        descriptions: name of an annotation file with texts made from the images (roles identity, clothing), or None.
+        tokenizer: a TOKENIZERS component.
+        size: height and width of the images in pixels.
+        interpolation: how images are resized.
+        mean, std: per channel, of pixel values scaled to 0..1.
+        transforms: TRANSFORMS components for training, in order; evaluation only normalises.
+        sampler: a SAMPLERS component.
+        batch_size: training pairs per step, over all processes.
+        num_workers: loader processes.
+        masked_tokens: draw masked tokens for a masked-language-modelling loss.
+        text_noise: probability that a token of a training caption is masked, replaced or deleted (RDE: 0.2).
+        noise: share of training captions that are shuffled (0..1), or a file with a permutation.
+        cache_dir: where decoded images are kept; default below the data set's root.
+    """
+
+    dataset: dict[str, Any]
+    tokenizer: dict[str, Any]
+    size: tuple[int, int]
+    batch_size: int
+    captions: str | dict[str, Any] = "human"
+    descriptions: str | None = None
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+    mean: tuple[float, float, float] = (0.48145466, 0.4578275, 0.40821073)
+    std: tuple[float, float, float] = (0.26862954, 0.26130258, 0.27577711)
+    transforms: list[dict[str, Any]] = field(default_factory=list)
+    sampler: dict[str, Any] = field(default_factory=lambda: {"type": "Shuffle"})
+    num_workers: int = 2
+    masked_tokens: bool = False
+    text_noise: float = 0.0
+    noise: float | str | None = None
+    cache_dir: str | None = None
+
+
+@dataclass
+class ModelSection:
+    """`model`: the slots of PersonSearchModel."""
+
+    image_encoder: dict[str, Any]
+    text_encoder: dict[str, Any]
+    heads: dict[str, dict[str, Any]]
+    losses: dict[str, dict[str, Any] | None]
+    disentangler: dict[str, Any] | None = None
+    fuser: dict[str, Any] | None = None
+    balancer: dict[str, Any] = field(default_factory=lambda: {"type": "Fixed"})
+    cut_texts: bool = True
+    type: Literal["PersonSearchModel"] = "PersonSearchModel"
+
+
+@dataclass
+class ScheduleSection:
+    """`schedule`: how long, and the learning rate over time (a factor of each group's rate).
+
+    Attributes:
+        max_epochs: epochs.
+        type: after the warm-up: cosine to `min_factor`, constant, or multistep.
+        warmup_epochs, warmup_factor: linear from the factor to 1.
+        min_factor: where the cosine ends.
+        milestones, gamma: multistep: multiply by gamma at each milestone (epochs).
+        per: change the rate every "epoch" (IRRA) or every "iteration".
+    """
+
+    max_epochs: int
+    type: Literal["cosine", "constant", "multistep"] = "cosine"
+    warmup_epochs: float = 0.0
+    warmup_factor: float = 0.1
+    min_factor: float = 0.0
+    milestones: tuple[int, ...] = ()
+    gamma: float = 0.1
+    per: Literal["epoch", "iteration"] = "epoch"
+
+
+@dataclass
+class EvaluationSection:
+    """`evaluation`: what is measured, when, and how the checkpoint is chosen.
+
+    Attributes:
+        selection: "val" keeps the best epoch on validation, "last" the last, "test" the best on test (a badge).
+        interval: epochs between validations.
+        metric: what "best" means; a key of the result.
+        ties: rule for equal similarities (protocol.md section 2).
+        metrics: METRICS components.
+        protocols: "standard", "clothes-change", "without-captioned-image".
+        both_directions: also image -> text.
+        gallery_texts: name of the annotation file whose texts the gallery side may use, or None (track gallery-text).
+        batch_size: images or texts per forward pass.
+        skip_unmatched: leave out queries without a match instead of refusing; the number is reported.
+        allow_leak: go on where the leak guard refuses; brands the record.
+    """
+
+    selection: Literal["val", "last", "test"] = "val"
+    interval: int = 1
+    metric: str = "R@1"
+    ties: Literal["pessimistic", "stable", "optimistic", "expected"] = "pessimistic"
+    metrics: list[dict[str, Any]] = field(
+        default_factory=lambda: [{"type": "RecallAtK"}, {"type": "MeanAP"}, {"type": "MeanINP"}]
+    )
+    protocols: tuple[str, ...] = ("standard",)
+    both_directions: bool = False
+    gallery_texts: str | None = None
+    batch_size: int = 256
+    skip_unmatched: bool = False
+    allow_leak: bool = False
+
+
+@dataclass
+class RuntimeSection:
+    """`runtime`: how the machine is used.
+
+    Attributes:
+        amp: "bf16" or "fp16" autocast; None trains in float32.
+        accumulate: batches per optimiser step.
+        clip_grad_norm: largest norm of the gradient, or None.
+        threads: CPU threads of torch; None leaves torch's choice.
+        compile: torch.compile the encoders.
+        deterministic: refuse operations that differ from run to run.
+        log_interval: steps between log lines.
+    """
+
+    amp: Literal["bf16", "fp16"] | None = None
+    accumulate: int = 1
+    clip_grad_norm: float | None = None
+    threads: int | None = None
+    compile: bool = False
+    deterministic: bool = True
+    log_interval: int = 10
+
+
+SECTIONS: dict[str, type] = {
+    "data": DataSection,
+    "model": ModelSection,
+    "schedule": ScheduleSection,
+    "evaluation": EvaluationSection,
+    "runtime": RuntimeSection,
+}
+TOP_LEVEL = (*SECTIONS, "optimizer", "param_groups", "hooks", "seed", "plugins", "name")
+REQUIRED = ("data", "model", "optimizer", "schedule")
+
+# Place -> slot; "*" stands for any name in a dict or any position in a list.
+SLOT_PLACES: dict[tuple[str, ...], Registry[Any]] = {
+    ("data", "dataset"): registry.DATASETS,
+    ("data", "captions"): registry.CAPTION_SOURCES,
+    ("data", "tokenizer"): registry.TOKENIZERS,
+    ("data", "transforms", "*"): registry.TRANSFORMS,
+    ("data", "sampler"): registry.SAMPLERS,
+    ("model", "image_encoder"): registry.IMAGE_ENCODERS,
+    ("model", "text_encoder"): registry.TEXT_ENCODERS,
+    ("model", "heads", "*"): registry.HEADS,
+    ("model", "disentangler"): registry.DISENTANGLERS,
+    ("model", "fuser"): registry.FUSERS,
+    ("model", "losses", "*"): registry.LOSSES,
+    ("model", "balancer"): registry.BALANCERS,
+    ("evaluation", "metrics", "*"): registry.METRICS,
+    ("param_groups",): registry.PARAM_GROUPS,
+    ("hooks", "*"): registry.HOOKS,
+}
+
+
+def optimizer_names() -> list[str]:
+    """Names of torch.optim's optimisers."""
+    import torch
+
+    known = {n for n, c in vars(torch.optim).items() if isinstance(c, type) and issubclass(c, torch.optim.Optimizer)}
+    return sorted(known - {"Optimizer"})
+
+
+def optimizer_parameters(name: str) -> Mapping[str, inspect.Parameter]:
+    """Arguments of an optimiser besides the parameters that it optimises; none for an unknown name."""
+    import torch
+
+    if name not in optimizer_names():
+        return {}
+    return dict(list(inspect.signature(getattr(torch.optim, name).__init__).parameters.items())[2:])
+
+
+def slot_at(path: tuple[str, ...]) -> Registry[Any] | None:
+    """The slot that a place in a config belongs to, or None."""
+    for pattern, slot in SLOT_PLACES.items():
+        if len(pattern) == len(path) and all(p in ("*", key) for p, key in zip(pattern, path, strict=True)):
+            return slot
+    return None
+
+
+def components(values: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Registry[Any], Any]]:
+    """Every component of a config that is set: (place, slot, its value)."""
+    for pattern, slot in SLOT_PLACES.items():
+        yield from _expand(values, pattern, (), slot)
+
+
+def _expand(
+    value: Any, pattern: tuple[str, ...], path: tuple[str, ...], slot: Registry[Any]
+) -> Iterator[tuple[tuple[str, ...], Registry[Any], Any]]:
+    if not pattern:
+        if value is not None:
+            yield path, slot, value
+        return
+    head, rest = pattern[0], pattern[1:]
+    if head == "*" and isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _expand(item, rest, (*path, str(index)), slot)
+    elif isinstance(value, Mapping):
+        for key in list(value) if head == "*" else [head] * (head in value):
+            yield from _expand(value[key], rest, (*path, key), slot)
+
+
+def with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The config with every section's defaults filled in; what the engine reads."""
+    filled: dict[str, Any] = dict(values)
+    for name, section in SECTIONS.items():
+        filled[name] = vars(section(**values.get(name, {})))
+    captions = filled["data"]["captions"]
+    if isinstance(captions, str):
+        filled["data"]["captions"] = {"type": captions}
+    for name in ("losses", "heads"):
+        filled["model"][name] = {key: value for key, value in filled["model"][name].items() if value is not None}
+    filled.setdefault("param_groups", None)
+    filled["hooks"] = {key: value for key, value in (values.get("hooks") or {}).items() if value is not None}
+    filled.setdefault("seed", 0)
+    filled.setdefault("plugins", [])
+    return filled

@@ -1,0 +1,67 @@
+"""What a data set promises: it turns its official release into our annotation file, and loads annotation files."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+
+from tbpsbench.data.annotations import Annotations, read_annotations
+from tbpsbench.errors import DataError
+
+Expected = Mapping[str, Mapping[str, int]]
+
+
+class PersonSearchDataset(ABC):
+    """Base of the slot DATASETS.
+
+    Args:
+        root: folder of the data set; the annotation files lie directly in it, one per caption source.
+
+    Attributes:
+        name: as the literature writes it.
+        annotation_files: official file names that `prepare` accepts, in order of preference.
+        expected: official counts per split, {"train": {"ids": ..., "images": ..., "captions": ...}}; None if unknown.
+    """
+
+    name: ClassVar[str]
+    annotation_files: ClassVar[tuple[str, ...]] = ()
+    expected: ClassVar[Expected | None] = None
+
+    def __init__(self, root: str) -> None:
+        self.root = Path(root)
+
+    @abstractmethod
+    def prepare(self, *, splits_file: str | Path | None = None, allow_partial: bool = False) -> Path:
+        """Write ROOT/human.jsonl from what the owners of the data set ship, and return its path.
+
+        Args:
+            splits_file: JSON that maps a file path or an identity to its split, for releases that come without.
+            allow_partial: accept counts that differ from the official ones; the header then says so.
+
+        Raises:
+            DataError: if the release is missing, damaged, contradicts itself, or is not the official one.
+            StorageError: if the file cannot be written.
+        """
+
+    def load(self, captions: str = "human") -> Annotations:
+        """Read the annotation file of one caption source.
+
+        Args:
+            captions: its name, ROOT/<captions>.jsonl.
+
+        Raises:
+            DataError: if it is missing (with the command that makes it) or damaged.
+        """
+        path = self.root / f"{captions}.jsonl"
+        if not path.is_file():
+            raise DataError(f"{path}: no such file. {self.how_to_make(captions)}")
+        return read_annotations(path)
+
+    def how_to_make(self, captions: str) -> str:
+        """What to do when an annotation file is missing."""
+        if captions == "human":
+            return f"Make it with: python tools/prepare_data.py {type(self).__name__} {self.root}"
+        there = sorted(path.stem for path in self.root.glob("*.jsonl"))
+        return f"Make it with tools/caption.py. Caption sources in {self.root}: {', '.join(there) or 'none'}"

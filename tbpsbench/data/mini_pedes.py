@@ -1,0 +1,67 @@
+"""MiniPEDES: the data set that the package makes by itself, from a seed (see tbpsbench/minipedes)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from tbpsbench.data.annotations import Annotations
+from tbpsbench.data.base import PersonSearchDataset
+from tbpsbench.data.locking import exclusive
+from tbpsbench.errors import DataError
+from tbpsbench.registry import DATASETS
+
+
+@DATASETS.register()
+class MiniPEDES(PersonSearchDataset):
+    """Drawn persons with generated captions; made on first use.
+
+    Args:
+        root: parent folder; each variant lies in a folder of its own below it, e.g. data/MiniPEDES/default-0.
+        size: how much is made; see tbpsbench.minipedes.build.
+        seed: another seed is another population.
+        identities: number of identities instead of the size's own.
+        domain: the look of the scenes.
+    """
+
+    name: ClassVar[str] = "MiniPEDES"
+
+    def __init__(
+        self,
+        root: str = "data/MiniPEDES",
+        size: str = "default",
+        seed: int = 0,
+        identities: int | None = None,
+        domain: str = "street",
+    ) -> None:
+        variant = [size, str(seed)]
+        variant += [f"{identities}ids"] if identities is not None else []
+        variant += [domain] if domain != "street" else []
+        super().__init__(str(Path(root) / "-".join(variant)))
+        self.size, self.seed, self.identities, self.domain = size, seed, identities, domain
+
+    def prepare(self, *, splits_file: str | Path | None = None, allow_partial: bool = False) -> Path:
+        if splits_file is not None or allow_partial:
+            raise DataError("MiniPEDES is made with its splits, whole: leave out --splits and --allow-partial")
+        from tbpsbench.minipedes.build import build
+
+        # Two processes that find it missing (one per GPU, say) must not make it into one folder at once.
+        with exclusive(self.root / ".build.lock"):
+            return build(self.root, self.size, self.seed, identities=self.identities, domain=self.domain)
+
+    def load(self, captions: str = "human") -> Annotations:
+        if not (self.root / "human.jsonl").is_file():
+            self.prepare()
+        annotations = super().load(captions)
+        self._check_version(annotations)
+        return annotations
+
+    def _check_version(self, annotations: Annotations) -> None:
+        from tbpsbench.minipedes.build import VERSION
+
+        made = annotations.header.get("made_from", {})
+        if made.get("generator") == "tbpsbench.minipedes" and made.get("version") != VERSION:
+            raise DataError(
+                f"{annotations.path}: drawn by version {made.get('version')} of MiniPEDES, this program draws version "
+                f"{VERSION}: numbers would not be comparable. Delete {self.root}; it is made again."
+            )

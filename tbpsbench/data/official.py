@@ -1,0 +1,185 @@
+"""Parse the releases of CUHK-PEDES, ICFG-PEDES, RSTPReid and UFine6926 into our annotation format.
+
+All four are one JSON list of {"id": int, "file_path" or "img_path": str, "captions": [str, ...], "split": str}; keys
+that we do not need (processed_tokens, ...) are ignored. Every record of the list becomes one image, also where two
+records name the same file (ICFG-PEDES has one such pair), so that the counts are the official ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tbpsbench.data.annotations import counts, raise_problems, write_annotations
+from tbpsbench.errors import DataError
+from tbpsbench.files import read_json, sha256_file
+from tbpsbench.types import Caption, ImageRecord
+
+SPLITS = ("train", "val", "test")
+MAX_FOUND_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Release:
+    """How a data set is shipped.
+
+    Attributes:
+        name: of the data set.
+        files: accepted names of the JSON file, in order of preference.
+        path_key: the key that holds the image's path.
+        images: image folder relative to the root.
+        expected: official counts, or None.
+    """
+
+    name: str
+    files: tuple[str, ...]
+    path_key: str
+    images: str
+    expected: Mapping[str, Mapping[str, int]] | None
+
+
+def prepare_release(
+    root: str | Path, release: Release, *, splits_file: str | Path | None = None, allow_partial: bool = False
+) -> Path:
+    """Write ROOT/human.jsonl (see `PersonSearchDataset.prepare`)."""
+    source = find_release(Path(root), release)
+    items = _items(source)
+    if splits_file is not None:
+        add_splits(source, items, release.path_key, splits_file)
+    elif all(isinstance(item, dict) and "split" not in item and release.path_key in item for item in items):
+        raise DataError(
+            f"{source}: none of its {len(items)} records has a 'split'. This is the file as first released; the "
+            "official split came later (reid_raw.json has it), and a random one would make results incomparable. "
+            f"Use one of {', '.join(release.files)} with splits, or give them with --splits FILE: "
+            'JSON, {"path of an image or id": "train" | "val" | "test"}.'
+        )
+    raise_problems(source, list(item_problems(items, release.path_key)))
+    records = to_records(items, release.path_key)
+    made_from = {"file": source.name, "sha256": sha256_file(source), "counts": counts(records)}
+    if splits_file is not None:
+        made_from |= {"splits_file": Path(splits_file).name, "splits_sha256": sha256_file(splits_file)}
+    notes = check_counts(source, counts(records), release.expected, allow_partial)
+    path = Path(root) / "human.jsonl"
+    return write_annotations(
+        path, release.name, "human", records, images=release.images, made_from=made_from, notes=notes
+    )
+
+
+def find_release(root: Path, release: Release) -> Path:
+    """The JSON file of the release.
+
+    Raises:
+        DataError: listing the accepted names and what is there instead.
+    """
+    for name in release.files:
+        if (root / name).is_file():
+            return root / name
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder. It shall hold {' or '.join(release.files)} and {release.images}/.")
+    there = sorted(path.name + "/" * path.is_dir() for path in root.iterdir())
+    more = ", ..." if len(there) > MAX_FOUND_SHOWN else ""
+    raise DataError(
+        f"{root}: no {' or '.join(release.files)} of {release.name}. "
+        f"In the folder: {', '.join(there[:MAX_FOUND_SHOWN]) or 'nothing'}{more}"
+    )
+
+
+def _items(source: Path) -> list[Any]:
+    items = read_json(source)
+    if not isinstance(items, list):
+        raise DataError(f"{source}: expected a list of records, found {type(items).__name__}")
+    if not items:
+        raise DataError(f"{source}: the list of records is empty")
+    return items
+
+
+def add_splits(source: Path, items: list[Any], path_key: str, splits_file: str | Path) -> None:
+    """Write the splits of `splits_file` into the records.
+
+    Raises:
+        DataError: if the records have splits of their own, or the file is not a mapping or leaves records out.
+    """
+    splits = read_json(splits_file)
+    if not isinstance(splits, dict):
+        raise DataError(f"{splits_file}: expected an object that maps a path or id to a split")
+    problems = []
+    for number, item in enumerate(items):
+        if not isinstance(item, dict):
+            continue
+        if "split" in item:
+            raise DataError(f"{source}: record {number} has a split of its own: leave out --splits {splits_file}")
+        keys = (str(item.get(path_key)), str(item.get("id")))
+        split = next((splits[key] for key in keys if key in splits), None)
+        if split is None:
+            problems.append(f"no split for record {number}: neither {keys[0]!r} nor id {keys[1]}")
+        item["split"] = split
+    raise_problems(Path(splits_file), problems)
+
+
+def item_problems(items: list[Any], path_key: str) -> Iterator[str]:
+    """Missing keys and wrong types, one line per record."""
+    for number, item in enumerate(items):
+        if not isinstance(item, dict):
+            yield f"record {number}: expected an object, found {item!r:.60}"
+            continue
+        where = f"record {number} ({path_key} {item.get(path_key)!r:.80})"
+        if missing := [key for key in ("id", path_key, "captions", "split") if key not in item]:
+            yield f"{where}: no {', '.join(repr(key) for key in missing)}"
+            continue
+        if not isinstance(item["id"], int) or isinstance(item["id"], bool):
+            yield f"{where}: 'id' is {item['id']!r:.60}, expected a whole number"
+        if not isinstance(item[path_key], str) or not item[path_key]:
+            yield f"{where}: {path_key!r} is {item[path_key]!r:.60}, expected a path"
+        if item["split"] not in SPLITS:
+            yield f"{where}: 'split' is {item['split']!r:.60}, expected train, val or test"
+        captions = item["captions"]
+        if not isinstance(captions, list) or not captions or not all(isinstance(text, str) for text in captions):
+            yield f"{where}: 'captions' is {captions!r:.60}, expected a list of at least one text"
+
+
+def to_records(items: list[dict[str, Any]], path_key: str) -> list[ImageRecord]:
+    """Records in file order; all captions are kept, however many an image has."""
+    records, caption_id = [], 0
+    for image_id, item in enumerate(items):
+        captions = []
+        for text in item["captions"]:
+            captions.append(Caption(text, "query", image_id, "human", item["split"], caption_id, derived_from="image"))
+            caption_id += 1
+        records.append(ImageRecord(image_id, item[path_key], item["id"], item["split"], tuple(captions)))
+    return records
+
+
+def check_counts(
+    source: Path,
+    found: Mapping[str, Mapping[str, int]],
+    expected: Mapping[str, Mapping[str, int]] | None,
+    allow_partial: bool,
+) -> dict[str, Any]:
+    """Header notes: {} if the counts are the official ones, else what differs, if that is allowed.
+
+    Raises:
+        DataError: if they differ and `allow_partial` is False; expected and found side by side.
+    """
+    if expected is None:
+        return {}
+    different = [split for split in (*expected, *(s for s in found if s not in expected))
+                 if dict(found.get(split, {})) != dict(expected.get(split, {}))]  # fmt: skip
+    if not different:
+        return {}
+    if not allow_partial:
+        lines = "".join(
+            f"\n  {split}: expected {spell(expected.get(split))}, found {spell(found.get(split))}"
+            for split in different
+        )
+        raise DataError(
+            f"{source}: not the official counts{lines}\nGet the whole release, or accept what is there with "
+            "--allow-partial: every result made from it will say so."
+        )
+    return {"partial": True, "expected": {split: dict(numbers) for split, numbers in expected.items()}}
+
+
+def spell(numbers: Mapping[str, int] | None) -> str:
+    """'3 ids / 6 images / 12 captions'."""
+    return " / ".join(f"{value} {name}" for name, value in numbers.items()) if numbers else "nothing"

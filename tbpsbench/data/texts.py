@@ -1,0 +1,116 @@
+"""Texts of a split, tokenised once and kept as arrays that loader workers share without copying.
+
+Shapes: M texts, T tokens of one text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from tbpsbench.data.annotations import Annotations, raise_problems
+from tbpsbench.data.tokenizers.base import Tokenizer
+from tbpsbench.errors import DataError
+from tbpsbench.types import Caption, ImageRecord, Tokens
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """Tokenised texts.
+
+    Attributes:
+        ids_MT: (M, T) int32, padded.
+        length_M: (M,) int32, real tokens.
+        caption_id_M: (M,) int64, -1 for a text that is in no annotation file.
+    """
+
+    ids_MT: np.ndarray
+    length_M: np.ndarray
+    caption_id_M: np.ndarray
+
+    @classmethod
+    def of(cls, captions: Sequence[Caption], tokenizer: Tokenizer) -> TextTable:
+        """Tokenise captions in their order."""
+        ids_MT, length_M = tokenizer.arrays([caption.text for caption in captions])
+        return cls(ids_MT, length_M, np.array([caption.caption_id for caption in captions], dtype=np.int64))
+
+    def __len__(self) -> int:
+        return len(self.ids_MT)
+
+    def tokens(self, rows: np.ndarray) -> Tokens:
+        """Tokens of several rows: (B, T)."""
+        mask_BT = np.arange(self.ids_MT.shape[1]) < self.length_M[rows][:, None]
+        return Tokens(torch.from_numpy(self.ids_MT[rows].astype(np.int64)), torch.from_numpy(mask_BT))
+
+
+@dataclass(frozen=True)
+class RoleTexts:
+    """Texts of one role for the images of a split; an image may have several.
+
+    Attributes:
+        table: all texts, those of one image next to each other.
+        first: (images + 1,) int64: image number i of the split has rows first[i] .. first[i + 1] - 1.
+    """
+
+    table: TextTable
+    first: np.ndarray
+
+    def pick(self, image: int, rng: np.random.Generator) -> int:
+        """A row for image number `image` of the split, drawn if there are several."""
+        low, high = int(self.first[image]), int(self.first[image + 1])
+        return low if high - low == 1 else int(rng.integers(low, high))
+
+
+def records_of(annotations: Annotations, split: str) -> list[ImageRecord]:
+    """Records of a split.
+
+    Raises:
+        DataError: if there are none; names the splits that exist.
+    """
+    records = annotations.split(split)
+    if not records:
+        hint = ""
+        if annotations.dataset == "ICFG-PEDES" and split.startswith("val"):
+            hint = " ICFG-PEDES has no validation split; data.dataset.val_carve=True makes 'val-carved'."
+        raise DataError(
+            f"{annotations.path}: no images in the split {split!r}; there are: {', '.join(annotations.splits())}.{hint}"
+        )
+    return records
+
+
+def role_texts(
+    records: Sequence[ImageRecord], extra: Sequence[Annotations], tokenizer: Tokenizer
+) -> dict[str, RoleTexts]:
+    """Texts of every role that further caption files hold for these images, matched by image_id.
+
+    Raises:
+        DataError: if a file belongs to another data set or release, two files hold the same role, or an image has no
+            text of a role that others have.
+    """
+    found: dict[str, RoleTexts] = {}
+    for source in extra:
+        per_image = [_matching(record, source).captions for record in records]
+        for role in sorted({caption.role for captions in per_image for caption in captions}):
+            if role in found:
+                raise DataError(f"{source.path}: the role {role!r} is in another caption file, too; give one")
+            groups = [[caption for caption in captions if caption.role == role] for captions in per_image]
+            raise_problems(source.path, [
+                f"image {record.file!r} (image_id {record.image_id}) has no text of the role {role!r}"
+                for record, group in zip(records, groups, strict=True) if not group
+            ])  # fmt: skip
+            first = np.cumsum([0, *map(len, groups)], dtype=np.int64)
+            found[role] = RoleTexts(TextTable.of([c for group in groups for c in group], tokenizer), first)
+    return found
+
+
+def _matching(record: ImageRecord, annotations: Annotations) -> ImageRecord:
+    other = annotations.records[record.image_id] if record.image_id < len(annotations.records) else None
+    if other is None or (other.file, other.pid) != (record.file, record.pid):
+        raise DataError(
+            f"{annotations.path}: made for other annotations: image_id {record.image_id} is "
+            f"{'missing' if other is None else repr(other.file)}, expected {record.file!r}. Make the captions again."
+        )
+    return other

@@ -1,0 +1,65 @@
+"""What a tokenizer promises: ids of fixed length with the last special token kept, and a mask of what is real.
+
+Shapes: B texts, T = max_length.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from tbpsbench.types import Tokens
+
+PAD_ID = 0
+
+
+class Tokenizer(ABC):
+    """Base of the slot TOKENIZERS.
+
+    Attributes:
+        vocab_size: ids are 0 .. vocab_size - 1.
+        max_length: T, special tokens included.
+        mask_id: id of the mask token, or None without one.
+        special_ids: ids that stand for no text (padding, start, end, mask, unknown); never masked, never drawn as a
+            random replacement.
+        pad_id: 0 for every tokenizer: the losses and labels of masked language modelling rely on it.
+        sha256: of the vocabulary and whatever else decides the ids; part of a model's fingerprint.
+    """
+
+    vocab_size: int
+    max_length: int
+    mask_id: int | None
+    special_ids: frozenset[int]
+    sha256: str
+    pad_id: int = PAD_ID
+
+    @abstractmethod
+    def encode(self, text: str) -> list[int]:
+        """Ids of one text with its special tokens, at most `max_length`; a cut text keeps its last special token."""
+
+    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        """`encode` of every text; overridden where a batch is faster."""
+        return [self.encode(text) for text in texts]
+
+    def arrays(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Padded ids (B, T) int32 and lengths (B,) int32."""
+        ids_BT = np.full((len(texts), self.max_length), self.pad_id, dtype=np.int32)
+        lengths_B = np.zeros(len(texts), dtype=np.int32)
+        for row, ids in enumerate(self.encode_all(texts)):
+            ids_BT[row, : len(ids)] = ids
+            lengths_B[row] = len(ids)
+        return ids_BT, lengths_B
+
+    def __call__(self, texts: Sequence[str]) -> Tokens:
+        """Tokens of a batch: ids (B, T) int64 padded with `pad_id`, mask (B, T) True on real tokens."""
+        ids_BT, lengths_B = self.arrays(texts)
+        mask_BT = np.arange(self.max_length) < lengths_B[:, None]
+        return Tokens(torch.from_numpy(ids_BT.astype(np.int64)), torch.from_numpy(mask_BT))
+
+
+def truncate(ids: list[int], max_length: int) -> list[int]:
+    """At most `max_length` ids; the last one (end of text) stays the last."""
+    return ids if len(ids) <= max_length else [*ids[: max_length - 1], ids[-1]]

@@ -1,0 +1,162 @@
+"""The training set: one item per pair of an image and a caption, as everywhere in the field.
+
+Everything random about an item is drawn from (seed, epoch, index); see randomness.py.
+
+Shapes: N pairs, T tokens of one text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from tbpsbench.data.annotations import Annotations
+from tbpsbench.data.images import ImageReader
+from tbpsbench.data.masking import TokenChanger
+from tbpsbench.data.noise import check_permutation
+from tbpsbench.data.randomness import sample_rng
+from tbpsbench.data.texts import TextTable, records_of, role_texts
+from tbpsbench.data.tokenizers.base import Tokenizer
+from tbpsbench.errors import DataError
+from tbpsbench.types import Sample, Tokens
+
+QUERY = "query"
+
+
+class TrainSet(Dataset[Sample]):
+    """Pairs of a split, in the order of the annotation file.
+
+    Epoch and pair weights live in shared memory: `set_epoch` and `set_pair_weight` reach loader workers that are
+    already running (persistent_workers=True), too. Call them between two passes over the loader.
+
+    Args:
+        annotations: the data set with its query captions.
+        tokenizer: for all texts.
+        images: decoded images by image_id.
+        transform: (uint8 image, generator) -> float32 image, e.g. a Compose.
+        seed: of everything random; >= 0.
+        split: the images to train on.
+        extra: further caption files over the same images, e.g. descriptions with the roles identity and clothing; a
+            text of each of their roles goes with every pair, drawn if an image has several.
+        masked_tokens: also give masked ids and labels of the query caption.
+        text_noise: probability that a token of the query caption is masked, replaced or deleted (RDE: 0.2); 0..1.
+        caption_permutation: (N,) which pair's caption every pair shows (see noise.py); pids and images stay.
+        pair_role: role of the captions that make the pairs.
+
+    Attributes:
+        pids: (N,) int64 training labels, 0 .. num_ids - 1, for samplers.
+        num_ids: number of identities.
+        source_pids: (num_ids,) the data set's own number of each label.
+        pair_weight: (N,) float32, shared; change it with `set_pair_weight`.
+
+    Raises:
+        DataError: if the split has no images or no captions, or the extra files do not fit.
+    """
+
+    def __init__(
+        self,
+        annotations: Annotations,
+        tokenizer: Tokenizer,
+        images: ImageReader,
+        transform: Callable[[Tensor, np.random.Generator], Tensor],
+        *,
+        seed: int = 0,
+        split: str = "train",
+        extra: Sequence[Annotations] = (),
+        masked_tokens: bool = False,
+        text_noise: float = 0.0,
+        caption_permutation: np.ndarray | None = None,
+        pair_role: str = QUERY,
+    ) -> None:
+        records = records_of(annotations, split)
+        pairs = [(i, c) for i, record in enumerate(records) for c in record.captions if c.role == pair_role]
+        if not pairs:
+            raise DataError(f"{annotations.path}: no captions of the role {pair_role!r} in the split {split!r}")
+        self.seed, self.images, self.transform = seed, images, transform
+        self.queries = TextTable.of([caption for _, caption in pairs], tokenizer)
+        self.roles = {name: texts for name, texts in role_texts(records, extra, tokenizer).items() if name != QUERY}
+        self._record = np.array([i for i, _ in pairs], dtype=np.int64)
+        self.image_ids = np.array([record.image_id for record in records], dtype=np.int64)[self._record]
+        pids = np.array([record.pid for record in records], dtype=np.int64)[self._record]
+        self.source_pids, self.pids = np.unique(pids, return_inverse=True)
+        self.num_ids = len(self.source_pids)
+        self._caption_of = np.arange(len(pairs))
+        if caption_permutation is not None:
+            self._caption_of = check_permutation(np.asarray(caption_permutation), len(pairs))
+        self.masked_tokens, self.text_noise = masked_tokens, text_noise
+        self._changer = TokenChanger(tokenizer) if masked_tokens or text_noise else None
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+        self.pair_weight = torch.ones(len(pairs)).share_memory_()
+
+    def __len__(self) -> int:
+        return len(self._record)
+
+    @property
+    def epoch(self) -> int:
+        """The epoch whose randomness is drawn."""
+        return int(self._epoch)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw the randomness of `epoch` (>= 0) from now on."""
+        self._epoch.fill_(epoch)
+
+    def set_pair_weight(self, weight_N: np.ndarray | Tensor) -> None:
+        """Give every pair the weight that its samples carry.
+
+        Raises:
+            ValueError: if the shape is wrong or a weight is negative or not finite.
+        """
+        weight = torch.as_tensor(weight_N, dtype=torch.float32)
+        if weight.shape != (len(self),) or not bool(torch.isfinite(weight).all()) or bool((weight < 0).any()):
+            raise ValueError(f"expected {len(self)} finite weights of at least 0, got shape {tuple(weight.shape)}")
+        self.pair_weight.copy_(weight)
+
+    def __getitem__(self, index: int) -> Sample:
+        index = range(len(self))[index]
+        image_id, epoch = int(self.image_ids[index]), self.epoch
+        image = self.transform(self.images[image_id], sample_rng(self.seed, epoch, index, "image"))
+        caption = int(self._caption_of[index])
+        texts = {QUERY: self._query(caption, epoch, index)}
+        if self.roles:
+            rng = sample_rng(self.seed, epoch, index, "roles")
+            for role, role_table in self.roles.items():
+                row = role_table.pick(int(self._record[index]), rng)
+                ids, length = role_table.table.ids_MT[row], role_table.table.length_M[row]
+                texts[role] = _tokens(ids, int(length))
+        return Sample(
+            image_3HW=image,
+            texts=texts,
+            pid=int(self.pids[index]),
+            image_id=image_id,
+            caption_id=int(self.queries.caption_id_M[caption]),
+            sample_index=index,
+            pair_weight=float(self.pair_weight[index]),
+        )
+
+    def _query(self, caption: int, epoch: int, index: int) -> Tokens:
+        ids_T, length = self.queries.ids_MT[caption], int(self.queries.length_M[caption])
+        if self._changer is None:
+            return _tokens(ids_T, length)
+        if self.text_noise:
+            rng = sample_rng(self.seed, epoch, index, "text noise")
+            ids_T, length = self._changer.noise(ids_T, length, rng, self.text_noise)
+        if not self.masked_tokens:
+            return _tokens(ids_T, length)
+        masked_T, labels_T = self._changer.mask(ids_T, sample_rng(self.seed, epoch, index, "mask"))
+        tokens = _tokens(ids_T, length)
+        tokens.masked_ids, tokens.labels = _int64(masked_T), _int64(labels_T)
+        return tokens
+
+
+def _tokens(ids_T: np.ndarray, length: int) -> Tokens:
+    mask_T = torch.zeros(len(ids_T), dtype=torch.bool)
+    mask_T[:length] = True
+    return Tokens(_int64(ids_T), mask_T)
+
+
+def _int64(ids_T: np.ndarray) -> Tensor:
+    return torch.from_numpy(ids_T.astype(np.int64))

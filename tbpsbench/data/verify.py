@@ -1,0 +1,136 @@
+"""Check a prepared data set: every image opened, every count compared, nothing shared across splits."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from tbpsbench.data.annotations import Annotations, counts
+from tbpsbench.data.images import BadImageError, decode, read_image
+from tbpsbench.files import sha256_bytes
+
+
+@dataclass
+class Verification:
+    """What was found; written as the report file, whole.
+
+    Attributes:
+        dataset, annotations_sha256, made_from: what was checked.
+        counts, expected: per split; `expected` is None where no official counts are known.
+        missing: image files that are not there.
+        unreadable: image files that cannot be decoded to the end, each with the reason.
+        duplicates_across_splits: groups of files with the same bytes in more than one split. The official releases are
+            as they are, so this is a warning.
+        listed_twice: files that two records name (ICFG-PEDES has one); a warning.
+    """
+
+    dataset: str
+    annotations_sha256: str
+    made_from: dict[str, Any]
+    counts: dict[str, dict[str, int]]
+    expected: dict[str, dict[str, int]] | None
+    missing: list[str] = field(default_factory=list)
+    unreadable: list[dict[str, str]] = field(default_factory=list)
+    duplicates_across_splits: list[list[str]] = field(default_factory=list)
+    listed_twice: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every image can be used; counts, splits and captions were checked when the annotations were made."""
+        return not self.missing and not self.unreadable
+
+    def summary(self) -> str:
+        """A few lines for the terminal."""
+        lines = [f"{self.dataset}:"]
+        for split, numbers in self.counts.items():
+            official = (self.expected or {}).get(split)
+            verdict = "" if self.expected is None else (" = official" if official == numbers else " (not official)")
+            lines.append(f"  {split}: " + ", ".join(f"{n} {what}" for what, n in numbers.items()) + verdict)
+        for what in ("missing", "unreadable", "duplicates_across_splits", "listed_twice"):
+            lines.append(f"  {what.replace('_', ' ')}: {len(getattr(self, what))}")
+        return "\n".join(lines)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, for the report file."""
+        return asdict(self) | {"ok": self.ok}
+
+
+def verify(
+    annotations: Annotations,
+    expected: Mapping[str, Mapping[str, int]] | None = None,
+    *,
+    workers: int | None = None,
+    progress: bool = True,
+) -> Verification:
+    """Open and decode every image of a data set.
+
+    Args:
+        annotations: checked already, as all that are read (ids shared across splits, empty captions).
+        expected: official counts per split.
+        workers: decoding threads; default: one per core.
+        progress: show a progress bar.
+    """
+    found = Verification(
+        dataset=annotations.dataset,
+        annotations_sha256=annotations.sha256,
+        made_from=dict(annotations.header.get("made_from", {})),
+        counts=counts(annotations.records),
+        expected={split: dict(numbers) for split, numbers in expected.items()} if expected else None,
+    )
+    splits: dict[str, set[str]] = defaultdict(set)
+    times: dict[str, int] = defaultdict(int)
+    for record in annotations.records:
+        splits[record.file].add(record.split)
+        times[record.file] += 1
+    found.listed_twice = sorted(file for file, number in times.items() if number > 1)
+    same: dict[str, list[str]] = defaultdict(list)
+    for file, digest, reason in _scan(annotations.image_root, sorted(splits), workers, progress):
+        if digest is not None:
+            same[digest].append(file)
+        if reason == "missing":
+            found.missing.append(file)
+        elif reason is not None:
+            found.unreadable.append({"file": file, "reason": reason})
+    found.duplicates_across_splits = sorted(
+        group for group in same.values() if len(set.union(*(splits[file] for file in group))) > 1
+    )
+    return found
+
+
+def check_images(
+    root: Path, files: Sequence[str], *, workers: int | None = None, progress: bool = True
+) -> list[tuple[str, str]]:
+    """Decode every file; return those that cannot be used, each with the reason."""
+    return [
+        (file, reason) for file, _, reason in _scan(root, sorted(set(files)), workers, progress) if reason is not None
+    ]
+
+
+def _scan(
+    root: Path, files: Sequence[str], workers: int | None, progress: bool
+) -> list[tuple[str, str | None, str | None]]:
+    """(file, SHA-256 of its bytes or None, what is wrong or None) for every file, in order.
+
+    Threads suffice: Pillow decodes outside the interpreter's lock.
+    """
+
+    def look(file: str) -> tuple[str, str | None, str | None]:
+        digest = None
+        try:
+            data = read_image(root / file)
+            digest = sha256_bytes(data)
+            decode(data)
+        except BadImageError as error:
+            return file, digest, str(error)
+        return file, digest, None
+
+    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+        bar = tqdm(pool.map(look, files), total=len(files), unit="img", desc="checking images", disable=not progress)
+        return list(bar)

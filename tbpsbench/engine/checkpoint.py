@@ -1,0 +1,178 @@
+"""Checkpoints that are whole or absent, safe to load, and refuse to continue a different run.
+
+A checkpoint holds tensors and plain data only, so that `torch.load(weights_only=True)` reads it: mmengine's keys
+`meta`, `state_dict`, `optimizer`, plus `tbpsbench` (resolved config, annotation hashes, best score, hooks' states).
+
+Order at the end of an epoch: best.pth (if this epoch is the best), then last.pth. A process killed between the two goes
+on from the epoch before and writes the same best.pth again.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook as EngineHook
+from torch import nn
+
+from tbpsbench.backbones.weights import LoadReport, load_into, read_checkpoint, read_state_dict
+from tbpsbench.config.flat import canonical, differences
+from tbpsbench.engine.hooks import Hook
+from tbpsbench.engine.workdir import BEST, LAST
+from tbpsbench.errors import CheckpointError
+from tbpsbench.files import atomic_write
+
+# What may differ between the parts of one run: it changes no number.
+HARMLESS = (
+    "runtime.threads",
+    "runtime.log_interval",
+    "data.num_workers",
+    "data.cache_dir",
+    "name",
+    "evaluation.batch_size",
+)
+
+
+class Checkpointer(EngineHook):
+    """Save best.pth and last.pth after every epoch, and the score that best.pth has.
+
+    Args:
+        folder: the run's folder.
+        config: the resolved config with defaults.
+        data_hashes: SHA-256 of each annotation file.
+        metric: key of the validation scores that decides; None where no checkpoint is selected.
+        hooks: the config's hooks, whose states are saved.
+    """
+
+    priority = "VERY_LOW"
+
+    def __init__(
+        self,
+        folder: Path,
+        config: Mapping[str, Any],
+        data_hashes: Mapping[str, str],
+        metric: str | None,
+        hooks: Mapping[str, Hook],
+    ) -> None:
+        self.folder, self.config, self.data_hashes = folder, config, dict(data_hashes)
+        self.metric, self.hooks = metric, hooks
+        self.best: dict[str, Any] | None = None
+        self.history: list[dict[str, Any]] = []
+        self._seconds_before, self._started = 0.0, time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds spent on this run so far, parts that were killed counted up to their last checkpoint."""
+        return self._seconds_before + time.monotonic() - self._started
+
+    def after_train_epoch(self, runner: Any) -> None:
+        """Save now if this epoch will not be validated."""
+        if self.metric is None or not _will_validate(runner):
+            self._save(runner, LAST, runner.epoch + 1)
+
+    def after_val_epoch(self, runner: Any, metrics: Mapping[str, float] | None = None) -> None:
+        """Save the best, then the last."""
+        if self.metric is None or metrics is None:
+            return
+        score = float(metrics[self.metric])
+        self.history.append({"epoch": runner.epoch, **{key: float(value) for key, value in metrics.items()}})
+        if self.best is None or score > self.best["score"]:
+            self.best = {"epoch": runner.epoch, "score": score, "metric": self.metric}
+            self._save(runner, BEST, runner.epoch)
+        self._save(runner, LAST, runner.epoch)
+
+    def _save(self, runner: Any, name: str, epoch: int) -> None:
+        if not is_main_process():
+            return
+        model = runner.model.module if hasattr(runner.model, "module") else runner.model
+        content = {
+            "meta": {"epoch": epoch, "iter": runner.iter, "seed": self.config["seed"]},
+            "state_dict": {key: value.detach().cpu() for key, value in model.state_dict().items()},
+            "optimizer": runner.optim_wrapper.state_dict(),
+            "message_hub": {"log_scalars": {}, "runtime_info": {}, "resumed_keys": {}},
+            "tbpsbench": {
+                "config": canonical(self.config),
+                "data": self.data_hashes,
+                "best": self.best,
+                "history": self.history,
+                "seconds": self.seconds,
+                "hooks": {name: hook.state_dict() for name, hook in self.hooks.items()},
+            },
+        }
+        save(content, self.folder / name)
+
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:  # noqa: ARG002
+        """Take back what is ours when mmengine resumes."""
+        own = checkpoint.get("tbpsbench", {})
+        self.best, self.history = own.get("best"), list(own.get("history", []))
+        self._seconds_before = float(own.get("seconds", 0.0))
+        for name, state in own.get("hooks", {}).items():
+            if name in self.hooks:
+                self.hooks[name].load_state_dict(state)
+
+
+def _will_validate(runner: Any) -> bool:
+    loop, epoch = runner.train_loop, runner.epoch + 1
+    return epoch >= loop.val_begin and (epoch % loop.val_interval == 0 or epoch == loop.max_epochs)
+
+
+def save(content: Mapping[str, Any], path: Path) -> None:
+    """Write a checkpoint aside and rename it; bytes are made in memory first, so a full disk is noticed in one place.
+
+    Raises:
+        StorageError: if it cannot be written; the file that was there stays.
+    """
+    buffer = io.BytesIO()
+    torch.save(dict(content), buffer)
+    with atomic_write(path) as stream:
+        stream.write(buffer.getbuffer())
+
+
+def load_model(model: nn.Module, path: Path, *, partial: bool = False) -> LoadReport:
+    """Load a checkpoint's weights; one that fits only in part is refused, key by key, unless `partial`.
+
+    Raises:
+        CheckpointError: if it is unreadable, unsafe, or of another model.
+    """
+    return load_into(model, read_state_dict(path), source=str(path), partial=partial)
+
+
+def guard_resume(path: Path, config: Mapping[str, Any], data: Mapping[str, str], allowed: Collection[str]) -> None:
+    """Refuse to go on with a run whose config or data have changed since, which mmengine would ignore or mix.
+
+    Args:
+        path: last.pth of the run.
+        config: the resolved config with defaults, as now.
+        data: SHA-256 of each annotation file, as now.
+        allowed: keys (or beginnings of keys) that may differ, from `--allow-config-change`.
+
+    Raises:
+        CheckpointError: naming every changed key with its old and new value.
+    """
+    own = read_checkpoint(path).get("tbpsbench")
+    if not isinstance(own, Mapping) or "config" not in own:
+        raise CheckpointError(f"{path}: not a checkpoint of tools/train.py, cannot be resumed")
+    changed = differences(json.loads(str(own["config"])), json.loads(canonical(config)))
+    permitted = (*HARMLESS, *allowed)
+    lines = [
+        f"\n  {key}: {old!r} -> {new!r}"
+        for key, (old, new) in changed.items()
+        if not any(key == name or key.startswith(f"{name}.") for name in permitted)
+    ]
+    lines += [
+        f"\n  annotations {name}: {old[:12]} -> {data.get(name, '(absent)')[:12]}"
+        for name, old in dict(own.get("data", {})).items()
+        if data.get(name) != old
+    ]
+    if lines:
+        raise CheckpointError(
+            f"{path}: the run was started with other settings:{''.join(lines)}\n"
+            "Go on with the old ones, or start anew (--overwrite, --work-dir), or, if you mean it, name the keys with "
+            "--allow-config-change KEY."
+        )

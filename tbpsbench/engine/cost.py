@@ -1,0 +1,50 @@
+"""What a model costs: parameters, floating-point operations, memory."""
+
+from __future__ import annotations
+
+import resource
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from tbpsbench.data.build import Data
+from tbpsbench.model import PersonSearchModel
+from tbpsbench.types import Tokens
+
+
+@torch.no_grad()
+def model_cost(model: PersonSearchModel, data: Data) -> dict[str, Any]:
+    """Parameters and FLOPs of embedding one image and one text of full length.
+
+    FLOPs are those of matrix products, convolutions and attention, a multiply-add counted as two
+    (torch.utils.flop_counter).
+    """
+    device = next(model.parameters()).device
+    was_training = model.training
+    model.eval()
+    image_13HW = torch.zeros(1, 3, *data.size, device=device)
+    length = data.tokenizer.max_length
+    tokens = Tokens(
+        torch.ones(1, length, dtype=torch.long, device=device), torch.ones(1, length, dtype=torch.bool, device=device)
+    )
+    texts = dict.fromkeys(data.gallery("test").roles, tokens)
+    with FlopCounterMode(display=False) as image_flops:
+        model.encode_gallery(image_13HW, texts)
+    with FlopCounterMode(display=False) as text_flops:
+        model.encode_query(tokens)
+    model.train(was_training)
+    return {
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "trainable_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+        "image_flops": image_flops.get_total_flops(),
+        "text_flops": text_flops.get_total_flops(),
+    }
+
+
+def peak_memory() -> dict[str, int]:
+    """Largest memory of this process so far in bytes: resident on the host, allocated on the GPU if there is one."""
+    peak = {"host": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+    if torch.cuda.is_available():
+        peak["gpu"] = torch.cuda.max_memory_allocated()
+    return peak

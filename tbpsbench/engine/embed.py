@@ -1,0 +1,53 @@
+"""Embed a gallery and its queries, shared by all processes, in float32."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor
+
+from tbpsbench.data.eval_set import GallerySet, QuerySet
+from tbpsbench.data.train_set import QUERY
+from tbpsbench.engine.distributed import gather_shares, share
+from tbpsbench.model import PersonSearchModel
+from tbpsbench.types import Batch
+
+
+def embed_images(
+    model: PersonSearchModel, gallery: GallerySet, batch_size: int, num_workers: int = 0
+) -> dict[str, Tensor]:
+    """Gallery embeddings in the order of the gallery: head -> (G, D) float32 on the CPU, L2-normalised."""
+
+    def batches(positions: range) -> Iterable[Batch]:
+        return gallery.batches(batch_size, num_workers=num_workers, indices=positions)
+
+    def encode(batch: Batch) -> dict[str, Tensor]:
+        assert batch.image_B3HW is not None
+        return model.encode_gallery(batch.image_B3HW, batch.texts or None)
+
+    return _embed(model, batches, encode, len(gallery))
+
+
+def embed_captions(model: PersonSearchModel, queries: QuerySet, batch_size: int) -> dict[str, Tensor]:
+    """Query embeddings in the order of the captions: head -> (Q, D) float32 on the CPU, L2-normalised."""
+
+    def batches(positions: range) -> Iterable[Batch]:
+        return queries.batches(batch_size, indices=positions)
+
+    return _embed(model, batches, lambda batch: model.encode_query(batch.texts[QUERY]), len(queries))
+
+
+@torch.no_grad()
+def _embed(
+    model: PersonSearchModel,
+    batches: Callable[[range], Iterable[Batch]],
+    encode: Callable[[Batch], dict[str, Tensor]],
+    count: int,
+) -> dict[str, Tensor]:
+    device = next(model.parameters()).device
+    parts = [encode(batch.to(device)) for batch in batches(share(count))]
+    if not parts:
+        # More processes than items: take part in the gathering all the same, with no rows.
+        parts = [{name: rows[:0] for name, rows in encode(batch.to(device)).items()} for batch in batches(range(1))]
+    return {name: gather_shares(torch.cat([part[name] for part in parts]), count).cpu() for name in parts[0]}

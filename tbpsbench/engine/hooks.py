@@ -1,0 +1,60 @@
+"""Hook points for methods that need more than a loss; model code gets no reference to the runner.
+
+A hook sees a `RunState` and may change what it names: the weights of training pairs (RDE's consensus division), the
+model's modules, the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tbpsbench.data.build import Data
+    from tbpsbench.model import PersonSearchModel
+
+
+@dataclass
+class RunState:
+    """What a hook may see.
+
+    Attributes:
+        model: the model, without any DDP wrapper.
+        data: the data of the run; `data.train.pair_weight` may be set.
+        epoch: 0-based epoch that is running or about to run.
+        step: optimiser steps done so far.
+        max_epochs: epochs of the whole run.
+        log: scalars that the hook wants in the log.
+    """
+
+    model: PersonSearchModel
+    data: Data
+    epoch: int
+    step: int
+    max_epochs: int
+    log: dict[str, float] = field(default_factory=dict)
+
+
+class Hook:
+    """Base of the slot HOOKS; override the points that are needed.
+
+    A hook that remembers something between epochs returns it from `state_dict` (tensors and plain data only), so that a
+    resumed run equals an uninterrupted one.
+    """
+
+    def before_epoch(self, state: RunState) -> None:
+        """Before the first batch of an epoch."""
+
+    def after_step(self, state: RunState) -> None:
+        """After every optimiser step."""
+
+    def before_eval(self, state: RunState) -> None:
+        """Before the model is validated."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What must survive a restart."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state_dict` returned."""

@@ -1,0 +1,81 @@
+"""The optimiser: torch.optim by name, parameter groups, accumulation, clipping, mixed precision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from mmengine.optim import AmpOptimWrapper, OptimWrapper
+from torch import nn
+
+from tbpsbench import registry
+from tbpsbench.config.schema import RuntimeSection
+from tbpsbench.errors import ConfigError
+
+
+class AutocastOptimWrapper(OptimWrapper):
+    """OptimWrapper whose forward passes run under bfloat16 autocast; bf16 needs no loss scaling and runs on the CPU."""
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        """Autocast on the device of the model's parameters."""
+        device = next(model.parameters()).device.type
+        with super().optim_context(model), torch.autocast(device, dtype=torch.bfloat16):
+            yield
+
+
+def build_optimizer(
+    config: Mapping[str, Any], groups: Mapping[str, Any] | None, model: nn.Module
+) -> torch.optim.Optimizer:
+    """Build `torch.optim.TYPE` over the groups that the config asks for (default: one group).
+
+    Raises:
+        ConfigError: if a pattern matches no parameter, nothing is left to train, or the optimiser refuses a value.
+    """
+    arguments = {key: value for key, value in config.items() if key != "type"}
+    grouping = registry.PARAM_GROUPS.build(groups or {"type": "PatternGroups"}, "param_groups")
+    parameters = grouping(model, float(config["lr"]), float(config.get("weight_decay", 0.0)))
+    if not parameters:
+        raise ConfigError("param_groups: every parameter is frozen, nothing is left to train")
+    try:
+        optimizer: torch.optim.Optimizer = getattr(torch.optim, config["type"])(parameters, **arguments)
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"optimizer: {config['type']}: {error}") from error
+    return optimizer
+
+
+def build_optim_wrapper(optimizer: torch.optim.Optimizer, runtime: RuntimeSection) -> OptimWrapper:
+    """Wrap an optimiser for mmengine.
+
+    Raises:
+        ConfigError: if fp16 is asked for without CUDA.
+    """
+    clip = {"max_norm": runtime.clip_grad_norm} if runtime.clip_grad_norm is not None else None
+    arguments: dict[str, Any] = {
+        "optimizer": optimizer,
+        "accumulative_counts": runtime.accumulate,
+        "clip_grad": clip,
+    }
+    if runtime.amp == "bf16":
+        return AutocastOptimWrapper(**arguments)
+    if runtime.amp == "fp16":
+        if not torch.cuda.is_available():
+            raise ConfigError("runtime.amp='fp16' needs a CUDA device; use 'bf16' or None here")
+        return AmpOptimWrapper(dtype="float16", **arguments)
+    return OptimWrapper(**arguments)
+
+
+def group_table(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
+    """What each group holds: first parameter, tensors, values, rate, decay; for the log and the run card."""
+    return [
+        {
+            "first": group.get("name", ""),
+            "tensors": len(group["params"]),
+            "values": sum(parameter.numel() for parameter in group["params"]),
+            "lr": group["lr"],
+            "weight_decay": group.get("weight_decay", 0.0),
+        }
+        for group in optimizer.param_groups
+    ]

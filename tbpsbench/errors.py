@@ -1,0 +1,39 @@
+"""Errors that a user can act on: they name the file, key or value and the fix.
+
+The tools print such an error without a traceback and exit with its `exit_code`; any other exception is a defect of ours
+and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+
+class TBPSError(Exception):
+    """Base of every error that is the input's fault, not the program's."""
+
+    exit_code = 2
+
+
+class ConfigError(TBPSError):
+    """A config names something that does not exist or leaves out something that is needed."""
+
+
+class RegistryError(ConfigError):
+    """A component cannot be found, imported, registered or built."""
+
+
+class DataError(TBPSError):
+    """An annotation file, image or caption is missing, damaged or contradicts itself."""
+
+
+class CheckpointError(TBPSError):
+    """A checkpoint is unreadable, unsafe, or belongs to another model or run."""
+
+
+class LeakError(TBPSError):
+    """An evaluation would use what it must not know (protocol.md, leak guard)."""
+
+
+class StorageError(TBPSError):
+    """A file could not be written: no space, no permission. What was there before is untouched."""
+
+    exit_code = 1

@@ -1,0 +1,134 @@
+"""Files that are whole or absent: atomic writes, hashes, JSON and JSONL with errors that name file and line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from tbpsbench.errors import DataError, StorageError
+
+
+@contextmanager
+def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
+    """Open a file beside `path`; on success it takes the place of `path`, on failure it vanishes.
+
+    Args:
+        path: where the finished file shall be; its folder is made.
+        mode: "wb" or "w" (UTF-8).
+
+    Raises:
+        StorageError: if the disk is full or the folder cannot be written; `path` keeps its old content.
+    """
+    path = Path(path)
+    temporary: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        with os.fdopen(handle, mode, encoding=None if "b" in mode else "utf-8") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        publish(temporary, path)
+        temporary = None
+    except OSError as error:
+        raise storage_error(path, error) from error
+    finally:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def publish(temporary: str | Path, path: str | Path) -> None:
+    """Let a finished temporary file take the place of `path`, with the permissions a plain `open` would have given."""
+    mask = os.umask(0)
+    os.umask(mask)
+    Path(temporary).chmod(0o666 & ~mask)
+    Path(temporary).replace(path)
+
+
+def storage_error(path: str | Path, error: OSError) -> StorageError:
+    """Say in the user's terms why `path` could not be written."""
+    hints = {
+        28: "the disk is full: free some space or choose another folder",
+        122: "your disk quota is used up: free some space or choose another folder",
+        13: "no permission: choose a folder that you may write to",
+        30: "the file system is read-only: choose another folder",
+    }
+    return StorageError(f"cannot write {path}: {hints.get(error.errno or 0, error.strerror or str(error))}")
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write `value` as indented JSON with sorted keys, atomically."""
+    text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    with atomic_write(path, "w") as stream:
+        stream.write(text + "\n")
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """Read a whole file or say why not.
+
+    Raises:
+        DataError: if the file is missing or unreadable.
+    """
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def read_json(path: str | Path) -> Any:
+    """Parse a JSON file.
+
+    Raises:
+        DataError: if it is missing, truncated or not JSON; names the line.
+    """
+    try:
+        return json.loads(read_bytes(path))
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not a text file in UTF-8 ({error.reason} at byte {error.start})") from None
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"{path}:{error.lineno}: not valid JSON ({error.msg}). Is the file complete? Download or copy it again."
+        ) from None
+
+
+def read_jsonl(path: str | Path) -> Iterator[tuple[int, Any]]:
+    """Yield (line number from 1, value) for every non-empty line.
+
+    Raises:
+        DataError: if the file is missing or a line is not JSON; names the line.
+    """
+    for number, line in enumerate(read_bytes(path).splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            yield number, json.loads(line)
+        except (json.JSONDecodeError, UnicodeDecodeError):
+            raise DataError(f"{path}:{number}: not valid JSON. Is the file complete? Make it again.") from None
+
+
+def sha256_bytes(data: bytes) -> str:
+    """SHA-256 as 64 hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_file(path: str | Path) -> str:
+    """SHA-256 of a file, read in pieces.
+
+    Raises:
+        DataError: if the file is missing or unreadable.
+    """
+    try:
+        with Path(path).open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error

@@ -1,0 +1,57 @@
+"""The plain head: one pooled vector per side, projected to a common width where asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from tbpsbench.heads.base import Head
+from tbpsbench.registry import HEADS
+from tbpsbench.types import Batch, Embedding, Features
+
+
+@HEADS.register(requires=("image", "text"))
+class GlobalHead(Head):
+    """Compare one feature of the image with one feature of the text.
+
+    Args:
+        dims: feature name -> width, supplied by the model.
+        image: feature of the image side, (B, D_i).
+        text: feature of the text side, (B, D_t).
+        embed_dim: common width; each side gets a linear map. None compares the features as they are (CLIP).
+        weight: share of this head in the similarity; > 0.
+
+    Raises:
+        ValueError: if `embed_dim` is None and the widths differ, or a weight or width is not positive.
+    """
+
+    def __init__(
+        self,
+        dims: Mapping[str, int],
+        image: str = "image.pooled",
+        text: str = "text.query.pooled",
+        embed_dim: int | None = None,
+        weight: float = 1.0,
+    ) -> None:
+        super().__init__()
+        if weight <= 0 or (embed_dim is not None and embed_dim <= 0):
+            raise ValueError(f"weight ({weight}) and embed_dim ({embed_dim}) must be positive")
+        if embed_dim is None and dims[image] != dims[text]:
+            raise ValueError(
+                f"{image} is {dims[image]} wide and {text} {dims[text]}: set embed_dim to project both to one width"
+            )
+        self.image, self.text, self.weight = image, text, weight
+        self.dim = embed_dim or dims[image]
+        self.image_projection = nn.Linear(dims[image], embed_dim) if embed_dim else nn.Identity()
+        self.text_projection = nn.Linear(dims[text], embed_dim) if embed_dim else nn.Identity()
+
+    def forward(self, features: Features, batch: Batch) -> Embedding:  # noqa: ARG002
+        """Project the sides that are there to (B, dim)."""
+        image_BD = self._side(features, self.image, self.image_projection)
+        text_BD = self._side(features, self.text, self.text_projection)
+        return Embedding(image_BD, text_BD, self.weight)
+
+    @staticmethod
+    def _side(features: Features, name: str, projection: nn.Module) -> Tensor | None:
+        return projection(features[name]) if name in features else None

@@ -1,0 +1,20 @@
+"""What a loss promises: a value from named features, and the per-sample values behind it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import nn
+
+from tbpsbench.types import Batch, Features, LossOutput
+
+
+class Loss(nn.Module, ABC):
+    """Base of the slot LOSSES; register with `requires=` the constructor arguments that name its features.
+
+    Context arguments: `dims`, a dict from feature name to width, for losses with projections of their own.
+    """
+
+    @abstractmethod
+    def forward(self, features: Features, batch: Batch) -> LossOutput:
+        """The loss of this batch; under several processes, of the joined batch."""

@@ -1,0 +1,49 @@
+"""The global batch: rows of all processes, with gradients back to the process they came from.
+
+Every process computes the same loss of the joined batch. The backward pass sums the gradients that all processes have
+for a row; together with DDP's averaging the parameters get the gradient of one process on the joined batch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+def world_size() -> int:
+    """Number of processes, 1 where nothing is initialised."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor) -> Tensor:
+        parts = [torch.empty_like(rows) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, rows.contiguous())
+        ctx.rows = len(rows)
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        grad = grads[0].contiguous().clone()
+        dist.all_reduce(grad)
+        start = dist.get_rank() * ctx.rows
+        return grad[start : start + ctx.rows]
+
+
+def gather_rows(rows: Tensor) -> Tensor:
+    """Concatenate (B, ...) of all processes in rank order to (world_size * B, ...); differentiable where float.
+
+    Raises:
+        RuntimeError: if processes hold different numbers of rows (the sampler gives each the same).
+    """
+    if world_size() == 1:
+        return rows
+    count = torch.tensor([len(rows), -len(rows)], device=rows.device)
+    dist.all_reduce(count, op=dist.ReduceOp.MAX)
+    if count[0] != -count[1]:
+        raise RuntimeError(f"processes hold between {-count[1]} and {count[0]} rows; losses need equal shares")
+    return _Gather.apply(rows)  # type: ignore[no-any-return]

@@ -1,0 +1,265 @@
+"""Exact ranks of all positives, block by block, without ever sorting or storing the whole ranking.
+
+A positive's rank is the number of gallery items that come before it, and that number can be counted: items with a
+larger similarity, plus those of equal similarity that the ties rule puts first. Thresholds and counts come from the
+same block of similarities; a threshold computed again would differ in its last bits and count itself.
+
+For images that ask and texts that answer, swap the arguments: the functions know queries and gallery only.
+
+Shapes: Q queries, G gallery, D width, B queries of one block, M matches of a block, R distinct similarities of matches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from tbpsbench.errors import DataError
+from tbpsbench.metrics.counting import Counting, count
+from tbpsbench.metrics.inputs import Array, as_features, as_scores, full_precision, listed, rows_with_nan
+from tbpsbench.metrics.matching import Labels, Matches, MatchTable, as_array
+from tbpsbench.metrics.ranks import (
+    TIES,
+    PositiveRanks,
+    Ties,
+    average_precision,
+    inverse_negative_penalty,
+    recall_at,
+    summarize,
+    trapezoidal_ap,
+)
+
+__all__ = [
+    "PositiveRanks",
+    "Ties",
+    "average_precision",
+    "inverse_negative_penalty",
+    "positive_ranks",
+    "positive_ranks_from_scores",
+    "product_rows",
+    "recall_at",
+    "summarize",
+    "trapezoidal_ap",
+]
+
+# The gallery is padded to a multiple of this: no row of it then falls on the edge of a matrix kernel's tiles (6 to 64
+# wide), where sums run in another order and equal features would get unequal similarities.
+GALLERY_MULTIPLE = 192
+BLOCK_ROWS = 512
+BLOCK_BYTES = 1 << 28
+
+
+def product_rows(gallery_size: int) -> int:
+    """Queries in one matrix product; depends on the gallery alone, so that the caller's chunks never change a bit.
+
+    Processes that share the queries of one evaluation start at multiples of it.
+
+    Returns:
+        512, or less where the block of float32 similarities would exceed 256 MiB, but at least 32.
+    """
+    fitting = BLOCK_BYTES // (4 * max(1, gallery_size))
+    return int(np.clip(fitting // 32 * 32, 32, BLOCK_ROWS))
+
+
+def positive_ranks(
+    query_QD: Array,
+    gallery_GD: Array,
+    query_pids: Labels,
+    gallery_pids: Labels,
+    *,
+    ties: Ties = "pessimistic",
+    query_groups: Labels | None = None,
+    gallery_groups: Labels | None = None,
+    skip_unmatched: bool = False,
+    chunk: int | None = None,
+    device: torch.device | str | None = None,
+    counting: Counting = "auto",
+) -> PositiveRanks:
+    """Rank the gallery for every query by the dot product of float32 features.
+
+    The product is always taken over whole blocks of `product_rows(G)` queries, the last one filled with zeros, against
+    a padded gallery. On one machine the result is therefore the same for every `chunk`, and for queries shared among
+    processes at multiples of `product_rows(G)` and joined by `PositiveRanks.concatenate`. Another device or processor
+    adds up in another order: similarities then differ in the last bit, and ranks where two of them are that close.
+
+    Args:
+        query_QD, gallery_GD: (Q, D) and (G, D), L2-normalised, or weighted concatenations of normalised heads. Any
+            float type; computed in float32 (float64 features in float64).
+        query_pids, gallery_pids: (Q,) and (G,) identities; equal means match.
+        ties: order of equal similarities. "pessimistic": non-matches first, tied positives in gallery order;
+            "stable": gallery order; "optimistic": positives first; "expected": ranks are the optimistic ones, and the
+            per-query values are expectations over all orders.
+        query_groups, gallery_groups: (Q,) and (G,) labels. Gallery items with the query's identity and group leave the
+            gallery for this query: the image id gives "without the captioned image", the outfit "other clothes only".
+        skip_unmatched: leave out queries without a positive; `PositiveRanks.skipped` lists them.
+        chunk: queries whose similarities are held at once, rounded up to whole blocks; default one block.
+        device: where to compute; default where the query features are.
+        counting: form of the count, for tests; never changes a number.
+
+    Returns:
+        The ranks of all positives. Memory beyond them: 4 G bytes for each query of a chunk, and a padded copy of the
+        gallery.
+
+    Raises:
+        DataError: if features are not finite, shapes disagree, or a query has no positive.
+        ValueError: if `ties` or `chunk` is out of range.
+    """
+    query_QD, gallery_GD = as_features(query_QD, "query", device), as_features(gallery_GD, "gallery", device)
+    gallery_GD = gallery_GD.to(device=query_QD.device if device is None else device)
+    if query_QD.shape[1] != gallery_GD.shape[1] or query_QD.dtype != gallery_GD.dtype:
+        raise DataError(
+            f"query features are {tuple(query_QD.shape)} {query_QD.dtype}, gallery features {tuple(gallery_GD.shape)} "
+            f"{gallery_GD.dtype}: width and type must agree"
+        )
+    (queries, width), gallery = query_QD.shape, len(gallery_GD)
+    rows = product_rows(gallery)
+    step = rows if chunk is None else _positive(chunk, "chunk") + -chunk % rows
+    step = min(step, queries + -queries % rows)
+    padded_GD = torch.nn.functional.pad(gallery_GD, (0, 0, 0, -gallery % GALLERY_MULTIPLE))
+    buffer_BG = query_QD.new_empty(step, len(padded_GD))
+    last_BD = query_QD.new_zeros(rows, width)
+
+    def scores(start: int, stop: int) -> torch.Tensor:
+        for first in range(start, stop, rows):
+            part_BD = query_QD[first : first + rows]
+            if len(part_BD) < rows:
+                last_BD[: len(part_BD)] = part_BD
+                part_BD = last_BD
+            with full_precision(query_QD.device.type):
+                torch.mm(part_BD, padded_GD.T, out=buffer_BG[first - start : first - start + rows])
+        return buffer_BG[: stop - start, :gallery]
+
+    table = _table(queries, gallery, query_pids, gallery_pids, query_groups, gallery_groups)
+    return _rank(scores, step, table, query_pids, gallery, ties, skip_unmatched, counting)
+
+
+def positive_ranks_from_scores(
+    scores_QG: Array,
+    query_pids: Labels,
+    gallery_pids: Labels,
+    *,
+    ties: Ties = "pessimistic",
+    query_groups: Labels | None = None,
+    gallery_groups: Labels | None = None,
+    skip_unmatched: bool = False,
+    chunk: int | None = None,
+    counting: Counting = "auto",
+) -> PositiveRanks:
+    """Rank the gallery by a matrix of similarities, in its own precision; larger is better, infinite is allowed.
+
+    Args:
+        scores_QG: (Q, G) of any real type; 16-bit floats are widened, which keeps order and ties.
+        chunk: queries handled at once; default as many as `positive_ranks` takes in one block.
+        query_pids, gallery_pids, ties, query_groups, gallery_groups, skip_unmatched, counting: as in `positive_ranks`.
+
+    Raises:
+        DataError: if a similarity is NaN, shapes disagree, or a query has no positive.
+        ValueError: if `ties` or `chunk` is out of range.
+    """
+    if scores_QG.ndim != 2:
+        raise DataError(f"similarities have the shape {tuple(scores_QG.shape)}, not (queries, gallery)")
+    queries, gallery = scores_QG.shape
+    table = _table(queries, gallery, query_pids, gallery_pids, query_groups, gallery_groups)
+
+    def scores(start: int, stop: int) -> Array:
+        block_BG = as_scores(scores_QG[start:stop])
+        if bad := [start + row for row in rows_with_nan(block_BG)]:
+            raise DataError(f"similarities of {listed('query', bad)} are NaN: nothing can be ranked by them")
+        return block_BG
+
+    step = product_rows(gallery) if chunk is None else _positive(chunk, "chunk")
+    return _rank(scores, step, table, query_pids, gallery, ties, skip_unmatched, counting)
+
+
+def _rank(
+    scores: Callable[[int, int], Array],
+    step: int,
+    table: MatchTable,
+    query_pids: Labels,
+    gallery: int,
+    ties: Ties,
+    skip_unmatched: bool,
+    counting: Counting,
+) -> PositiveRanks:
+    """Walk over blocks of similarities; `scores(start, stop)` makes the rows start .. stop - 1."""
+    if ties not in TIES:
+        raise ValueError(f"ties is {ties!r}, not one of {', '.join(TIES)}")
+    kept_K = table.kept(query_pids, skip_unmatched=skip_unmatched)
+    queries = len(table.positives_Q)
+    ranks, tied = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for start in range(0, queries, step):
+        stop = min(start + step, queries)
+        rank_P, tied_P = _block_ranks(scores(start, stop), table.block(np.arange(start, stop)), ties, counting)
+        ranks.append(rank_P)
+        tied.append(tied_P)
+    return PositiveRanks(
+        ranks=np.concatenate(ranks),
+        offsets=np.concatenate([[0], np.cumsum(table.positives_Q[kept_K])]).astype(np.int64),
+        gallery_size=gallery - table.removed_Q[kept_K],
+        tied=np.concatenate(tied),
+        ties_rule=ties,
+        query=kept_K.astype(np.int64),
+        skipped=np.flatnonzero(table.positives_Q == 0).astype(np.int64),
+    )
+
+
+def _block_ranks(scores_BG: Array, matches: Matches, ties: Ties, counting: Counting) -> tuple[np.ndarray, np.ndarray]:
+    """Ranks of the positives of one block and their ties with non-matches, row by row, best first.
+
+    Matches are put in order of similarity, those of equal similarity in gallery order; such a run shares one threshold.
+    Its counts, less the matches among them, are the non-matches before it: `others_before` or, with those of equal
+    similarity, `others_until`. The k-th positive of a row comes after these and after k positives.
+    """
+    row_M, column_M, score_M = matches.row_M, matches.column_M, _gather(scores_BG, matches)
+    order_M = np.lexsort((column_M, -score_M, row_M))
+    row_M, column_M, score_M, positive_M = (
+        row_M[order_M],
+        column_M[order_M],
+        score_M[order_M],
+        matches.positive_M[order_M],
+    )
+    place_M = np.arange(len(row_M))
+    new_row_M = np.diff(row_M, prepend=-1) != 0
+    new_run_M = new_row_M | np.concatenate([[True], score_M[1:] != score_M[:-1]])[: len(row_M)]
+    run_M = np.cumsum(new_run_M) - 1
+    start_R = np.flatnonzero(new_run_M)
+    stop_R = np.append(start_R[1:], len(row_M))[: len(start_R)]
+    row_start_M = np.maximum.accumulate(np.where(new_row_M, place_M, 0))
+    edges = np.searchsorted(row_M[start_R], np.arange(len(scores_BG) + 1))
+
+    at_least_R, above_R = count(scores_BG, score_M[start_R], edges, counting)
+    others_until_R = at_least_R - (stop_R - row_start_M[start_R])
+    others_before_R = above_R - (start_R - row_start_M[start_R])
+    tied_R = others_until_R - others_before_R
+
+    others_M = (others_until_R if ties == "pessimistic" else others_before_R)[run_M]
+    if ties == "stable":
+        for place in np.flatnonzero(positive_M & (tied_R[run_M] > 0)):
+            equal = scores_BG[row_M[place], : column_M[place]] == score_M[place].item()
+            others_M[place] += int(equal.sum()) - (place - start_R[run_M[place]])
+    before_M = np.cumsum(positive_M) - positive_M
+    rank_M = others_M + before_M - before_M[row_start_M]
+    return rank_M[positive_M], tied_R[run_M][positive_M]
+
+
+def _gather(scores_BG: Array, matches: Matches) -> np.ndarray:
+    """(M,) similarities of the matches."""
+    if isinstance(scores_BG, np.ndarray):
+        return scores_BG[matches.row_M, matches.column_M]
+    row_M, column_M = (torch.from_numpy(index).to(scores_BG.device) for index in (matches.row_M, matches.column_M))
+    return scores_BG[row_M, column_M].cpu().numpy()
+
+
+def _table(queries: int, gallery: int, query_pids: Labels, gallery_pids: Labels, *groups: Labels | None) -> MatchTable:
+    for side, size, pids in (("query", queries, query_pids), ("gallery", gallery, gallery_pids)):
+        if len(as_array(pids)) != size:
+            raise DataError(f"{size} {side} rows but {len(as_array(pids))} {side} identities: one for each row")
+    return MatchTable(query_pids, gallery_pids, *groups)
+
+
+def _positive(value: int, name: str) -> int:
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1, got {value}")
+    return value

@@ -1,0 +1,222 @@
+"""Contract tests and toy data, for this package's own tests and for authors of plug-ins.
+
+    from tbpsbench.testing import check_loss
+    def test_my_loss(): check_loss({"type": "MyLoss", "margin": 0.2})
+
+Each `check_*` builds a component by the config that a user would write and asserts what its slot promises.
+`mock_run` trains and evaluates a whole config on tiny MiniPEDES.
+
+Shapes: B batch, T text tokens, D width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tbpsbench import registry
+from tbpsbench.types import Batch, Embedding, Features, LossOutput, Tokens
+
+Component = Mapping[str, Any]
+WIDTH = 16
+ROLES = ("query", "identity", "clothing")
+# More features than one model makes at once, so that any component finds what it requires.
+VECTORS = ("image.pooled", "identity", "clothing", "clothing_ungated", "gate", "fused")
+
+
+def toy_tokens(batch: int = 6, length: int = 9, vocab_size: int = 50, seed: int = 0) -> Tokens:
+    """Random texts of different lengths: ids 4 .. vocab_size - 1, padded with 0; masked ids and labels as for MLM."""
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(3, length + 1, size=batch)
+    lengths[0] = length
+    mask = torch.arange(length) < torch.from_numpy(lengths)[:, None]
+    ids = torch.from_numpy(rng.integers(4, vocab_size, size=(batch, length))) * mask
+    labels = torch.zeros_like(ids)
+    labels[:, 1] = ids[:, 1]
+    masked = ids.clone()
+    masked[:, 1] = 3
+    return Tokens(ids, mask, masked, labels)
+
+
+def toy_batch(pids: Sequence[int] = (0, 0, 1, 2, 2, 3), size: tuple[int, int] = (32, 16), seed: int = 0) -> Batch:
+    """A batch of random images and texts in all roles.
+
+    Args:
+        pids: training label of each pair; also gives B.
+        size: height and width.
+        seed: another seed is another batch.
+    """
+    count = len(pids)
+    index = torch.arange(count)
+    image = torch.randn(count, 3, *size, generator=torch.Generator().manual_seed(seed))
+    texts = {role: toy_tokens(count, seed=seed + position) for position, role in enumerate(ROLES)}
+    return Batch(image, texts, torch.tensor(list(pids)), index, index, index, torch.ones(count))
+
+
+def toy_features(batch: Batch, width: int = WIDTH, seed: int = 0, dtype: torch.dtype = torch.float32) -> Features:
+    """Random features under every name that components of the package read, with gradients."""
+    generator = torch.Generator().manual_seed(seed)
+    count, length = len(batch), next(iter(batch.texts.values())).ids.shape[1]
+
+    def draw(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator, dtype=dtype).requires_grad_()
+
+    features = Features({name: draw(count, width) for name in VECTORS})
+    features["image.tokens"], features["image.patches"] = draw(count, 9, width), draw(count, 8, width)
+    features["image.attention"] = torch.rand(count, 9, 9, generator=generator).softmax(-1)
+    for role, tokens in batch.texts.items():
+        features[f"text.{role}.tokens"], features[f"text.{role}.pooled"] = (
+            draw(count, length, width),
+            draw(count, width),
+        )
+        features[f"text.{role}.mask"] = tokens.mask
+        features[f"text.{role}.attention"] = torch.rand(count, length, length, generator=generator).softmax(-1)
+    features.heads["global"] = Embedding(draw(count, width), draw(count, width))
+    return features
+
+
+def toy_dims(width: int = WIDTH) -> dict[str, int]:
+    """Widths of the toy features."""
+    texts = [f"text.{role}.{kind}" for role in ROLES for kind in ("tokens", "pooled")]
+    names = [*VECTORS, "image.tokens", "image.patches", *texts, "heads.global.image", "heads.global.text"]
+    return dict.fromkeys(names, width)
+
+
+def check_loss(config: Component, width: int = WIDTH) -> None:
+    """A loss gives a finite scalar with gradients on what it requires, whoever is in the batch, and repeats itself."""
+    entry = registry.LOSSES.entry(config["type"])
+    for pids in ((0, 0, 1, 2, 2, 3), (5, 5, 5, 5), (0, 1, 2, 3), (0,)):
+        loss = registry.LOSSES.build(config, "loss", {"dims": toy_dims(width)})
+        batch = toy_batch(pids)
+        features = toy_features(batch, width)
+        output = loss(features, batch)
+        assert isinstance(output, LossOutput), f"forward returned {type(output).__name__}, expected LossOutput"
+        assert output.value.ndim == 0, f"the value has shape {tuple(output.value.shape)}, expected a scalar"
+        assert torch.isfinite(output.value), f"the value is {output.value} for identities {pids}"
+        if output.per_sample is not None:
+            reduced = output.per_sample.mean() if output.reduction == "mean" else output.per_sample.sum()
+            torch.testing.assert_close(reduced, output.value)
+        if output.value.requires_grad:
+            output.value.backward()
+            grads = [t.grad for t in (features[n] for n in entry.resolve(entry.requires, config) if n in features)]
+            assert any(g is not None for g in grads), "no required feature gets a gradient"
+            assert all(torch.isfinite(g).all() for g in grads if g is not None), f"a gradient is not finite, {pids}"
+    loss.eval()
+    torch.testing.assert_close(loss(features, batch).value, loss(features, batch).value)
+    check_state(loss, registry.LOSSES.build(config, "loss", {"dims": toy_dims(width)}))
+
+
+def check_head(config: Component, width: int = WIDTH) -> None:
+    """A head embeds both sides to its width, and either side alone, as galleries and queries do."""
+    head = registry.HEADS.build(config, "head", {"dims": toy_dims(width)}).eval()
+    batch = toy_batch()
+    features = toy_features(batch, width)
+    both = head(features, batch)
+    assert both.image.shape == both.text.shape == (len(batch), head.dim)
+    assert head.weight > 0
+    texts = Features({k: v for k, v in features.tensors.items() if k.startswith("text.query")})
+    assert head(texts, batch).image is None, "without an image the image side must be None"
+    torch.testing.assert_close(head(texts, batch).text, both.text)
+    images = Features({k: v for k, v in features.tensors.items() if not k.startswith("text.query")})
+    assert head(images, batch).text is None, "without a query the text side must be None"
+    torch.testing.assert_close(head(images, batch).image, both.image)
+    check_state(head, registry.HEADS.build(config, "head", {"dims": toy_dims(width)}))
+
+
+def check_disentangler(config: Component, width: int = WIDTH) -> None:
+    """A disentangler makes the features that it is registered to provide, in the widths that it announces."""
+    entry = registry.DISENTANGLERS.entry(config["type"])
+    part = registry.DISENTANGLERS.build(config, "disentangler", {"dims": toy_dims(width)}).eval()
+    batch = toy_batch()
+    made = part(toy_features(batch, width))
+    assert set(entry.resolve(entry.provides, config)) == set(made)
+    for name, value in made.items():
+        assert value.shape[0] == len(batch)
+        assert value.shape[-1] == part.dims[name], f"{name} is {value.shape[-1]} wide, announced {part.dims[name]}"
+    check_state(part, registry.DISENTANGLERS.build(config, "disentangler", {"dims": toy_dims(width)}))
+
+
+def check_fuser(config: Component, width: int = WIDTH) -> None:
+    """A fuser makes a vector of its width, with and without a text, and learns from the image either way."""
+    fuser = registry.FUSERS.build(config, "fuser", {"dims": toy_dims(width)})
+    batch = toy_batch()
+    features = toy_features(batch, width)
+    assert fuser(features).shape == (len(batch), fuser.out_dim)
+    images = Features({k: v for k, v in features.tensors.items() if not k.startswith("text.")})
+    fused = fuser(images)
+    assert fused.shape == (len(batch), fuser.out_dim)
+    assert torch.isfinite(fused).all()
+    fused.sum().backward()
+    assert any(t.grad is not None and t.grad.abs().sum() > 0 for t in images.tensors.values() if t.requires_grad)
+    check_state(fuser, registry.FUSERS.build(config, "fuser", {"dims": toy_dims(width)}))
+
+
+def check_encoder(config: Component, slot: str, size: tuple[int, int] = (32, 16)) -> None:
+    """An encoder gives tokens and a pooled vector of its width; padding does not change the pooled vector."""
+    encoder = registry.SLOTS[slot].build(config, slot.lower()).eval()
+    batch = toy_batch(size=size)
+    with torch.no_grad():
+        if slot == "IMAGE_ENCODERS":
+            encoded = encoder(batch.image_B3HW, need_attention=True)
+        else:
+            encoded = encoder(batch.texts["query"], need_attention=True)
+            cut = encoder(Tokens(batch.texts["query"].ids[1:2], batch.texts["query"].mask[1:2]).cut())
+            torch.testing.assert_close(cut.pooled_BD[0], encoded.pooled_BD[1], rtol=1e-4, atol=1e-5)
+    assert encoded.pooled_BD.shape == (len(batch), encoder.dim)
+    assert encoded.tokens_BLD.shape[::2] == (len(batch), encoder.dim)
+    assert encoded.attention_BLL is not None
+    assert encoded.attention_BLL.shape[1:] == 2 * encoded.tokens_BLD.shape[1:2]
+
+
+def check_transform(config: Component, size: tuple[int, int] = (24, 12)) -> None:
+    """A transform keeps three channels and draws only from the generator that it is given."""
+    mean, std = (0.5, 0.4, 0.3), (0.2, 0.2, 0.2)
+    transform = registry.TRANSFORMS.build(config, "transform", {"size": size, "mean": mean, "std": std})
+    raw = torch.randint(0, 256, (3, *size), generator=torch.Generator().manual_seed(0))
+    for image in (raw.to(torch.uint8), raw.float() / 255):
+        try:
+            first = transform(image.clone(), np.random.default_rng(1))
+        except TypeError:
+            continue  # it wants the other kind and says so
+        torch.manual_seed(7)
+        second = transform(image.clone(), np.random.default_rng(1))
+        assert torch.equal(first, second), "equal generators gave different images"
+        assert first.shape[0] == 3
+        return
+    raise AssertionError("the transform takes neither uint8 nor float32 images")
+
+
+def check_state(one: nn.Module, other: nn.Module) -> None:
+    """What one instance saves another takes, strictly."""
+    other.load_state_dict(one.state_dict(), strict=True)
+    for key, value in one.state_dict().items():
+        assert torch.equal(value, other.state_dict()[key]), f"{key} did not survive saving and loading"
+
+
+def mock_run(config: str | Path, folder: str | Path, *overrides: str) -> dict[str, Any]:
+    """Train and evaluate a config for one epoch on tiny MiniPEDES below `folder`, and return its record.
+
+    Raises:
+        TBPSError: whatever is wrong with the config.
+    """
+    from tbpsbench.config.check import require_valid
+    from tbpsbench.config.load import load_config
+    from tbpsbench.engine.train import Training, build_run
+    from tbpsbench.engine.workdir import WorkDir
+
+    folder = Path(folder)
+    tiny = f"data.dataset=dict(type='MiniPEDES', root={str(folder / 'data')!r}, size='tiny')"
+    loaded = load_config(
+        config, [tiny, "schedule.max_epochs=1", "data.batch_size=16", "data.num_workers=0", *overrides]
+    )
+    require_valid(loaded)
+    workdir = WorkDir(folder / "run", resume="auto")
+    try:
+        return Training(build_run(loaded), workdir).train()
+    finally:
+        workdir.release()

@@ -1,0 +1,240 @@
+"""What flows through the system, with shapes.
+
+Shapes: B batch, T text tokens, L image tokens, D width, Q queries, G gallery images, H x W pixels. `_BD` means (B, D).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+Split = Literal["train", "val", "test"]
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """A text and what it was made from; the leak guard reads the provenance.
+
+    Attributes:
+        text: the sentence.
+        role: "query" (what a person would type), "identity", "clothing" or "description" (made from the image alone).
+        image_id: the image it belongs to.
+        source: who wrote it, e.g. "human", "mtg", "grammar".
+        split: split of its image.
+        caption_id: number within the annotation file.
+        derived_from: "image", "person", "attributes", or the SHA-256 of the caption that it was made from.
+        style: annotator or style label, if known.
+    """
+
+    text: str
+    role: str
+    image_id: int
+    source: str
+    split: str
+    caption_id: int
+    derived_from: str = "image"
+    style: str | None = None
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the text in UTF-8."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRecord:
+    """One image of a data set with its captions.
+
+    Attributes:
+        image_id: position in the annotation file, from 0.
+        file: path below the data set's image folder.
+        pid: the identity as the data set numbers it; unique over splits.
+        split: "train", "val", "test"; data sets may add their own (MiniPEDES: "val-clothes", "test-clothes").
+        camera, outfit: where known.
+        attributes: ground truth where known (MiniPEDES).
+    """
+
+    image_id: int
+    file: str
+    pid: int
+    split: str
+    captions: tuple[Caption, ...]
+    camera: int | None = None
+    outfit: str | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Tokens:
+    """A batch of tokenised texts, or one text without the B axis.
+
+    Attributes:
+        ids: (B, T) int64.
+        mask: (B, T) bool, True on real tokens.
+        masked_ids, labels: (B, T) int64 for masked language modelling; None where no loss asks for them.
+    """
+
+    ids: Tensor
+    mask: Tensor
+    masked_ids: Tensor | None = None
+    labels: Tensor | None = None
+
+    def to(self, device: Any) -> Tokens:
+        """The same tokens on another device."""
+        return Tokens(*(None if t is None else t.to(device, non_blocking=True) for t in self._all()))  # type: ignore[arg-type]
+
+    def cut(self) -> Tokens:
+        """Without the columns that are padding in every row; at least one column stays."""
+        longest = max(1, int(self.mask.sum(dim=-1).max()))
+        return Tokens(*(None if t is None else t[..., :longest] for t in self._all()))  # type: ignore[arg-type]
+
+    def _all(self) -> tuple[Tensor | None, ...]:
+        return self.ids, self.mask, self.masked_ids, self.labels
+
+
+@dataclass
+class Sample:
+    """One training pair, before batching.
+
+    Attributes:
+        image_3HW: float32, normalised.
+        texts: role -> tokens of one text, (T,).
+        pid: training label, 0 .. num_train_ids - 1.
+        image_id, caption_id: as in the annotation file.
+        sample_index: position in the training set.
+        pair_weight: 1.0, or the confidence that image and text belong together (RDE).
+    """
+
+    image_3HW: Tensor
+    texts: dict[str, Tokens]
+    pid: int
+    image_id: int
+    caption_id: int
+    sample_index: int
+    pair_weight: float = 1.0
+
+
+@dataclass
+class Batch:
+    """What a model sees. A gallery batch has no query texts, a query batch has no images.
+
+    Attributes:
+        image_B3HW: (B, 3, H, W) float32, or None.
+        texts: role -> Tokens of (B, T).
+        pid_B, image_id_B, caption_id_B, sample_index_B: (B,) int64.
+        pair_weight_B: (B,) float32.
+    """
+
+    image_B3HW: Tensor | None
+    texts: dict[str, Tokens]
+    pid_B: Tensor
+    image_id_B: Tensor
+    caption_id_B: Tensor
+    sample_index_B: Tensor
+    pair_weight_B: Tensor
+
+    def __len__(self) -> int:
+        return len(self.pid_B)
+
+    def to(self, device: Any) -> Batch:
+        """The same batch on another device."""
+        moved = {f.name: getattr(self, f.name) for f in fields(self) if f.name.endswith(("_B", "_B3HW"))}
+        moved = {name: None if t is None else t.to(device, non_blocking=True) for name, t in moved.items()}
+        return replace(self, texts={role: tokens.to(device) for role, tokens in self.texts.items()}, **moved)
+
+
+@dataclass
+class Embedding:
+    """One retrieval head: what an image and a text are compared by.
+
+    Attributes:
+        image, text: (B, D), not yet normalised; None on the side that was not encoded.
+        weight: share of this head in the similarity.
+    """
+
+    image: Tensor | None
+    text: Tensor | None
+    weight: float = 1.0
+
+
+@dataclass
+class Features:
+    """Named tensors of one forward pass.
+
+    `features["image.tokens"]` reads a named tensor, `features["heads.global.image"]` one side of a head.
+    """
+
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    heads: dict[str, Embedding] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name.startswith("heads."):
+            _, head, side = name.split(".")
+            value = getattr(self.heads[head], side) if head in self.heads else None
+        else:
+            value = self.tensors.get(name)
+        if value is None:
+            raise KeyError(f"no feature {name!r}; there are: {', '.join(self)}")
+        return value
+
+    def __setitem__(self, name: str, value: Tensor) -> None:
+        self.tensors[name] = value
+
+    def __contains__(self, name: object) -> bool:
+        return name in set(self)
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self.tensors
+        for name, head in self.heads.items():
+            if head.image is not None:
+                yield f"heads.{name}.image"
+            if head.text is not None:
+                yield f"heads.{name}.text"
+
+
+@dataclass
+class LossOutput:
+    """A loss and how it came about.
+
+    Attributes:
+        value: scalar that is optimised.
+        per_sample: (B,) values before the reduction, or None where the loss is not a sum over samples.
+        reduction: "mean" or "sum" over the batch; a sum is scaled by the world size under DDP, which averages.
+        stats: scalars for the log that are not optimised.
+    """
+
+    value: Tensor
+    per_sample: Tensor | None = None
+    reduction: Literal["mean", "sum"] = "mean"
+    stats: dict[str, Tensor] = field(default_factory=dict)
+
+    @classmethod
+    def mean(cls, per_sample_B: Tensor, **stats: Tensor) -> LossOutput:
+        """The mean over samples."""
+        return cls(per_sample_B.mean(), per_sample_B, "mean", stats)
+
+    @classmethod
+    def sum(cls, per_sample_B: Tensor, **stats: Tensor) -> LossOutput:
+        """The sum over samples."""
+        return cls(per_sample_B.sum(), per_sample_B, "sum", stats)
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Result of search, evaluation and interaction.
+
+    Attributes:
+        scores: (Q, k) float32 similarities in the order of `order`.
+        order: (Q, k) int64 gallery positions, best first.
+        turn: dialogue turn, 0 without a dialogue.
+    """
+
+    scores: np.ndarray
+    order: np.ndarray
+    turn: int = 0

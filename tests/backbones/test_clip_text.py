@@ -1,0 +1,160 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tbpsbench.backbones.clip_text import CLIPText
+from tbpsbench.backbones.positional import stretch_text_positions
+from tbpsbench.errors import CheckpointError
+from tbpsbench.registry import TEXT_ENCODERS
+from tbpsbench.types import Tokens
+
+torch.set_num_threads(1)
+
+GOLDEN = Path(os.environ.get("TBPSBENCH_GOLDEN", Path(__file__).parents[1] / "data" / "golden"))
+SMALL = {"embed_dim": 24, "width": 16, "layers": 2, "heads": 2, "vocab_size": 50}
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    torch.manual_seed(0)
+
+
+def texts(length, *lengths):
+    """Random texts: 48 starts, 49 ends, 0 pads."""
+    ids = torch.randint(1, 48, (len(lengths), length))
+    ids[:, 0] = 48
+    for row, end in enumerate(lengths):
+        ids[row, end - 1] = 49
+        ids[row, end:] = 0
+    return Tokens(ids, torch.arange(length) < torch.tensor(lengths)[:, None])
+
+
+def golden(name, tmp_path):
+    """Arrays of a golden file, with its CLIP weights saved as OpenAI would name them."""
+    with np.load(GOLDEN / f"{name}.npz", allow_pickle=False) as file:
+        arrays = {key: torch.from_numpy(file[key]) for key in file.files if file[key].dtype.kind in "fi"}
+    prefix = "init/base_model."
+    weights = {key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)}
+    torch.save(weights, tmp_path / f"{name}.pt")
+    layers = len({key.split(".")[2] for key in weights if key.startswith("transformer.resblocks")})
+    return arrays, str(tmp_path / f"{name}.pt"), layers
+
+
+@pytest.mark.parametrize("need_attention", [False, True])
+def test_golden_irra_tokens(tmp_path, need_attention):
+    arrays, path, layers = golden("irra_a", tmp_path)
+    encoder = CLIPText({"embed_dim": 128, "width": 64, "layers": layers, "vocab_size": 512}, pretrained=path).eval()
+    ids = arrays["caption_ids"]
+    encoded = encoder(Tokens(ids, ids != 0), need_attention=need_attention)
+    torch.testing.assert_close(encoded.tokens_BLD, arrays["text_tokens"], rtol=1e-5, atol=1e-5)
+
+
+def test_golden_rde_global_embedding(tmp_path):
+    arrays, path, layers = golden("rde_a", tmp_path)
+    encoder = CLIPText({"embed_dim": 512, "width": 64, "layers": layers, "vocab_size": 512}, pretrained=path).eval()
+    ids = arrays["caption_ids"]
+    pooled, expected = encoder(Tokens(ids, ids != 0)).pooled_BD, arrays["eval/text_bge"]
+    scale = pooled.norm(dim=-1, keepdim=True) / expected.norm(dim=-1, keepdim=True)
+    torch.testing.assert_close(pooled, expected * scale, rtol=1e-5, atol=1e-5)
+
+
+def test_shapes():
+    encoder, tokens = CLIPText(SMALL).eval(), texts(77, 77, 9, 3)
+    encoded = encoder(tokens)
+    assert (encoder.dim, encoder.max_length) == (24, 77)
+    assert encoded.tokens_BLD.shape == (3, 77, 24)
+    assert encoded.pooled_BD.shape == (3, 24)
+    assert encoded.mask_BL is tokens.mask
+    assert encoded.prefix == 1
+    assert encoded.attention_BLL is None
+
+
+def test_named_arch_is_built_for_248_tokens():
+    encoder = TEXT_ENCODERS.build({"type": "CLIPText", "arch": "ViT-S-32-alt", "context_length": 248, "vocab_size": 60})
+    assert encoder.dim == 256
+    assert encoder.max_length == 248
+    assert encoder.text.token_embedding.weight.shape == (60, 256)
+
+
+def test_pooled_is_the_end_of_text_token():
+    encoded = CLIPText(SMALL).eval()(texts(20, 20, 9, 3))
+    for row, end in enumerate((19, 8, 2)):
+        assert torch.equal(encoded.pooled_BD[row], encoded.tokens_BLD[row, end])
+
+
+@pytest.mark.parametrize("need_attention", [False, True])
+def test_cutting_the_padding_changes_nothing(need_attention):
+    encoder, tokens = CLIPText(SMALL).eval(), texts(77, 12, 9, 3)
+    whole = encoder(tokens, need_attention=need_attention)
+    cut = encoder(Tokens(tokens.ids[:, :12], tokens.mask[:, :12]), need_attention=need_attention)
+    assert torch.allclose(whole.tokens_BLD[:, :12], cut.tokens_BLD, atol=1e-5)
+    assert torch.allclose(whole.pooled_BD, cut.pooled_BD, atol=1e-5)
+
+
+def test_a_word_does_not_see_later_words():
+    encoder, tokens = CLIPText(SMALL).eval(), texts(10, 10)
+    changed = tokens.ids.clone()
+    changed[0, 6] = changed[0, 6] % 46 + 1
+    before, after = encoder(tokens).tokens_BLD, encoder(Tokens(changed, tokens.mask)).tokens_BLD
+    assert torch.allclose(before[:, :6], after[:, :6], atol=1e-6)
+    assert not torch.allclose(before[:, 6:], after[:, 6:], atol=1e-3)
+
+
+def test_attention_rows_sum_to_one_and_do_not_look_ahead():
+    encoder, tokens = CLIPText(SMALL).eval(), texts(10, 10, 4)
+    encoded = encoder(tokens, need_attention=True)
+    assert torch.allclose(encoded.attention_BLL.sum(-1), torch.ones(2, 10), atol=1e-6)
+    assert encoded.attention_BLL.triu(1).abs().max() == 0
+    assert torch.allclose(encoded.tokens_BLD, encoder(tokens).tokens_BLD, atol=1e-6)
+
+
+def test_pretrained_positions_are_stretched_to_248(tmp_path):
+    short = CLIPText(SMALL).eval()
+    torch.save(short.text.state_dict(), tmp_path / "clip.pt")
+    long = CLIPText(SMALL, context_length=248, pretrained=str(tmp_path / "clip.pt")).eval()
+    assert torch.equal(long.text.positional_embedding, stretch_text_positions(short.text.positional_embedding))
+    brief = texts(20, 20, 5)
+    assert torch.allclose(long(brief).tokens_BLD, short(brief).tokens_BLD, atol=1e-6)
+    wordy = long(texts(248, 248, 100, 30))
+    assert wordy.tokens_BLD.shape == (3, 248, 24)
+    assert torch.equal(wordy.pooled_BD[1], wordy.tokens_BLD[1, 99])
+
+
+def test_context_beyond_the_stretched_positions_is_refused(tmp_path):
+    torch.save(CLIPText(SMALL).text.state_dict(), tmp_path / "clip.pt")
+    with pytest.raises(CheckpointError, match="stretched to 248, but context_length is 300"):
+        CLIPText(SMALL, context_length=300, pretrained=str(tmp_path / "clip.pt"))
+
+
+def test_text_longer_than_the_positions_is_refused():
+    with pytest.raises(ValueError, match="78 tokens, but CLIPText has 77 positions"):
+        CLIPText(SMALL)(texts(78, 78))
+
+
+def test_every_parameter_learns():
+    encoder = CLIPText(SMALL)
+    encoder(texts(77, 77, 9)).tokens_BLD.square().sum().backward()
+    assert [name for name, p in encoder.named_parameters() if p.grad is None] == []
+
+
+def test_same_seed_same_weights():
+    torch.manual_seed(3)
+    first = CLIPText(SMALL).state_dict()
+    torch.manual_seed(3)
+    second = CLIPText(SMALL).state_dict()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_without_gradients_nothing_is_recorded():
+    encoder = CLIPText(SMALL).eval()
+    with torch.no_grad():
+        assert not encoder(texts(12, 12, 4)).pooled_BD.requires_grad
+
+
+def test_weights_of_another_vocabulary_are_refused_with_both_shapes(tmp_path):
+    torch.save(CLIPText(SMALL).text.state_dict(), tmp_path / "clip.pt")
+    with pytest.raises(CheckpointError, match=r"\[50, 16\] in the file, \[51, 16\] in the model"):
+        CLIPText(SMALL, vocab_size=51, pretrained=str(tmp_path / "clip.pt"))

@@ -1,0 +1,94 @@
+import pytest
+
+from tbpsbench.config.check import check, report, require_valid
+from tbpsbench.config.load import load_config
+from tbpsbench.errors import ConfigError
+from tbpsbench.losses.base import Loss
+from tbpsbench.registry import LOSSES
+
+DEMO = "configs/mini/two-tower_mini-pedes.py"
+
+
+def problems(*overrides):
+    return {problem.path: str(problem) for problem in check(load_config(DEMO, overrides))}
+
+
+def test_the_demo_config_has_no_problems():
+    assert problems() == {}
+
+
+@pytest.mark.parametrize(
+    ("override", "path", "message"),
+    [
+        ("model.losses.itc.temprature=1", "model.losses.itc.temprature", "Did you mean 'temperature'?"),
+        ("model.losses.itc.type=InfoNEC", "model.losses.itc.type", "Did you mean 'InfoNCE'?"),
+        ("data.btch_size=3", "data.btch_size", "Did you mean 'batch_size'?"),
+        ("data.batch_size=0", "data.batch_size", "expected at least 1"),
+        ("data.dataset.type=CUHK", "data.dataset.type", "CUHKPEDES"),
+        ("data.transforms.1.paddin=2", "data.transforms.1.paddin", "Did you mean 'padding'?"),
+        ("schedule.max_epochs=ten", "schedule.max_epochs", "expected int"),
+        ("optimizer.type=AdamX", "optimizer.type", "Known optimizers"),
+        ("optimizer.learning_rate=1", "optimizer.learning_rate", "AdamW has no argument"),
+        ("optimizer.lr=fast", "optimizer.lr", "the learning rate is a number"),
+        ("evaluation.selection=best", "evaluation.selection", "'val' or 'last' or 'test'"),
+        ("evaluation.protocols=('standrad',)", "evaluation.protocols", "Did you mean 'standard'?"),
+        ("model.type=Other", "model.type", "PersonSearchModel"),
+        ("seed=-1", "seed", "expected an int from 0"),
+        ("scheduler=dict(max_epochs=1)", "scheduler", "Did you mean 'schedule'?"),
+        ("plugins=['nowhere']", "plugins", "plug-in 'nowhere', which is not installed"),
+        ("model.heads={}", "model.heads", "at least one head"),
+        ("model.losses.itc=None", "model.losses", "at least one loss"),
+    ],
+)
+def test_each_kind_of_mistake_is_named_with_its_place(override, path, message):
+    found = problems(override)
+    assert path in found, found
+    assert message in found[path]
+
+
+def test_all_mistakes_are_listed_at_once_with_where_they_were_written():
+    config = load_config(DEMO, ["data.btch_size=1", "model.losses.itc.temprature=1", "optimizer.lrr=1"])
+    with pytest.raises(ConfigError) as error:
+        require_valid(config)
+    text = str(error.value)
+    assert "3 problems" in text
+    assert text.count("(written at --cfg-options)") == 3
+
+
+def test_no_data_is_read_or_made(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert problems(f"data.dataset.root={tmp_path / 'none'}") == {}
+    assert not (tmp_path / "none").exists()
+
+
+def test_loss_whose_input_nobody_makes_is_found():
+    @LOSSES.register("NeedsClothing", requires=("source",))
+    class NeedsClothing(Loss):
+        def __init__(self, source: str = "clothing"):
+            super().__init__()
+
+        def forward(self, features, batch):
+            raise NotImplementedError
+
+    try:
+        found = problems("model.losses.hsic=dict(type='NeedsClothing')")
+        assert (
+            "needs the feature 'clothing', which nothing provides: model.disentangler is None"
+            in found["model.losses.hsic"]
+        )
+        assert problems("model.losses.hsic=dict(type='NeedsClothing', source='image.patches')") == {}
+    finally:
+        LOSSES.remove("NeedsClothing")
+
+
+def test_head_on_a_description_needs_descriptions():
+    override = "model.heads.extra=dict(type='GlobalHead', text='text.identity.pooled', embed_dim=8)"
+    assert "come from data.descriptions" in problems(override)["model.heads.extra"]
+    assert problems(override, "data.descriptions=descriptions") == {}
+
+
+def test_report_lines_up_message_and_fix():
+    config = load_config(DEMO, ["model.losses.itc.temprature=1"])
+    lines = report(config, check(config)).splitlines()
+    assert lines[0] == f"{DEMO}: 1 problem"
+    assert lines[2].index("InfoNCE has") == lines[3].index("InfoNCE takes")

@@ -1,0 +1,170 @@
+import textwrap
+
+import pytest
+
+from tbpsbench.config.flat import differences, explain, fingerprint, flatten
+from tbpsbench.config.load import load_config
+from tbpsbench.errors import ConfigError
+
+
+@pytest.fixture
+def write(tmp_path):
+    def add(name, text):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text))
+        return path
+
+    return add
+
+
+BASE = """
+    '''A base.'''
+    data = dict(size=(96, 48), batch_size=64)
+    model = dict(
+        losses=dict(itc=dict(type='InfoNCE', temperature=0.07, symmetric=False)),
+        heads={'global': dict(type='GlobalHead')},
+        fuser=None,
+    )
+"""
+
+
+def test_child_merges_key_by_key_and_knows_where_values_come_from(write):
+    write("base.py", BASE)
+    child = write("child.py", "_base_ = 'base.py'\ndata = dict(batch_size=8)\n")
+    config = load_config(child)
+    assert config.values["data"] == {"size": (96, 48), "batch_size": 8}
+    assert config.origins[("data", "batch_size")] == f"{child}:2"
+    assert config.origins[("data", "size")] == f"{child.parent / 'base.py'}:3"
+
+
+def test_changed_type_drops_arguments_that_the_new_class_does_not_take_and_says_so(write):
+    write("base.py", BASE)
+    child = write(
+        "child.py", "_base_ = 'base.py'\nmodel = dict(losses=dict(itc=dict(type='NoSuchLoss', margin=1.0)))\n"
+    )
+    config = load_config(child)
+    assert config.values["model"]["losses"]["itc"] == {"type": "NoSuchLoss", "margin": 1.0}
+    assert config.notes == [
+        "model.losses.itc: type is now NoSuchLoss, dropped what it does not take: temperature, symmetric"
+    ]
+
+
+def test_changed_type_keeps_shared_arguments(write):
+    parent = write("base.py", "data = dict(tokenizer=dict(type='WordPiece', max_length=64, vocab_size=100))\n")
+    config = load_config(parent, ["data.tokenizer.type=CLIPBPE"])
+    assert config.values["data"]["tokenizer"]["type"] == "CLIPBPE"
+    assert "vocab_size" not in config.values["data"]["tokenizer"]
+    assert "vocab_size" in config.notes[0]
+
+
+def test_changed_optimizer_keeps_what_the_new_one_takes(write):
+    parent = write("base.py", "optimizer = dict(type='AdamW', lr=0.1, weight_decay=0.5, betas=(0.9, 0.9))\n")
+    config = load_config(parent, ["optimizer.type=SGD", "optimizer.momentum=0.9"])
+    assert config.values["optimizer"] == {"type": "SGD", "lr": 0.1, "weight_decay": 0.5, "momentum": 0.9}
+    assert config.notes == ["optimizer: type is now SGD, dropped what it does not take: betas"]
+
+
+def test_none_removes_and_delete_replaces(write):
+    write("base.py", BASE)
+    child = write(
+        "child.py",
+        "_base_ = 'base.py'\nmodel = dict(losses=dict(itc=None), heads=dict(_delete_=True, a=dict(type='X')))\n",
+    )
+    values = load_config(child).values["model"]
+    assert values["losses"] == {"itc": None}
+    assert values["heads"] == {"a": {"type": "X"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("import os\n", "a config is data"),
+        ("lr = 1e-4 * 2\n", "'0.0001 \\* 2' is not data"),
+        ("x = open('f')\n", "is not data"),
+        ("x = [i for i in range(3)]\n", "is not data"),
+        ("x = dict(a=1\n", "not valid Python"),
+        ("x = 1\nx = 2\n", "x is set twice"),
+        ("x = {1: 2}\n", "keys of a dict in a config are strings"),
+        ("_base_ = 'gone.py'\n", "its _base_ 'gone.py' does not exist"),
+        ("_base_ = 'c.py'\n", "leads back to itself"),
+        ("_base_ = 3\n", "_base_ is a file name or a list"),
+    ],
+)
+def test_what_is_not_data_is_refused_with_its_line(write, text, why):
+    path = write("c.py", text)
+    with pytest.raises(ConfigError, match=why) as error:
+        load_config(path)
+    assert "c.py" in str(error.value)
+
+
+def test_missing_config_file(tmp_path):
+    with pytest.raises(ConfigError, match=r"no\.py: no such config file"):
+        load_config(tmp_path / "no.py")
+
+
+def test_overrides_set_values_of_every_kind(write):
+    path = write("base.py", BASE)
+    config = load_config(
+        path,
+        ["data.batch_size=3", "model.losses.itc.positives=identity", "data.size=(8, 4)", "model.fuser.type=Mixer",
+         "model.losses.sdm=dict(type='SDM', scale=50)", "runtime.amp=bf16"],
+    )  # fmt: skip
+    assert config.values["data"] == {"size": (8, 4), "batch_size": 3}
+    assert config.values["model"]["losses"]["itc"]["positives"] == "identity"
+    assert config.values["model"]["losses"]["sdm"] == {"type": "SDM", "scale": 50}
+    assert config.values["model"]["fuser"] == {"type": "Mixer"}
+    assert config.values["runtime"] == {"amp": "bf16"}
+    assert config.origins[("data", "batch_size")] == "--cfg-options"
+
+
+def test_override_inside_a_list(write):
+    path = write("base.py", "data = dict(transforms=[dict(type='HorizontalFlip', p=0.5), dict(type='Normalize')])\n")
+    values = load_config(path, ["data.transforms.0.p=0.1"]).values
+    assert values["data"]["transforms"] == [{"type": "HorizontalFlip", "p": 0.1}, {"type": "Normalize"}]
+
+
+def test_overrides_that_match_nothing_are_listed_at_once(write):
+    path = write("base.py", BASE)
+    with pytest.raises(ConfigError) as error:
+        load_config(path, ["model.losses.hsic.kernel=rbf", "modle.fuser=None", "model.losses.hsic=None", "nonsense"])
+    text = str(error.value)
+    assert "there is no model.losses.hsic in this config" in text
+    assert "Did you mean 'model'?" in text
+    assert "write KEY=VALUE, got 'nonsense'" in text
+    assert text.count("\n") == 4
+
+
+def test_explain_names_the_file_of_every_value(write):
+    write("base.py", BASE)
+    child = write(
+        "child.py",
+        """
+        _base_ = 'base.py'
+        data = dict(batch_size=8, dataset=dict(type='MiniPEDES'), tokenizer=dict(type='WordPiece'))
+        model = dict(image_encoder=dict(type='ViT'), text_encoder=dict(type='BERT'))
+        schedule = dict(max_epochs=1)
+        """,
+    )
+    rows = {key: (value, origin) for key, value, origin in explain(load_config(child, ["data.num_workers=0"]))}
+    assert rows["data.batch_size"] == (8, f"{child}:3")
+    assert rows["model.losses.itc.temperature"][1].endswith("base.py:5")
+    assert rows["data.num_workers"] == (0, "--cfg-options")
+    assert rows["evaluation.ties"] == ("pessimistic", "default")
+
+
+def test_fingerprint_ignores_order_and_sees_values():
+    assert fingerprint({"a": 1, "b": (1, 2)}) == fingerprint({"b": [1, 2], "a": 1})
+    assert fingerprint({"a": 1}) != fingerprint({"a": 2})
+
+
+def test_differences_name_keys_with_both_values():
+    assert differences({"a": {"x": 1, "y": (1,)}}, {"a": {"x": 2, "y": [1], "z": 0}}) == {
+        "a.x": (1, 2),
+        "a.z": ("(absent)", 0),
+    }
+
+
+def test_flatten_goes_into_lists_of_components_only():
+    flat = dict(flatten({"t": [{"p": 1}], "s": (1, 2), "e": {}}))
+    assert flat == {("t", "0", "p"): 1, ("s",): (1, 2), ("e",): {}}

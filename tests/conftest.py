@@ -1,0 +1,62 @@
+"""Shared by all tests: one thread per process, one tiny MiniPEDES, tools run as a user runs them."""
+
+import os
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+CLIP = "arch=dict(embed_dim=16, width=32, layers=1, heads=2"
+# A model that starts and trains in seconds, small enough to be run many times.
+SMALLEST = [
+    f"model.image_encoder=dict(type='CLIPImage', img_size=(48, 24), {CLIP}, patch_size=8))",
+    f"model.text_encoder=dict(type='CLIPText', {CLIP}, vocab_size=49408, context_length=48))",
+    "model.heads.global.embed_dim=16",
+    "data.size=(48, 24)",
+    "data.tokenizer=dict(type='CLIPBPE', context_length=48)",
+    "data.batch_size=16",
+    "data.dataset.size=tiny",
+    "runtime.threads=1",
+    "evaluation.interval=1",
+]
+DEMO = "configs/mini/two-tower_mini-pedes.py"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread():
+    # Two cores run two test processes, and bits do not depend on the machine's load.
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def mini(tmp_path_factory):
+    """Root of a tiny MiniPEDES, made once and shared by all test processes."""
+    from tbpsbench.data.mini_pedes import MiniPEDES
+
+    base = tmp_path_factory.getbasetemp()
+    root = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "MiniPEDES"
+    MiniPEDES(str(root), size="tiny").prepare()
+    return root
+
+
+@pytest.fixture
+def demo(mini):
+    """The demo's config and the overrides that make it small."""
+    return [DEMO, "--cfg-options", f"data.dataset.root={mini}", *SMALLEST]
+
+
+@pytest.fixture
+def tool(monkeypatch, capfd):
+    """Run a tool as `python tools/NAME.py ARGS` would, in this process: (exit code, stdout, stderr)."""
+
+    def run(name, *arguments):
+        monkeypatch.setattr(sys, "argv", [f"tools/{name}.py", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as exit_:
+            runpy.run_path(str(Path("tools") / f"{name}.py"), run_name="__main__")
+        out, err = capfd.readouterr()
+        return exit_.value.code, out, err
+
+    return run

@@ -1,0 +1,52 @@
+"""Every registered component keeps the promises of its slot; a new built-in is found by itself."""
+
+import pytest
+
+from tbpsbench import registry, testing
+
+VIT = {"embed_dims": 16, "num_layers": 1, "num_heads": 2, "feedforward_channels": 32}
+BERT = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+CLIP = {"embed_dim": 8, "width": 16, "layers": 1, "heads": 2}
+# The smallest config of components whose arguments have no (small) defaults.
+SMALL = {
+    "GlobalHead": {"embed_dim": 8},
+    "ViT": {"arch": VIT, "img_size": (32, 16), "patch_size": 8},
+    "CLIPImage": {"arch": {**CLIP, "patch_size": 8}, "img_size": (32, 16)},
+    "CLIPText": {"arch": {**CLIP, "vocab_size": 50, "context_length": 12}},
+    "BERT": {"arch": {**BERT, "max_position_embeddings": 12}, "vocab_size": 50},
+}
+
+
+def config(name):
+    return {"type": name, **SMALL.get(name, {})}
+
+
+@pytest.mark.parametrize("name", registry.LOSSES.names())
+def test_loss(name):
+    testing.check_loss(config(name))
+
+
+@pytest.mark.parametrize("name", registry.HEADS.names())
+def test_head(name):
+    testing.check_head(config(name))
+
+
+@pytest.mark.parametrize("name", registry.TRANSFORMS.names())
+def test_transform(name):
+    testing.check_transform(config(name))
+
+
+@pytest.mark.parametrize(
+    ("slot", "name"),
+    [(slot, name) for slot in ("IMAGE_ENCODERS", "TEXT_ENCODERS") for name in registry.SLOTS[slot].names()],
+)
+def test_encoder(slot, name):
+    testing.check_encoder(config(name), slot)
+
+
+def test_every_entry_of_every_slot_has_the_base_class_and_a_docstring():
+    for slot in registry.SLOTS.values():
+        for name in slot.names():
+            entry = slot.entry(name)
+            assert entry.cls.__doc__, f"{slot.slot}: {name} has no docstring"
+            assert entry.origin.startswith("tbpsbench/")

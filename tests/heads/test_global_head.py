@@ -1,0 +1,28 @@
+import pytest
+import torch
+
+from tbpsbench.heads.global_head import GlobalHead
+from tbpsbench.testing import toy_batch, toy_dims, toy_features
+
+
+def test_projects_each_side_with_its_own_map():
+    head = GlobalHead(toy_dims(), embed_dim=5)
+    batch = toy_batch()
+    features = toy_features(batch)
+    out = head(features, batch)
+    torch.testing.assert_close(out.image, head.image_projection(features["image.pooled"]))
+    torch.testing.assert_close(out.text, head.text_projection(features["text.query.pooled"]))
+    assert head.dim == 5
+
+
+def test_without_a_width_features_are_compared_as_they_are():
+    batch = toy_batch()
+    features = toy_features(batch)
+    out = GlobalHead(toy_dims(), image="fused")(features, batch)
+    assert torch.equal(out.image, features["fused"])
+
+
+@pytest.mark.parametrize("wrong", [{"embed_dim": 0}, {"weight": 0.0}, {"weight": -1.0}])
+def test_sizes_must_be_positive(wrong):
+    with pytest.raises(ValueError, match="must be positive"):
+        GlobalHead(toy_dims(), **wrong)

@@ -1,0 +1,100 @@
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import normalize
+
+from tbpsbench.losses.infonce import InfoNCE
+from tbpsbench.types import Batch, Embedding, Features
+
+GOLDEN = sorted(Path(os.environ.get("TBPSBENCH_GOLDEN", "tests/data/golden")).glob("losses_*.npz"))
+
+
+def make(image, text, pid):
+    image, text, pid = (torch.as_tensor(x) for x in (image, text, pid))
+    zeros = torch.zeros(len(pid), dtype=torch.long)
+    features = Features(heads={"global": Embedding(image, text)})
+    return features, Batch(None, {}, pid, zeros, zeros, zeros, torch.ones(len(pid)))
+
+
+def by_loop(image, text, pid, temperature, positives, symmetric):
+    """The definition, pair by pair, in float64."""
+    image, text = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (image, text))
+    logits = image @ text.T / temperature
+    directions = [logits, logits.T] if symmetric else [logits]
+    losses = np.zeros(len(pid))
+    for matrix in directions:
+        for i, row in enumerate(matrix):
+            same = [j for j in range(len(pid)) if (pid[j] == pid[i] if positives == "identity" else j == i)]
+            log_sum = math.log(sum(math.exp(x) for x in row))
+            losses[i] += sum(log_sum - row[j] for j in same) / len(same) / len(directions)
+    return losses
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+@pytest.mark.parametrize("positives", ["instance", "identity"])
+@pytest.mark.parametrize("pid", [[0, 0, 1, 2, 1], [3, 3, 3, 3, 3], [0, 1, 2, 3, 4], [7]])
+def test_value_equals_the_definition(pid, positives, symmetric):
+    rng = np.random.default_rng(0)
+    image, text = rng.normal(size=(2, len(pid), 6))
+    loss = InfoNCE(temperature=0.2, positives=positives, symmetric=symmetric)
+    out = loss(*make(image, text, pid))
+    expected = by_loop(image, text, np.array(pid), 0.2, positives, symmetric)
+    np.testing.assert_allclose(out.per_sample.numpy(), expected, rtol=1e-6, atol=1e-9)
+    assert out.value.item() == pytest.approx(expected.mean(), rel=1e-6, abs=1e-9)
+
+
+def test_golden_losses_itc():
+    assert GOLDEN, "no losses_*.npz in the folder of golden files"
+    for path in GOLDEN:
+        with np.load(path, allow_pickle=False) as golden:
+            names = [name.removesuffix("/loss") for name in golden.files if "/itc_t" in name and name.endswith("/loss")]
+            assert names, f"{path} holds no itc"
+            for name in names:
+                batch, temperature = name.split("/")[0], float(name.split("/itc_t")[1])
+                image, text = (
+                    torch.tensor(golden[f"{batch}/{side}"], requires_grad=True) for side in ("image", "text")
+                )
+                loss = InfoNCE()
+                loss.log_scale = -torch.tensor(temperature, dtype=torch.float64).log()
+                value = loss(*make(image, text, golden[f"{batch}/pid"])).value
+                value.backward()
+                np.testing.assert_allclose(value.item(), golden[f"{name}/loss"], rtol=1e-9)
+                for side, tensor in (("image", image), ("text", text)):
+                    np.testing.assert_allclose(tensor.grad, golden[f"{name}/grad_{side}"], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("positives", ["instance", "identity"])
+def test_gradient_in_float64(positives):
+    pid = torch.tensor([0, 1, 0, 2])
+    loss = InfoNCE(temperature=0.5, positives=positives)
+    image, text = torch.randn(2, 4, 3, dtype=torch.float64, requires_grad=True).unbind()
+    assert torch.autograd.gradcheck(lambda i, t: loss(*make(i, t, pid)).value, (image, text))
+
+
+def test_learnable_scale_is_clamped_at_100():
+    loss = InfoNCE(temperature=0.001, learnable=True)
+    image = torch.eye(3)
+    assert loss(*make(image, image, [0, 1, 2])).stats["scale"].item() == pytest.approx(100.0)
+    assert [name for name, _ in loss.named_parameters()] == ["log_scale"]
+
+
+def test_fixed_temperature_is_neither_learnt_nor_saved():
+    assert not list(InfoNCE().parameters())
+    assert not InfoNCE().state_dict()
+
+
+def test_half_precision_features_are_summed_in_float32():
+    image, text = normalize(torch.randn(2, 8, 16), dim=-1).bfloat16()
+    loss = InfoNCE(temperature=0.02)
+    wide = loss(*make(image.float(), text.float(), torch.arange(8))).value
+    assert loss(*make(image, text, torch.arange(8))).value.item() == pytest.approx(wide.item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0])
+def test_temperature_must_be_positive(temperature):
+    with pytest.raises(ValueError, match="temperature must be positive"):
+        InfoNCE(temperature=temperature)

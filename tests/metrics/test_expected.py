@@ -1,0 +1,57 @@
+from itertools import permutations
+
+import numpy as np
+import pytest
+
+from tbpsbench.metrics.expected import TieGroup, tie_groups
+from tbpsbench.metrics.ranking import (
+    average_precision,
+    inverse_negative_penalty,
+    positive_ranks_from_scores,
+    recall_at,
+    summarize,
+    trapezoidal_ap,
+)
+
+
+def plain_values(scores, match):
+    """Rank of the first positive, AP, INP and trapezoidal AP after a stable sort, item by item."""
+    order = sorted(range(len(scores)), key=lambda place: -scores[place])
+    found = [rank for rank, place in enumerate(order) if match[place]]
+    exact = np.mean([(i + 1) / (r + 1) for i, r in enumerate(found)])
+    steps = [((i + 1) / (r + 1) + (i / r if r else 1.0)) / 2 for i, r in enumerate(found)]
+    return found[0], exact, len(found) / (found[-1] + 1), np.mean(steps)
+
+
+def test_tie_groups_are_found_from_ranks_and_ties():
+    # P P n n | n | P | P n | n P: the third and fourth positive stand alone or with others of their own.
+    groups = list(tie_groups(np.array([0, 1, 5, 6, 9]), np.array([2, 2, 0, 1, 0])))
+    assert groups == [TieGroup(0, 0, 2, 2), TieGroup(5, 2, 1, 0), TieGroup(6, 3, 1, 1), TieGroup(9, 4, 1, 0)]
+
+
+def test_neighbouring_groups_with_equally_many_ties_stay_apart():
+    assert list(tie_groups(np.array([0, 2]), np.array([1, 1]))) == [TieGroup(0, 0, 1, 1), TieGroup(2, 1, 1, 1)]
+
+
+def test_collapsed_model_is_expected_to_score_like_chance():
+    pids = np.repeat(np.arange(10), 4)
+    values = summarize(positive_ranks_from_scores(np.zeros((40, 40)), pids, pids, ties="expected"))
+    assert values["R@1"] == pytest.approx(10.0)
+    assert values["mAP"] < 20
+
+
+def test_expected_ties_equal_the_mean_over_all_orders():
+    generator = np.random.default_rng(0)
+    for _ in range(25):
+        gallery = 6
+        scores = generator.integers(0, 3, gallery) / 2
+        pids = generator.integers(0, 2, gallery)
+        pids[generator.integers(gallery)] = 1
+        # Every permutation of the gallery, then a stable sort: each order of each tie group is equally frequent.
+        every = [list(order) for order in permutations(range(gallery))]
+        plain = np.array([plain_values(scores[order], pids[order] == 1) for order in every])
+        result = positive_ranks_from_scores(scores[None], [1], pids, ties="expected")
+        ours = [average_precision(result)[0], inverse_negative_penalty(result)[0], trapezoidal_ap(result)[0]]
+        assert ours == pytest.approx(plain[:, 1:].mean(0).tolist(), abs=1e-12)
+        for k, value_Q in recall_at(result, (1, 2, 3, 6)).items():
+            assert value_Q[0] == pytest.approx((plain[:, 0] < k).mean(), abs=1e-12)

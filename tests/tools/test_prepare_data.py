@@ -1,0 +1,109 @@
+"""tools/prepare_data.py as users run it: what it prints and its exit codes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+TOOL = Path(__file__).parents[2] / "tools" / "prepare_data.py"
+
+
+def run(*arguments):
+    command = [sys.executable, str(TOOL), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A small RSTPReid in the official layout."""
+    folder, made = tmp_path / "RSTPReid", []
+    (folder / "imgs").mkdir(parents=True)
+    for number, split in enumerate(["train", "train", "val", "test"]):
+        pixels = np.random.default_rng(number).integers(0, 256, (20, 12, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / "imgs" / f"{number}.jpg")
+        made.append({"id": number, "img_path": f"{number}.jpg", "captions": ["a man", "in red"], "split": split})
+    (folder / "data_captions.json").write_text(json.dumps(made))
+    return folder
+
+
+def test_a_sound_release_is_prepared_and_verified(root, tmp_path):
+    done = run("RSTPReid", root, "--allow-partial", "--verify", "--report", tmp_path / "report.json")
+    assert done.returncode == 0, done.stderr
+    assert f"wrote {root / 'human.jsonl'}" in done.stdout
+    assert "train: 2 ids, 2 images, 4 captions (not official)" in done.stdout
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["ok"] is True
+    assert report["missing"] == []
+
+
+def test_bad_images_are_all_in_the_report_and_the_exit_code_is_2(root):
+    (root / "imgs" / "0.jpg").unlink()
+    (root / "imgs" / "2.jpg").write_bytes((root / "imgs" / "2.jpg").read_bytes()[:300])
+    done = run("rstp-reid", root, "--allow-partial", "--verify")
+    assert done.returncode == 2
+    report = json.loads((root / "verify.json").read_text())
+    assert report["missing"] == ["0.jpg"]
+    assert [entry["file"] for entry in report["unreadable"]] == ["2.jpg"]
+    assert "missing: 1" in done.stdout
+
+
+def spoil(root, kind):
+    path = root / "data_captions.json"
+    text = path.read_text()
+    items = json.loads(text)
+    if kind == "truncated":
+        path.write_text(text[:-9])
+    elif kind == "missing keys":
+        path.write_text(json.dumps([{"id": 1, "split": "train"}]))
+    elif kind == "no splits":
+        path.write_text(json.dumps([{k: v for k, v in item.items() if k != "split"} for item in items]))
+    elif kind == "shared id":
+        path.write_text(json.dumps([{**item, "id": 5} for item in items]))
+    elif kind == "no file":
+        path.unlink()
+
+
+BAD = {
+    "truncated": "not valid JSON",
+    "missing keys": "no 'img_path', 'captions'",
+    "no splits": "none of its 4 records has a 'split'",
+    "shared id": "identity 5 is in several splits",
+    "no file": "no data_captions.json",
+    "other counts": "expected 3701 ids / 18505 images / 37010 captions, found 2 ids / 2 images / 4 captions",
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_input_exits_with_2_and_without_a_traceback(root, kind):
+    spoil(root, kind)
+    done = run("RSTPReid", root, *([] if kind == "other counts" else ["--allow-partial"]))
+    assert done.returncode == 2
+    assert BAD[kind] in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (root / "human.jsonl").exists()
+
+
+def test_splits_can_be_given(root, tmp_path):
+    spoil(root, "no splits")
+    (tmp_path / "splits.json").write_text(json.dumps({"0": "train", "1": "train", "2.jpg": "val", "3": "test"}))
+    done = run("RSTPReid", root, "--allow-partial", "--splits", tmp_path / "splits.json")
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_unknown_data_set_lists_the_known_ones(root):
+    done = run("RTSPReid", root)
+    assert done.returncode == 2
+    assert "Did you mean 'RSTPReid'?" in done.stderr
+
+
+def test_a_file_that_cannot_be_written_exits_with_1(root):
+    # A folder in the way of the report: even root cannot write there.
+    (root / "report.json").mkdir()
+    done = run("RSTPReid", root, "--allow-partial", "--verify", "--report", root / "report.json")
+    assert done.returncode == 1
+    assert "cannot write" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,21 @@
+"""List everything that is wrong with a config, at once, without reading data. Exit code 0 if nothing is, else 2."""
+
+from __future__ import annotations
+
+from tbpsbench.cli import config_parser, run_tool
+
+
+def main() -> None:
+    parser = config_parser(__doc__ or "")
+    args = parser.parse_args()
+    from tbpsbench.config.check import require_valid
+    from tbpsbench.config.load import load_config
+
+    config = load_config(args.config, args.cfg_options)
+    require_valid(config)
+    print(*config.notes, sep="\n", end="\n" * bool(config.notes))
+    print(f"{args.config}: no problems")
+
+
+if __name__ == "__main__":
+    run_tool(main)
