@@ -204,7 +204,7 @@ class LossOutput:
 
     Attributes:
         value: scalar that is optimised.
-        per_sample: (B,) values before the reduction, or None where the loss is not a sum over samples.
+        per_sample: (B,) values before weights and reduction, or None where the loss is not a sum over samples.
         reduction: "mean" or "sum" over the batch; a sum is scaled by the world size under DDP, which averages.
         stats: scalars for the log that are not optimised.
     """
@@ -223,6 +223,17 @@ class LossOutput:
     def sum(cls, per_sample_B: Tensor, **stats: Tensor) -> LossOutput:
         """The sum over samples."""
         return cls(per_sample_B.sum(), per_sample_B, "sum", stats)
+
+    @classmethod
+    def weighted_mean(cls, per_sample_B: Tensor, weight_B: Tensor, **stats: Tensor) -> LossOutput:
+        """The weighted mean over samples, 0 where all weights are 0; `per_sample` stays without weights."""
+        value = (weight_B * per_sample_B).sum() / weight_B.sum().clamp(min=1e-12)
+        return cls(value, per_sample_B, "mean", stats)
+
+    @classmethod
+    def weighted_sum(cls, per_sample_B: Tensor, weight_B: Tensor, **stats: Tensor) -> LossOutput:
+        """The weighted sum over samples (RDE's losses); `per_sample` stays without weights."""
+        return cls((weight_B * per_sample_B).sum(), per_sample_B, "sum", stats)
 
 
 @dataclass(frozen=True)

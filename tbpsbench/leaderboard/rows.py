@@ -1,0 +1,214 @@
+"""One line of a leaderboard: a measured system over its seeds, or a row that a paper reports.
+
+Records of the same system, data, track, protocol and selection become one row; `config_sha256` without the seed tells
+whether they are the same system. Reading and grouping happen here, every output format only prints rows.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from tbpsbench.config.flat import fingerprint
+from tbpsbench.errors import DataError
+from tbpsbench.files import read_json
+
+Status = Literal["measured", "reported"]
+RECORD = "record.json"
+# What a run costs, in the order in which tables show it: key -> (heading, what one unit is called).
+COSTS = {
+    "parameters": ("parameters", ""),
+    "image_flops": ("FLOPs per image", ""),
+    "text_flops": ("FLOPs per caption", ""),
+    "images_per_s": ("images per second", "1/s"),
+    "captions_per_s": ("captions per second", "1/s"),
+    "train_s": ("training time", "s"),
+    "peak_memory_host": ("peak memory", "bytes"),
+    "peak_memory_gpu": ("peak GPU memory", "bytes"),
+    "energy_j": ("energy", "J"),
+    "index_bytes": ("index", "bytes"),
+}
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number of a table, in percent.
+
+    Attributes:
+        mean: over the seeds.
+        std: sample standard deviation over the seeds; None for fewer than two.
+        low, high: 95 % interval over identities, averaged over the seeds; None where unknown.
+    """
+
+    mean: float
+    std: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a leaderboard.
+
+    Attributes:
+        system: name of the system.
+        data: what it was evaluated on.
+        trained_on: what it was trained on; equal to `data` unless the row is about transfer. "" where unknown.
+        protocol: "standard", "clothes-change", ...
+        track, selection: as in protocol.md; "unknown" where a paper does not say.
+        status: "measured" by us or "reported" by its authors.
+        scores: column -> score.
+        seeds: the seeds behind the scores; empty where unknown.
+        missing_seeds: seeds that the suite declares and no record has.
+        cost: key of COSTS -> mean over the seeds, where known.
+        badges: what a reader must know, e.g. "selected on test".
+        backbone, citation, venue, source, note: of a reported row; "" where there is nothing to say.
+        year: of the publication, or None.
+        records: folders of the records behind the row, relative to the folder that was read.
+    """
+
+    system: str
+    data: str
+    trained_on: str
+    protocol: str
+    track: str
+    selection: str
+    status: Status
+    scores: Mapping[str, Score]
+    seeds: tuple[int, ...] = ()
+    missing_seeds: tuple[int, ...] = ()
+    cost: Mapping[str, float] = field(default_factory=dict)
+    badges: tuple[str, ...] = ()
+    backbone: str = ""
+    citation: str = ""
+    venue: str = ""
+    year: int | None = None
+    source: str = ""
+    note: str = ""
+    records: tuple[str, ...] = ()
+
+
+def read_record(folder: str | Path) -> dict[str, Any]:
+    """One record's JSON.
+
+    Args:
+        folder: holds record.json and ranks.npz; the path of a record.json is taken, too.
+
+    Raises:
+        DataError: if it is missing, damaged or no record.
+    """
+    path = Path(folder)
+    path = path / RECORD if path.is_dir() else path
+    record = read_json(path)
+    if not isinstance(record, dict) or not {"schema", "results", "config", "evidence"} <= set(record):
+        raise DataError(f"{path}: not a record of tbpsbench (no schema, results, config or evidence)")
+    return record
+
+
+def find_records(root: str | Path) -> list[Path]:
+    """Folders below `root` (or `root` itself) that hold a record, sorted.
+
+    Raises:
+        DataError: if `root` does not exist.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder of records")
+    return sorted(path.parent for path in root.rglob(RECORD))
+
+
+def read_records(root: str | Path) -> list[tuple[str, dict[str, Any]]]:
+    """(folder relative to `root`, record) of every record below `root`, sorted by folder."""
+    return [(folder.relative_to(root).as_posix(), read_record(folder)) for folder in find_records(root)]
+
+
+def system_sha256(config: Mapping[str, Any]) -> str:
+    """Fingerprint of a resolved config without its seed and without what changes no number: names the system."""
+    values = {key: value for key, value in config.items() if key not in ("seed", "name")}
+    data, runtime = dict(values.get("data", {})), dict(values.get("runtime", {}))
+    for section, keys in ((data, ("num_workers", "cache_dir")), (runtime, ("threads", "log_interval"))):
+        for key in keys:
+            section.pop(key, None)
+    dataset = {key: value for key, value in dict(data.get("dataset", {})).items() if key != "root"}
+    return fingerprint({**values, "data": {**data, "dataset": dataset}, "runtime": runtime})
+
+
+def rows_of(records: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Row]:
+    """Rows of measured records: one per system, data, track, selection and protocol, over all of its seeds."""
+    groups: dict[tuple[Any, ...], list[tuple[str, Mapping[str, Any], str]]] = {}
+    for folder, record in records:
+        for protocol in record["results"]:
+            key = (record["name"], data_name(record), record["spec"].get("trained_on"), protocol, record["track"],
+                   record["selection"]["rule"], record["system_sha256"])  # fmt: skip
+            groups.setdefault(key, []).append((folder, record, protocol))
+    return [_row(group) for _, group in sorted(groups.items(), key=lambda item: str(item[0]))]
+
+
+def data_name(record: Mapping[str, Any]) -> str:
+    """The data set that a record was evaluated on, with the split where it is not the test split."""
+    spec = record["spec"]
+    return spec["data"] if spec["split"] == "test" else f"{spec['data']} ({spec['split']})"
+
+
+def badges_of(record: Mapping[str, Any]) -> list[str]:
+    """What a reader must know before comparing a record's numbers."""
+    badges = ["selected on test"] if record["selection"]["rule"] == "test" else []
+    badges += ["checkpoint given"] if record["selection"]["rule"] == "given" else []
+    badges += ["leak allowed"] if record["leaks"] else []
+    badges += ["partial data"] if record["data"].get("partial") else []
+    badges += ["simulated descriptions"] if simulated(record) else []
+    return badges
+
+
+def simulated(record: Mapping[str, Any]) -> bool:
+    """Whether a text source of this record was made by a simulation instead of a person or a model."""
+    return any(source.get("notes", {}).get("simulated") for source in record["data"].get("sources", []))
+
+
+def _row(group: list[tuple[str, Mapping[str, Any], str]]) -> Row:
+    group = sorted(group, key=lambda item: (item[1]["seed"], item[0]))
+    folders, records = [item[0] for item in group], [item[1] for item in group]
+    first, protocol = records[0], group[0][2]
+    results = [record["results"][protocol] for record in records]
+    columns = list(dict.fromkeys(column for result in results for column in result["scores"]))
+    seeds = tuple(record["seed"] for record in records)
+    declared = {seed for record in records for seed in record.get("suite", {}).get("seeds", ())}
+    badges = list(dict.fromkeys(badge for record in records for badge in badges_of(record)))
+    return Row(
+        system=first["name"],
+        data=data_name(first),
+        trained_on=first["spec"].get("trained_on", first["spec"]["data"]),
+        protocol=protocol,
+        track=first["track"],
+        selection=first["selection"]["rule"],
+        status="measured",
+        scores={column: _score(results, column) for column in columns},
+        seeds=seeds,
+        missing_seeds=tuple(sorted(declared - set(seeds))),
+        cost=_cost(records),
+        badges=tuple(badges),
+        records=tuple(folders),
+    )
+
+
+def _score(results: list[Mapping[str, Any]], column: str) -> Score:
+    values = [result["scores"][column] for result in results if column in result["scores"]]
+    bounds = [result["intervals_95"][column] for result in results if column in result["intervals_95"]]
+    low, high = (statistics.fmean(side) for side in zip(*bounds, strict=True)) if bounds else (None, None)
+    return Score(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None, low, high)
+
+
+def _cost(records: list[Mapping[str, Any]]) -> dict[str, float]:
+    found: dict[str, list[float]] = {}
+    for record in records:
+        flat = dict(record["cost"])
+        for place, value in dict(flat.pop("peak_memory_bytes", {})).items():
+            flat[f"peak_memory_{place}"] = value
+        for key in COSTS:
+            if isinstance(flat.get(key), int | float):
+                found.setdefault(key, []).append(float(flat[key]))
+    return {key: statistics.fmean(values) for key, values in found.items()}
+
