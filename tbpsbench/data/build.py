@@ -38,6 +38,7 @@ class Data:
         sampler, loader: their order and batches.
         size: height and width of the images.
         roles: text roles of training batches besides "query".
+        component: the config's `data.dataset`, which these data can be had by again.
     """
 
     annotations: Annotations
@@ -51,6 +52,12 @@ class Data:
     loader: DataLoader[Sample]
     size: tuple[int, int]
     roles: tuple[str, ...]
+    component: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """What tables call these data: the data set, with its domain or size where it is not the usual one."""
+        return data_name(self.annotations)
 
     def set_epoch(self, epoch: int) -> None:
         """Order and randomness of an epoch (0-based)."""
@@ -106,34 +113,47 @@ class Data:
 
     def provenance(self) -> dict[str, Any]:
         """The part of a record that says what was read."""
-        sources = [self.annotations, self.descriptions, self.gallery_source]
+        sources = {"captions": self.annotations, "descriptions": self.descriptions, "gallery": self.gallery_source}
         header = self.annotations.header
         return {
             "dataset": self.annotations.dataset,
+            "component": self.component,
             "counts": header.get("counts", {}),
             "partial": bool(header.get("notes", {}).get("partial")),
             "sources": [
                 {
+                    "role": role,
                     "source": source.source,
                     "file": source.path.name,
                     "sha256": source.sha256,
                     "made_from": dict(source.header.get("made_from", {})),
                     "notes": dict(source.header.get("notes", {})),
                 }
-                for source in sources
+                for role, source in sources.items()
                 if source is not None
             ],
             "tokenizer_sha256": self.tokenizer.sha256,
         }
 
 
-def build_data(section: Mapping[str, Any], evaluation: Mapping[str, Any], seed: int) -> Data:
+def data_name(annotations: Annotations) -> str:
+    """The data set's name; MiniPEDES with its domain and size where they are not the default ones."""
+    made = annotations.header.get("made_from", {})
+    usual = {"domain": "street", "size": "default"}
+    unusual = [str(made[key]) for key, value in usual.items() if made.get(key, value) != value]
+    return annotations.dataset + (f" ({', '.join(unusual)})" if unusual else "")
+
+
+def build_data(
+    section: Mapping[str, Any], evaluation: Mapping[str, Any], seed: int, tokenizer: Tokenizer | None = None
+) -> Data:
     """Read annotations, tokenise, decode images into the cache, and make the training loader.
 
     Args:
         section: the config's `data` with defaults.
         evaluation: the config's `evaluation` with defaults.
         seed: of everything random.
+        tokenizer: instead of the config's: that of the model which is evaluated on data it was not trained on.
 
     Raises:
         DataError, ConfigError: whatever is wrong with files or settings.
@@ -145,9 +165,9 @@ def build_data(section: Mapping[str, Any], evaluation: Mapping[str, Any], seed: 
     sources = [annotations, *([descriptions] if descriptions else [])]
     texts = [caption.text for source in sources for record in source.split("train") for caption in record.captions]
     cache_dir = section["cache_dir"] or str(dataset.root / ".cache")
-    tokenizer = registry.TOKENIZERS.build(
-        section["tokenizer"], "data.tokenizer", {"texts": texts, "cache_dir": cache_dir}
-    )
+    if tokenizer is None:
+        known = {"texts": texts, "cache_dir": cache_dir}
+        tokenizer = registry.TOKENIZERS.build(section["tokenizer"], "data.tokenizer", known)
     size = (int(section["size"][0]), int(section["size"][1]))
     workers = max(1, section["num_workers"])
     images = build_cache(annotations, size, section["interpolation"], cache_dir=cache_dir, workers=workers)
@@ -180,6 +200,8 @@ def build_data(section: Mapping[str, Any], evaluation: Mapping[str, Any], seed: 
         generator=torch.Generator(),
     )
     roles = tuple(sorted(train.roles))
+    component = dict(section["dataset"])
     return Data(
-        annotations, descriptions, gallery_source, tokenizer, images, transform, train, sampler, loader, size, roles
-    )
+        annotations, descriptions, gallery_source, tokenizer, images, transform, train, sampler, loader, size, roles,
+        component,
+    )  # fmt: skip

@@ -23,6 +23,7 @@ from torch import nn
 
 from tbpsbench.backbones.weights import LoadReport, load_into, read_checkpoint, read_state_dict
 from tbpsbench.config.flat import canonical, differences
+from tbpsbench.engine.energy import EnergyMeter
 from tbpsbench.engine.hooks import Hook
 from tbpsbench.engine.workdir import BEST, LAST
 from tbpsbench.errors import CheckpointError
@@ -65,11 +66,19 @@ class Checkpointer(EngineHook):
         self.best: dict[str, Any] | None = None
         self.history: list[dict[str, Any]] = []
         self._seconds_before, self._started = 0.0, time.monotonic()
+        self._energy_before: float | None = 0.0
+        self._meter = EnergyMeter()
 
     @property
     def seconds(self) -> float:
         """Seconds spent on this run so far, parts that were killed counted up to their last checkpoint."""
         return self._seconds_before + time.monotonic() - self._started
+
+    @property
+    def energy(self) -> float | None:
+        """Joules spent on this run so far, counted as `seconds`; None where any part of it could not be measured."""
+        used = self._meter.joules()
+        return None if used is None or self._energy_before is None else self._energy_before + used
 
     def after_train_epoch(self, runner: Any) -> None:
         """Save now if this epoch will not be validated."""
@@ -102,6 +111,7 @@ class Checkpointer(EngineHook):
                 "best": self.best,
                 "history": self.history,
                 "seconds": self.seconds,
+                "energy": self.energy,
                 "hooks": {name: hook.state_dict() for name, hook in self.hooks.items()},
             },
         }
@@ -112,6 +122,7 @@ class Checkpointer(EngineHook):
         own = checkpoint.get("tbpsbench", {})
         self.best, self.history = own.get("best"), list(own.get("history", []))
         self._seconds_before = float(own.get("seconds", 0.0))
+        self._energy_before = own.get("energy")
         for name, state in own.get("hooks", {}).items():
             if name in self.hooks:
                 self.hooks[name].load_state_dict(state)

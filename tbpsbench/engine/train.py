@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -85,6 +86,7 @@ class Training:
         workdir: the claimed folder; goes on from its last.pth if there is one.
         allow_config_change: keys that may differ from the run that is resumed.
         command: for the run card.
+        suite: the leaderboard suite that asked for this run, for the record.
 
     Raises:
         ConfigError: if a hook, the optimiser or the selecting metric cannot be had.
@@ -98,8 +100,9 @@ class Training:
         *,
         allow_config_change: Collection[str] = (),
         command: Sequence[str] = (),
+        suite: Mapping[str, Any] | None = None,
     ) -> None:
-        self.run, self.workdir, self.command = run, workdir, list(command)
+        self.run, self.workdir, self.command, self.suite = run, workdir, list(command), suite
         self.section = run.values["evaluation"]
         self.metric = self.section["metric"] if self.section["selection"] != "last" else None
         if self.metric is not None:
@@ -128,27 +131,63 @@ class Training:
         barrier()  # the first process is still writing
         chosen = folder / (LAST if self.metric is None else BEST)
         load_model(run.model, chosen)
-        evaluation = evaluate(run.model, run.data, "test", self.section)
-        if not is_main_process():
+        found = self.record(run.data, chosen)
+        if found is None:
             return {}
-        epochs = run.values["schedule"]["max_epochs"]
-        record, evidence = make_record(
-            name=run.name,
-            config=run.values,
-            checkpoint=chosen,
-            data=run.data,
-            evaluation=evaluation,
-            selection=selection(self.section, self.checkpointer, epochs),
-            cost={
-                **model_cost(run.model, run.data),
-                "peak_memory_bytes": peak_memory(),
-                "steps": epochs * len(run.data.loader),
-                "train_s": self.checkpointer.seconds,
-            },
-        )
+        record, evidence = found
         write_record(folder / "record", record, evidence)
         write_json(folder / CARD, self._card("finished"))
         return record
+
+    def record(self, data: Data, checkpoint: Path) -> tuple[dict[str, Any], bytes] | None:
+        """Evaluate the model as it is on the test split and gather the record; None on all but the first process.
+
+        Args:
+            data: the run's own, or others that the model was not trained on.
+            checkpoint: the file that the model's weights were loaded from.
+        """
+        run = self.run
+        evaluation = evaluate(run.model, data, "test", self.section)
+        if not is_main_process():
+            return None
+        cost = {
+            **model_cost(run.model, data),
+            "peak_memory_bytes": peak_memory(),
+            "steps": run.values["schedule"]["max_epochs"] * len(run.data.loader),
+            "train_s": self.checkpointer.seconds,
+            "energy_j": self.checkpointer.energy,
+        }
+        return make_record(
+            name=run.name,
+            config=run.values,
+            checkpoint=checkpoint,
+            data=data,
+            evaluation=evaluation,
+            selection=self._selection(),
+            cost=cost,
+            suite=self.suite,
+            trained_on=run.data.name,
+        )
+
+    def _selection(self) -> dict[str, Any]:
+        """How the checkpoint was chosen: rule, epoch, score, history, and how often the test split was looked at."""
+        rule, kept = self.section["selection"], self.checkpointer
+        if kept.best is None:
+            return {"rule": rule, "epoch": self.run.values["schedule"]["max_epochs"], "test_evaluations": 1}
+        history = [{"epoch": row["epoch"], "score": row[kept.best["metric"]]} for row in kept.history]
+        looked = 1 + (len(history) if rule == "test" else 0)
+        split = self._selecting_split()
+        return {
+            "rule": rule,
+            **kept.best,
+            "split": split,
+            "queries": len(self.run.data.queries(split)),
+            "history": history,
+            "test_evaluations": looked,
+        }
+
+    def _selecting_split(self) -> str:
+        return "test" if self.section["selection"] == "test" else self.run.data.validation_split
 
     def _card(self, status: str) -> dict[str, Any]:
         """What a reader of the folder wants to know first."""
@@ -172,8 +211,8 @@ class Training:
         runtime = RuntimeSection(**self.run.values["runtime"])
         validation: dict[str, Any] = {}
         if self.section["selection"] != "last":
-            split = "test" if self.section["selection"] == "test" else self.run.data.validation_split
-            loop = {"type": RetrievalLoop, "data": self.run.data, "split": split, "section": self.section}
+            loop = {"type": RetrievalLoop, "data": self.run.data, "split": self._selecting_split()}
+            loop["section"] = self.section
             # mmengine wants a loader and an evaluator for a loop; ours brings its own data and metrics.
             validation = {"val_dataloader": self.run.data.loader, "val_cfg": loop, "val_evaluator": Evaluator([])}
         # mmengine adds a group of its own that stands for the base rate in its log.
@@ -208,12 +247,3 @@ class Training:
             cfg=EngineConfig({"model_wrapper_cfg": ddp_config()}),
             **validation,
         )
-
-
-def selection(section: Mapping[str, Any], checkpointer: Checkpointer, max_epochs: int) -> dict[str, Any]:
-    """How the checkpoint was chosen, for the record: rule, epoch, score, and how often the test split was looked at."""
-    rule = section["selection"]
-    if checkpointer.best is None:
-        return {"rule": rule, "epoch": max_epochs, "test_evaluations": 1}
-    looked = 1 + (len(checkpointer.history) if rule == "test" else 0)
-    return {"rule": rule, **checkpointer.best, "test_evaluations": looked}

@@ -16,6 +16,7 @@ from tbpsbench.data.build import Data
 from tbpsbench.engine.environment import code_version, environment, plugin_provenance
 from tbpsbench.engine.evaluate import Evaluation
 from tbpsbench.files import atomic_write, sha256_bytes, sha256_file, write_json
+from tbpsbench.leaderboard.rows import RECORD, system_sha256
 from tbpsbench.metrics.bootstrap import bootstrap_interval
 
 SCHEMA = 1
@@ -32,6 +33,8 @@ def make_record(
     evaluation: Evaluation,
     selection: Mapping[str, Any],
     cost: Mapping[str, Any],
+    suite: Mapping[str, Any] | None = None,
+    trained_on: str | None = None,
 ) -> tuple[dict[str, Any], bytes]:
     """Gather everything that a reader needs to check a result.
 
@@ -41,8 +44,11 @@ def make_record(
         checkpoint: the evaluated file; its hash is kept.
         data: the run's data.
         evaluation: what was measured on the test split.
-        selection: how the checkpoint was chosen: rule, epoch, score, number of evaluations on test.
-        cost: parameters, FLOPs, memory, time.
+        selection: how the checkpoint was chosen: rule, epoch, score, on which split with how many queries, number of
+            evaluations on test.
+        cost: parameters, FLOPs, memory, time, energy.
+        suite: the leaderboard suite that asked for this run: its name, entry and all of its seeds.
+        trained_on: the data set that the model was trained on, where it is not the evaluated one.
 
     Returns:
         The record, and its evidence as the bytes of ranks.npz.
@@ -54,13 +60,20 @@ def make_record(
         "name": name,
         "status": "measured",
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "spec": {"data": data.annotations.dataset, "split": evaluation.split, "version": SPEC_VERSION},
+        "spec": {
+            "data": data.name,
+            "trained_on": trained_on or data.name,
+            "split": evaluation.split,
+            "version": SPEC_VERSION,
+        },
+        "suite": dict(suite or {}),
         "track": evaluation.track,
         "leaks": evaluation.leaks,
         "selection": dict(selection),
         "seed": config["seed"],
         "config": dict(config),
         "config_sha256": fingerprint(config),
+        "system_sha256": system_sha256(config),
         "checkpoint": {"sha256": sha256_file(checkpoint), "bytes": checkpoint.stat().st_size},
         "code": code_version(),
         "plugins": plugin_provenance(used),
@@ -88,7 +101,7 @@ def write_record(folder: Path, record: Mapping[str, Any], evidence: bytes) -> No
     """
     with atomic_write(folder / EVIDENCE) as stream:
         stream.write(evidence)
-    write_json(folder / "record.json", record)
+    write_json(folder / RECORD, record)
 
 
 def _result(evaluation: Evaluation, name: str) -> dict[str, Any]:

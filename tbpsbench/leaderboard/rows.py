@@ -211,4 +211,3 @@ def _cost(records: list[Mapping[str, Any]]) -> dict[str, float]:
             if isinstance(flat.get(key), int | float):
                 found.setdefault(key, []).append(float(flat[key]))
     return {key: statistics.fmean(values) for key, values in found.items()}
-
