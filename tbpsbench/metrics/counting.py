@@ -3,7 +3,8 @@
 Three forms of one count, for one block of similarities:
 - `by_sort`: sort the part of a row that reaches the lowest threshold, then search the thresholds in it; the cost hardly
   depends on their number.
-- `by_compare`: compare the row with each threshold and count; fastest when a query has few positives.
+- `by_compare`: compare the row with each threshold and count, the row cut down on the way; fastest when a query has
+  few positives.
 - `by_tensor`: compare on the tensor's own device, for CUDA.
 NumPy sorts and counts with SIMD: on one core of an AVX2 machine a row of 19,848 float32 takes 0.11 ms to sort and
 0.007 ms to compare twice; there `torch.sort` takes 14 times as long. `crossover` measures both on the machine at
@@ -103,15 +104,23 @@ def by_sort(scores_BG: np.ndarray, threshold_R: np.ndarray, edges: np.ndarray) -
 
 
 def by_compare(scores_BG: np.ndarray, threshold_R: np.ndarray, edges: np.ndarray) -> Counts:
-    """Compare each row with each of its thresholds (see `count`)."""
+    """Compare each row with each of its thresholds, the lowest first (see `count`).
+
+    What lies below a threshold matters to no higher one, so the row is cut down whenever that halves it.
+    """
     at_least_R, above_R = np.empty(len(threshold_R), np.int64), np.empty(len(threshold_R), np.int64)
     mask_G = np.empty(scores_BG.shape[1], bool)
     bounds = edges.tolist()
     for row_G, start, stop in zip(scores_BG, bounds[:-1], bounds[1:], strict=True):
-        for position in range(start, stop):
+        line, mask = row_G, mask_G
+        for position in range(stop - 1, start - 1, -1):
             threshold = threshold_R[position]
-            at_least_R[position] = np.count_nonzero(np.greater_equal(row_G, threshold, out=mask_G))
-            above_R[position] = np.count_nonzero(np.greater(row_G, threshold, out=mask_G))
+            found = np.count_nonzero(np.greater_equal(line, threshold, out=mask))
+            if 2 * found < len(line):
+                line = line[mask.nonzero()[0]]
+                mask = mask_G[: len(line)]
+            at_least_R[position] = found
+            above_R[position] = np.count_nonzero(np.greater(line, threshold, out=mask))
     return at_least_R, above_R
 
 
