@@ -5,13 +5,16 @@ BIN    := .venv/bin
 STAMP  := .venv/.complete
 DEMO   := configs/mini/two-tower_mini-pedes.py
 OUT    := work_dirs/demo
+RESULTS := benchmarks/results
 JOBS   ?= 2
 
-.PHONY: help venv demo test lint bench clean
+.PHONY: help venv demo test lint bench leaderboard clean
 help:
 	@echo "make demo    data, training, evaluation and pictures on MiniPEDES (no download but the packages)"
 	@echo "make test    the test suite          make lint    ruff and mypy"
-	@echo "make bench   all benchmarks as JSON  make venv    only the set-up"
+	@echo "make bench   all benchmarks, results into README and docs"
+	@echo "make leaderboard   the pages in docs/leaderboard from the committed records"
+	@echo "make venv    only the set-up"
 
 venv: $(STAMP)
 
@@ -40,7 +43,15 @@ lint: $(STAMP)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 bench: $(STAMP)
-	@for script in benchmarks/[a-z]*.py; do echo "$$script"; $(BIN)/python $$script --json || exit 1; done
+	@for script in benchmarks/[a-z]*.py; do \
+	  echo "$$script"; name=$$(basename $$script .py); \
+	  $(BIN)/python $$script --json > $(RESULTS)/$$name.tmp || exit 1; \
+	  tail -n 1 $(RESULTS)/$$name.tmp > $(RESULTS)/$$name.json; rm $(RESULTS)/$$name.tmp; \
+	done
+	$(BIN)/python benchmarks/_report.py
+
+leaderboard: $(STAMP)
+	$(BIN)/python tools/leaderboard.py render benchmarks/records --published benchmarks/published --out docs/leaderboard
 
 clean:
 	rm -rf .venv work_dirs data build *.egg-info .pytest_cache .mypy_cache .ruff_cache

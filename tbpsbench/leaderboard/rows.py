@@ -6,6 +6,7 @@ whether they are the same system. Reading and grouping happen here, every output
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -125,6 +126,11 @@ def read_records(root: str | Path) -> list[tuple[str, dict[str, Any]]]:
     return [(folder.relative_to(root).as_posix(), read_record(folder)) for folder in find_records(root)]
 
 
+def column_order(column: str) -> tuple[tuple[int, int | str], ...]:
+    """Sort key of a metric's name: R@1, R@5, R@10, mAP, mINP."""
+    return tuple((0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", column) if part)
+
+
 def system_sha256(config: Mapping[str, Any]) -> str:
     """Fingerprint of a resolved config without its seed and without what changes no number: names the system."""
     values = {key: value for key, value in config.items() if key not in ("seed", "name")}
@@ -173,7 +179,7 @@ def _row(group: list[tuple[str, Mapping[str, Any], str]]) -> Row:
     folders, records = [item[0] for item in group], [item[1] for item in group]
     first, protocol = records[0], group[0][2]
     results = [record["results"][protocol] for record in records]
-    columns = list(dict.fromkeys(column for result in results for column in result["scores"]))
+    columns = sorted({column for result in results for column in result["scores"]}, key=column_order)
     seeds = tuple(record["seed"] for record in records)
     declared = {seed for record in records for seed in record.get("suite", {}).get("seeds", ())}
     badges = list(dict.fromkeys(badge for record in records for badge in badges_of(record)))

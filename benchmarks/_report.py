@@ -1,0 +1,131 @@
+"""Write what was measured into README.md and docs/performance.md: no number there is typed by hand.
+
+    make bench                       # fills benchmarks/results/, then runs this
+    python benchmarks/_report.py [--demo work_dirs/demo/record/record.json]
+
+Between `<!-- measured:NAME -->` and `<!-- /measured -->` stands what NAME's function here makes of the results.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tbpsbench.files import atomic_write
+from tbpsbench.leaderboard.rows import column_order
+
+HERE = Path(__file__).parent
+PAGES = (HERE.parent / "README.md", HERE.parent / "docs" / "performance.md")
+BLOCK = re.compile(r"(<!-- measured:(\w+) -->\n).*?(<!-- /measured -->)", re.S)
+
+
+def result(name: str) -> dict[str, Any]:
+    """One benchmark's JSON, as `make bench` left it."""
+    found: dict[str, Any] = json.loads((HERE / "results" / f"{name}.json").read_text(encoding="utf-8"))
+    return found
+
+
+def demo() -> str:
+    """The table of `make demo`."""
+    record = result("demo")
+    columns = sorted(record["results"]["standard"]["scores"], key=column_order)
+    lines = [f"| protocol | {' | '.join(columns)} | queries x gallery |", "| --- |" + " ---: |" * (len(columns) + 1)]
+    for name in record["config"]["evaluation"]["protocols"]:
+        found, cells = record["results"][name], []
+        for column in columns:
+            low, high = found["intervals_95"][column]
+            cells.append(f"{found['scores'][column]:.2f} ({low:.1f} - {high:.1f})")
+        lines.append(f"| {name} | {' | '.join(cells)} | {found['queries']} x {found['gallery']} |")
+    cost, selection = record["cost"], record["selection"]
+    lines += [
+        "",
+        f"In percent, with 95 % intervals over identities; {cost['parameters'] / 1e6:.2f} M parameters, {cost['steps']} "
+        f"steps in {cost['train_s']:.0f} s on two cores of {record['environment']['device']}; checkpoint chosen by "
+        f"{selection['rule']}, seed {record['seed']}. Every run on one kind of processor gives these numbers.",
+    ]
+    return "\n".join(lines)
+
+
+def benchmarks() -> str:
+    """One line for each claim of speed."""
+    return "\n".join(
+        [
+            "| benchmark | against | measured | target |",
+            "| --- | --- | ---: | ---: |",
+            *(row for rows in (_evaluation_rows(), _loading_rows()) for row in rows),
+            "",
+            f"Ratios within one run, on {result('evaluation')['environment']['cpu']}; written by `make bench`.",
+        ]
+    )
+
+
+def _evaluation_rows() -> list[str]:
+    ratios, targets = result("evaluation")["ratios"], result("evaluation")["targets"]
+    size = result("evaluation")["size"]
+    what = f"`evaluation.py`: exact evaluation, {size['queries']:,} x {size['gallery']:,}"
+    return [
+        _row(what, "argsort evaluation, time", ratios["speedup_vs_argsort"], targets["speedup_vs_argsort"], "faster"),
+        _row("", "argsort evaluation, peak memory", ratios["memory_vs_argsort"], targets["memory_vs_argsort"], "less"),
+        _row("", "the matrix product alone", ratios["time_vs_matmul"], targets["time_vs_matmul"], "its time"),
+    ]
+
+
+def _loading_rows() -> list[str]:
+    found = result("data_loading")
+    name = "images_per_second_cached_over_decoded"
+    what, against = "`data_loading.py`: loader with cache, 2 workers", "decoding and resizing each time"
+    return [_row(what, against, found["ratios"][name], f">= {found['targets'][name]}", "images/s")]
+
+
+def _row(what: str, against: str, ratio: float, target: str, unit: str) -> str:
+    return f"| {what} | {against} | {ratio:.1f}x {unit} | {target}x |"
+
+
+def performance() -> str:
+    """The raw values behind the ratios."""
+    evaluation, loading = result("evaluation"), result("data_loading")
+    seconds, peak = evaluation["seconds"], evaluation["peak_mb"]
+    return "\n".join(
+        [
+            "| arm | seconds | peak MB |",
+            "| --- | ---: | ---: |",
+            f"| ours | {seconds['ours']:.2f} | {peak['ours']:.0f} |",
+            f"| argsort evaluation | {seconds['argsort']:.2f} | {peak['argsort']:.0f} |",
+            f"| matrix product alone | {seconds['matmul']:.2f} | |",
+            "",
+            f"Loader: {loading['images_per_second']['cached']:.0f} images per second with the cache, "
+            f"{loading['images_per_second']['decoded']:.0f} decoding each time. {evaluation['environment']['cpu']}, "
+            f"{evaluation['environment']['threads']} thread for each arm.",
+        ]
+    )
+
+
+MAKERS: dict[str, Callable[[], str]] = {"demo": demo, "benchmarks": benchmarks, "performance": performance}
+
+
+def filled(text: str) -> str:
+    """A page with every measured block written anew."""
+    return BLOCK.sub(lambda found: f"{found[1]}{MAKERS[found[2]]()}\n{found[3]}", text)
+
+
+def main() -> None:
+    """Take over the demo's record if asked to, and write the pages."""
+    arguments = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    arguments.add_argument("--demo", type=Path, help="a record of make demo to be kept in benchmarks/results")
+    if (given := arguments.parse_args().demo) is not None:
+        shutil.copyfile(given, HERE / "results" / "demo.json")
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        if (changed := filled(text)) != text:
+            with atomic_write(page, "w") as stream:
+                stream.write(changed)
+            print(f"wrote {page}")
+
+
+if __name__ == "__main__":
+    main()
