@@ -44,8 +44,8 @@ def demo() -> str:
     cost, selection = record["cost"], record["selection"]
     lines += [
         "",
-        f"In percent, with 95 % intervals over identities; {cost['parameters'] / 1e6:.2f} M parameters, {cost['steps']} "
-        f"steps in {cost['train_s']:.0f} s on two cores of {record['environment']['device']}; checkpoint chosen by "
+        f"In percent, with 95 % intervals over identities; {cost['parameters'] / 1e6:.2f} M parameters, "
+        f"{cost['steps']} steps in {cost['train_s']:.0f} s on two cores of {record['environment']['device']}; checkpoint chosen by "
         f"{selection['rule']}, seed {record['seed']}. Every run on one kind of processor gives these numbers.",
     ]
     return "\n".join(lines)
