@@ -67,7 +67,9 @@ def run_suite(path: str | Path, records: Path, work: Path, say: Say = print) -> 
             if code == 0:
                 done += 1
                 say(f"[{number + 1}/{len(tasks)}] done in {time.monotonic() - started:.0f} s")
-            elif not _busy(folders[number]):  # else another worker was faster
+            elif _busy(folders[number]):
+                say(f"[{number + 1}/{len(tasks)}] another worker was faster")
+            else:
                 failed[number] = _tail(folders[number] / LOG)
                 say(f"[{number + 1}/{len(tasks)}] FAILED (exit code {code}), see {folders[number] / LOG}")
         if not claimed:
@@ -129,7 +131,7 @@ def run_on_slurm(path: str | Path, records: Path, work: Path, workers: int, opti
     except ImportError:
         raise ConfigError("--launcher slurm needs submitit: pip install 'tbpsbench[cluster]'") from None
     parameters = dict(_option(text) for text in options)
-    executor = submitit.AutoExecutor(folder=work / "slurm", cluster=parameters.pop("cluster", "slurm"))
+    executor = submitit.AutoExecutor(folder=work / "slurm", cluster=str(parameters.pop("cluster", "slurm")))
     executor.update_parameters(**parameters)
     places = (str(Path(path).resolve()), records.resolve(), work.resolve(), Path.cwd())
     with executor.batch():

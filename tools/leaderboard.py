@@ -1,0 +1,122 @@
+"""Train suites, and keep boards that anybody can check: run, render, verify, compare, doctor, submit."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from tbpsbench.cli import run_tool
+from tbpsbench.errors import ConfigError
+
+RECORDS = Path("benchmarks/records")
+
+
+def main() -> int | None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    kinds = parser.add_subparsers(
+        dest="kind", required=True, metavar="run | render | verify | compare | doctor | submit"
+    )
+    run = kinds.add_parser("run", help="train and evaluate what has no record yet; safe to kill and start again")
+    run.add_argument("suite", metavar="SUITE", type=Path, help="e.g. configs/leaderboards/mini.py")
+    run.add_argument("--work", type=Path, default=Path("work_dirs/leaderboard"), help="where runs are kept")
+    run.add_argument("--launcher", choices=["local", "ray", "slurm"], default="local")
+    run.add_argument("--workers", type=int, default=1, metavar="N", help="processes that share the work")
+    run.add_argument("--slurm", nargs="+", default=[], metavar="KEY=VALUE", help="parameters of submitit")
+    render = kinds.add_parser("render", help="Markdown, CSV, LaTeX and one HTML page from records")
+    render.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    render.add_argument("--published", type=Path, metavar="FOLDER", help="papers' rows, e.g. benchmarks/published")
+    render.add_argument("--title", default="tbpsbench leaderboard")
+    verify = kinds.add_parser("verify", help="recompute every number of records, check schema, counts and hashes")
+    verify.add_argument("--rebuild", action="store_true", help="draw MiniPEDES again and compare its annotations")
+    verify.add_argument("--checkpoint", type=Path, metavar="FILE", help="the checkpoint behind a single record")
+    verify.add_argument("--rescore", action="store_true", help="a single record: evaluate its checkpoint again, too")
+    doctor = kinds.add_parser("doctor", help="what a reviewer would object to in these records")
+    for kind in (render, verify, doctor):
+        kind.add_argument("records", type=Path, metavar="RECORDS", help="a record's folder, or a folder of records")
+    compare = kinds.add_parser("compare", help="does system A beat system B? over identities and seeds")
+    compare.add_argument("a", metavar="A", help="name of a system in --records, or a folder of its records")
+    compare.add_argument("b", metavar="B")
+    compare.add_argument("--data", help="the data set, where a named system has records on several")
+    compare.add_argument("--metric", default="R@1")
+    compare.add_argument("--protocol", default="standard")
+    compare.add_argument("--allow", nargs="+", default=[], metavar="KEY", help="what may differ between A and B")
+    submit = kinds.add_parser("submit", help="check a third party's records and take them in")
+    submit.add_argument("folder", metavar="RECORD", type=Path)
+    for kind in (run, compare, submit):
+        kind.add_argument("--records", type=Path, default=RECORDS, metavar="FOLDER", help=f"default {RECORDS}")
+    args = parser.parse_args()
+    code: int | None = globals()[f"_{args.kind}"](args)
+    return code
+
+
+def _run(args: argparse.Namespace) -> None:
+    from tbpsbench.leaderboard.run import run_on_ray, run_on_slurm, run_suite, run_workers
+
+    places = (args.suite, args.records, args.work)
+    if args.launcher == "slurm":
+        print("submitted:", ", ".join(run_on_slurm(*places, args.workers, args.slurm)))
+    elif args.launcher == "ray":
+        run_on_ray(*places, args.workers)
+    elif args.workers > 1:
+        run_workers(*places, args.workers)
+    else:
+        print(f"{run_suite(*places)} runs done; records: {args.records}")
+
+
+def _render(args: argparse.Namespace) -> None:
+    from tbpsbench.leaderboard.published import read_published
+    from tbpsbench.leaderboard.render import render
+    from tbpsbench.leaderboard.rows import read_records, rows_of
+
+    records = read_records(args.records)
+    rows = rows_of(records) + (read_published(args.published) if args.published else [])
+    there = os.path.relpath(args.records, args.out)
+    for path in render(rows, dict(records), args.out, args.title, records_at=Path(there).as_posix()):
+        print(f"wrote {path}")
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from tbpsbench.leaderboard.rows import find_records
+    from tbpsbench.leaderboard.verify import verify
+    from tbpsbench.leaderboard.verify_group import verify_all
+    from tbpsbench.leaderboard.verify_rescore import rescore
+
+    folders = find_records(args.records)
+    if len(folders) != 1 and (args.checkpoint or args.rescore):
+        raise ConfigError(f"--checkpoint and --rescore are for one record; {args.records} holds {len(folders)}")
+    if len(folders) != 1:
+        found = verify_all(args.records, rebuild=args.rebuild)
+        print(found.report())
+        return 0 if found.ok else 1
+    found_one = verify(folders[0], checkpoint=args.checkpoint, rebuild=args.rebuild)
+    if args.rescore:
+        found_one = found_one.joined(rescore(folders[0], args.checkpoint))
+    print(found_one.report())
+    return 0 if found_one.ok else 1
+
+
+def _compare(args: argparse.Namespace) -> None:
+    from tbpsbench.leaderboard.compare import compare
+    from tbpsbench.leaderboard.compare_system import find_system
+
+    sides = [find_system(name, args.records, args.data) for name in (args.a, args.b)]
+    print(compare(*sides, args.metric, args.protocol, allow=args.allow).report())
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from tbpsbench.leaderboard.doctor import doctor
+
+    found = doctor(args.records)
+    print(found.report())
+    return 1 if found.serious or found.unread else 0
+
+
+def _submit(args: argparse.Namespace) -> None:
+    from tbpsbench.leaderboard.submit import submit
+
+    print(submit(args.folder, args.records).report())
+
+
+if __name__ == "__main__":
+    run_tool(main)
