@@ -42,11 +42,12 @@ def demo() -> str:
             cells.append(f"{found['scores'][column]:.2f} ({low:.1f} - {high:.1f})")
         lines.append(f"| {name} | {' | '.join(cells)} | {found['queries']} x {found['gallery']} |")
     cost, selection = record["cost"], record["selection"]
+    device, seconds = record["environment"]["device"], cost["train_s"]
     lines += [
         "",
         f"In percent, with 95 % intervals over identities; {cost['parameters'] / 1e6:.2f} M parameters, "
-        f"{cost['steps']} steps in {cost['train_s']:.0f} s on two cores of {record['environment']['device']}; checkpoint chosen by "
-        f"{selection['rule']}, seed {record['seed']}. Every run on one kind of processor gives these numbers.",
+        f"{cost['steps']} steps in {seconds:.0f} s on two cores of {device}; checkpoint chosen by {selection['rule']}, "
+        f"seed {record['seed']}. Every run on one kind of processor gives these numbers.",
     ]
     return "\n".join(lines)
 

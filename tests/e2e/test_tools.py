@@ -45,7 +45,9 @@ def test_record_holds_what_a_reader_needs_to_check_it(run):
     assert found["track"] == "dual-encoder"
     assert found["selection"]["rule"] == "val"
     assert found["selection"]["test_evaluations"] == 1
-    assert found["spec"] == {"data": "MiniPEDES", "split": "test", "version": 1}
+    data = "MiniPEDES (tiny)"
+    assert found["spec"] == {"data": data, "trained_on": data, "split": "test", "version": 1}
+    assert found["selection"]["queries"] == found["data"]["counts"]["val"]["captions"]
     assert len(found["config_sha256"]) == len(found["checkpoint"]["sha256"]) == 64
     assert found["data"]["sources"][0]["made_from"]["seed"] == 0
     assert found["cost"]["parameters"] > 0

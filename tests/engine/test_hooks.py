@@ -79,7 +79,7 @@ def test_mock_run_trains_a_config_and_returns_its_record(demo, tmp_path, mini):
     (tmp_path / "data" / "tiny-0").symlink_to(mini / "tiny-0")
     overrides = [option for option in demo[2:] if not option.startswith(("data.dataset", "data.batch_size"))]
     record = testing.mock_run(demo[0], tmp_path, *overrides)
-    assert record["spec"]["data"] == "MiniPEDES"
+    assert record["spec"]["data"] == "MiniPEDES (tiny)"
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "finished"
 
 
