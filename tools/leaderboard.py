@@ -100,8 +100,8 @@ def _compare(args: argparse.Namespace) -> None:
     from tbpsbench.leaderboard.compare import compare
     from tbpsbench.leaderboard.compare_system import find_system
 
-    sides = [find_system(name, args.records, args.data) for name in (args.a, args.b)]
-    print(compare(*sides, args.metric, args.protocol, allow=args.allow).report())
+    a, b = (find_system(name, args.records, args.data) for name in (args.a, args.b))
+    print(compare(a, b, args.metric, args.protocol, allow=args.allow).report())
 
 
 def _doctor(args: argparse.Namespace) -> int:
