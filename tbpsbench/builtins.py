@@ -16,6 +16,7 @@ BUILTINS: dict[str, dict[str, str]] = {
     },
     "LOSSES": {
         "InfoNCE": "tbpsbench.losses.infonce:InfoNCE",
+        "SDM": "tbpsbench.losses.sdm:SDM",
     },
     "BALANCERS": {
         "Fixed": "tbpsbench.balancers.fixed:Fixed",

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from tbpsbench.losses.base import Loss
+from tbpsbench.losses.contrast import cross_entropy, identity_targets, joined
 from tbpsbench.losses.distributed import gather_rows
 from tbpsbench.registry import LOSSES
 from tbpsbench.types import Batch, Features, LossOutput
@@ -59,8 +60,8 @@ class InfoNCE(Loss):
 
     def forward(self, features: Features, batch: Batch) -> LossOutput:
         """The loss of the joined batch of all processes; `per_sample` has one value per pair."""
-        anchor_BD = gather_rows(normalize(_at_least_float32(features[self.anchor]), dim=-1))
-        positive_BD = gather_rows(normalize(_at_least_float32(features[self.positive]), dim=-1))
+        anchor_BD = normalize(joined(features, self.anchor), dim=-1)
+        positive_BD = normalize(joined(features, self.positive), dim=-1)
         target_BB = self._target(gather_rows(batch.pid_B))
         scale = self.log_scale.exp().clamp(max=MAX_SCALE) if self.log_scale.requires_grad else self.log_scale.exp()
         logits_BB = scale.to(anchor_BD.dtype) * anchor_BD @ positive_BD.T
@@ -73,15 +74,4 @@ class InfoNCE(Loss):
         """(B, B) float, rows sum to one; symmetric in both readings."""
         if self.positives == "instance":
             return torch.eye(len(pid_B), device=pid_B.device)
-        same_BB = (pid_B[:, None] == pid_B[None, :]).float()
-        return same_BB / same_BB.sum(dim=1, keepdim=True)
-
-
-def cross_entropy(logits_BB: Tensor, target_BB: Tensor) -> Tensor:
-    """Cross-entropy (B,) of each row's softmax against targets that sum to one."""
-    return -(target_BB.to(logits_BB.dtype) * logits_BB.log_softmax(dim=1)).sum(dim=1)
-
-
-def _at_least_float32(x: Tensor) -> Tensor:
-    """Half precision becomes float32, which a log-sum-exp needs; float64 stays, for gradient checks."""
-    return x if x.dtype == torch.float64 else x.float()
+        return identity_targets(pid_B)
