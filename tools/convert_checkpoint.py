@@ -14,9 +14,9 @@ def main() -> None:
     parser = config_parser(
         __doc__ or "",
         epilog="example:\n"
-        "  python tools/convert_checkpoint.py configs/irra/irra_clip-vit-b16_1xb64-60e_cuhk-pedes.py best.pth irra.pth\n"
-        "Without the data set, say what the model would take from it: "
-        "--cfg-options model.losses.id.num_ids=11003",
+        "  python tools/convert_checkpoint.py CONFIG best.pth irra.pth\n"
+        "  python tools/convert_checkpoint.py CONFIG best.pth irra.pth --cfg-options model.losses.id.num_ids=11003\n"
+        "The second needs no data set: it says what the model would otherwise take from the data.",
     )
     parser.add_argument("released", metavar="RELEASED", type=Path, help="the released .pth file")
     parser.add_argument("out", metavar="OUT", type=Path, help="the checkpoint to write")

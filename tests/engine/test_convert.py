@@ -13,6 +13,14 @@ SIZES = [
 ]
 
 
+def unchanged(state, model):
+    return dict(state)
+
+
+def anything(state):
+    return True
+
+
 @pytest.fixture
 def known():
     """Names registered here are forgotten afterwards."""
@@ -65,7 +73,7 @@ def test_weights_that_nobody_knows_are_refused(released):
 
 
 def test_weights_that_two_know_are_refused(released):
-    convert.converter("greedy", detect=lambda state: True)(lambda state, model: dict(state))
+    convert.converter("greedy", detect=anything)(unchanged)
     with pytest.raises(CheckpointError, match=r"several converters recognise these weights \(greedy, toy\)"):
         convert.find_converter({"old.x": torch.zeros(1)}, "f.pth")
 
@@ -77,7 +85,7 @@ def test_only_the_plug_ins_of_the_config_are_asked(released):
 
 def test_a_name_is_taken_once(released):
     with pytest.raises(RegistryError, match="converter 'toy' is taken"):
-        convert.converter("toy", detect=lambda state: True)(lambda state, model: dict(state))
+        convert.converter("toy", detect=anything)(unchanged)
 
 
 def test_tool_says_what_it_cannot_read(tool, tmp_path):
