@@ -17,6 +17,10 @@ BUILTINS: dict[str, dict[str, str]] = {
     "LOSSES": {
         "InfoNCE": "tbpsbench.losses.infonce:InfoNCE",
         "SDM": "tbpsbench.losses.sdm:SDM",
+        "CMPM": "tbpsbench.losses.cmpm:CMPM",
+        "NITC": "tbpsbench.losses.nitc:NITC",
+        "RITC": "tbpsbench.losses.ritc:RITC",
+        "CITC": "tbpsbench.losses.citc:CITC",
     },
     "BALANCERS": {
         "Fixed": "tbpsbench.balancers.fixed:Fixed",
