@@ -21,6 +21,8 @@ BUILTINS: dict[str, dict[str, str]] = {
         "NITC": "tbpsbench.losses.nitc:NITC",
         "RITC": "tbpsbench.losses.ritc:RITC",
         "CITC": "tbpsbench.losses.citc:CITC",
+        "TAL": "tbpsbench.losses.tal:TAL",
+        "TRL": "tbpsbench.losses.trl:TRL",
     },
     "BALANCERS": {
         "Fixed": "tbpsbench.balancers.fixed:Fixed",

@@ -32,6 +32,7 @@ class InfoNCE(Loss):
         learnable: learn the temperature, clamped so that 1 / temperature <= 100 (CLIP).
         symmetric: average both directions; otherwise anchor -> positive alone, as in paper 000.
         positives: "instance": row i matches column i; "identity": all pairs of one person match, with equal shares.
+        pair_weights: average over pairs with the weights that the batch carries (RDE's clean labels).
 
     Raises:
         ValueError: if `temperature` is not positive.
@@ -46,11 +47,13 @@ class InfoNCE(Loss):
         learnable: bool = False,
         symmetric: bool = True,
         positives: Literal["instance", "identity"] = "instance",
+        pair_weights: bool = False,
     ) -> None:
         super().__init__()
         if temperature <= 0:
             raise ValueError(f"temperature must be positive, got {temperature}")
         self.anchor, self.positive, self.symmetric, self.positives = anchor, positive, symmetric, positives
+        self.pair_weights = pair_weights
         log_scale = torch.tensor(math.log(1.0 / temperature))
         self.log_scale: Tensor
         if learnable:
@@ -68,6 +71,8 @@ class InfoNCE(Loss):
         loss_B = cross_entropy(logits_BB, target_BB)
         if self.symmetric:
             loss_B = (loss_B + cross_entropy(logits_BB.T, target_BB)) / 2
+        if self.pair_weights:
+            return LossOutput.weighted_mean(loss_B, gather_rows(batch.pair_weight_B), scale=scale.detach())
         return LossOutput.mean(loss_B, scale=scale.detach())
 
     def _target(self, pid_B: Tensor) -> Tensor:

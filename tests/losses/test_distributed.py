@@ -27,6 +27,7 @@ def half(features, batch, rank):
 def work(rank, name, path):
     torch.set_num_threads(1)
     batch = testing.toy_batch(PIDS)
+    batch.pair_weight_B = torch.linspace(0, 1, len(PIDS))
     features = testing.toy_features(batch, dtype=torch.float64)
     torch.manual_seed(0)
     loss = registry.LOSSES.build({"type": name}, "loss", {"dims": testing.toy_dims()}).double()
