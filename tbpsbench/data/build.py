@@ -164,6 +164,7 @@ def build_data(section: Mapping[str, Any], evaluation: Mapping[str, Any], seed: 
         seed=seed,
         extra=[descriptions] if descriptions else [],
         masked_tokens=section["masked_tokens"],
+        mask_shared=section["mask_shared"],
         text_noise=section["text_noise"],
         caption_permutation=caption_permutation(section["noise"], pairs, seed),
     )
