@@ -46,6 +46,9 @@ BUILTINS: dict[str, dict[str, str]] = {
         "ColorJitter": "tbpsbench.data.transforms.color_jitter:ColorJitter",
         "Normalize": "tbpsbench.data.transforms.normalize:Normalize",
         "RandomErasing": "tbpsbench.data.transforms.erasing:RandomErasing",
+        "Rotation": "tbpsbench.data.transforms.rotation:Rotation",
+        "Grayscale": "tbpsbench.data.transforms.grayscale:Grayscale",
+        "RandomPick": "tbpsbench.data.transforms.random_pick:RandomPick",
         "RandomResizedCrop": "tbpsbench.data.transforms.random_resized_crop:RandomResizedCrop",
     },
     "TOKENIZERS": {

@@ -168,6 +168,7 @@ SLOT_PLACES: dict[tuple[str, ...], Registry[Any]] = {
     ("data", "captions"): registry.CAPTION_SOURCES,
     ("data", "tokenizer"): registry.TOKENIZERS,
     ("data", "transforms", "*"): registry.TRANSFORMS,
+    ("data", "transforms", "*", "transforms", "*"): registry.TRANSFORMS,  # RandomPick
     ("data", "sampler"): registry.SAMPLERS,
     ("model", "image_encoder"): registry.IMAGE_ENCODERS,
     ("model", "text_encoder"): registry.TEXT_ENCODERS,

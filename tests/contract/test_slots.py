@@ -10,6 +10,7 @@ CLIP = {"embed_dim": 8, "width": 16, "layers": 1, "heads": 2}
 # The smallest config of components whose arguments have no (small) defaults.
 SMALL = {
     "GlobalHead": {"embed_dim": 8},
+    "RandomPick": {"transforms": [{"type": "HorizontalFlip"}, {"type": "Grayscale"}]},
     "ViT": {"arch": VIT, "img_size": (32, 16), "patch_size": 8},
     "CLIPImage": {"arch": {**CLIP, "patch_size": 8}, "img_size": (32, 16)},
     "CLIPText": {"arch": {**CLIP, "vocab_size": 50, "context_length": 12}},

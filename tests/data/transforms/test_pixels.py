@@ -131,7 +131,8 @@ def test_another_size_than_the_configs_is_refused(image):
 @pytest.mark.parametrize("name", TRANSFORMS.names())
 def test_every_transform_is_built_from_its_name_and_repeats_itself(name, image):
     context = {"size": (24, 10), "mean": MEAN, "std": STD}
-    transform = TRANSFORMS.build({"type": name}, context=context)
+    arguments = {"transforms": [{"type": "HorizontalFlip"}]} if name == "RandomPick" else {}
+    transform = TRANSFORMS.build({"type": name, **arguments}, context=context)
     given = normalized(image) if name == "RandomErasing" else image
     first, second = (transform(given.clone(), rng(9)) for _ in range(2))
     assert torch.equal(first, second)
