@@ -6,6 +6,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from tbpsbench import registry, testing
+from tbpsbench.builtins import BUILTINS
 from tbpsbench.losses.distributed import gather_rows
 from tbpsbench.types import Embedding, Features
 
@@ -52,7 +53,7 @@ def in_two_processes(function, *arguments):
     mp.start_processes(function, arguments, nprocs=2, start_method="fork")
 
 
-@pytest.mark.parametrize("name", registry.LOSSES.names())
+@pytest.mark.parametrize("name", BUILTINS["LOSSES"])
 def test_two_processes_equal_one(name, tmp_path):
     in_two_processes(work, name, tmp_path / "rendezvous")
 
