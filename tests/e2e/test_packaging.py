@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import site
 import subprocess
@@ -116,3 +117,24 @@ def test_installed_plug_in_is_used_by_name_and_its_absence_explained(python, sou
     assert "needs the plug-in 'template', which is not installed" in refused.stderr
     assert "pip install ./plugins/template" in refused.stderr
     assert not (tmp_path / "without").exists()
+
+
+def test_guide_leads_from_an_empty_folder_to_a_record(python, sources, mini, tmp_path):
+    guide = Path("docs/plugins.md").read_text()
+    files = re.findall(r"^`(my-plugin/[\w./]+)`.*?\n```\w+\n(.*?)^```", guide, re.M | re.S)
+    assert len(files) == 5
+    (sources / "my-plugin").mkdir()
+    for name, text in files:
+        (sources / name).write_text(text)
+    commands = re.search(r"^Then:\n+```\n(.*?)^```", guide, re.M | re.S)[1].splitlines()
+    install, check, pytest_, train, submit = [line.partition("#")[0].split()[1:] for line in commands]
+    assert submit[:2] == ["tools/leaderboard.py", "submit"]
+    python_m = [python, "-m", "pip"]
+    run(*python_m, *install, "--no-build-isolation", "-q", cwd=sources)
+    run(python, *check, cwd=sources)
+    run(python, *pytest_, "-p", "no:cacheprovider", cwd=sources)
+    run(python, *train, "--cfg-options", f"data.dataset.root={mini}", *SMALLEST, cwd=sources)
+    record = json.loads((sources / submit[2] / "record.json").read_text())
+    (plugin,) = [plugin for plugin in record["plugins"] if plugin["name"] == "my-plugin"]
+    assert plugin["used"] is True
+    run(*python_m, "uninstall", "-q", "-y", "my-plugin", cwd="/")
