@@ -40,13 +40,16 @@ class Converter:
         name: the system.
         detect: whether a state dict is of this system, told by its names.
         convert: (released state dict, the model to be loaded) -> state dict in the model's names.
-        plugin: who registered it, None for this package.
     """
 
     name: str
     detect: Detect
     convert: Convert
-    plugin: str | None
+
+    @property
+    def package(self) -> str:
+        """The package that it is written in."""
+        return self.convert.__module__.split(".")[0]
 
 
 _converters: dict[str, Converter] = {}
@@ -63,7 +66,7 @@ def converter(name: str, *, detect: Detect) -> Callable[[Convert], Convert]:
         known = _converters.get(name)
         if known is not None and _spelled(known.convert) != _spelled(convert):
             raise RegistryError(f"converter {name!r} is taken by {_spelled(known.convert)}. Choose another name.")
-        _converters[name] = Converter(name, detect, convert, plugins.current())
+        _converters[name] = Converter(name, detect, convert)
         return convert
 
     return add
@@ -71,9 +74,9 @@ def converter(name: str, *, detect: Detect) -> Callable[[Convert], Convert]:
 
 def converters(wanted: Collection[str] = ()) -> list[Converter]:
     """Every registered converter, or those of the plug-ins named in `wanted`, sorted by name."""
-    plugins.load_all()
+    packages = {p.target.partition(":")[0].split(".")[0] for p in plugins.load_all() if p.name in wanted}
     found = [known for _, known in sorted(_converters.items())]
-    return [known for known in found if known.plugin in wanted] if wanted else found
+    return [known for known in found if known.package in packages] if wanted else found
 
 
 def find_converter(state: State, source: str, wanted: Collection[str] = ()) -> Converter:
