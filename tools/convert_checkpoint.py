@@ -15,7 +15,8 @@ def main() -> None:
         __doc__ or "",
         epilog="example:\n"
         "  python tools/convert_checkpoint.py CONFIG best.pth irra.pth\n"
-        "  python tools/convert_checkpoint.py CONFIG best.pth irra.pth --cfg-options model.losses.id.num_ids=11003\n"
+        "  python tools/convert_checkpoint.py CONFIG best.pth irra.pth --cfg-options model.losses.id.num_ids=11003 "
+        "model.losses.mlm.vocab_size=49408\n"
         "The second needs no data set: it says what the model would otherwise take from the data.",
     )
     parser.add_argument("released", metavar="RELEASED", type=Path, help="the released .pth file")
