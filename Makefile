@@ -18,12 +18,12 @@ help:
 
 venv: $(STAMP)
 
-$(STAMP): setup.cfg pyproject.toml constraints.txt
+$(STAMP): setup.cfg pyproject.toml constraints.txt $(wildcard plugins/*/setup.cfg)
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
 	  { echo "Python 3.11 or 3.12 is needed, $(PYTHON) is another: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; }
 	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv || \
 	  { rm -rf .venv; echo "python -m venv failed. On Debian: apt-get install python3-venv"; exit 1; }
-	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e '.[dev]' $(patsubst %/setup.cfg,-e ./%,$(wildcard plugins/*/setup.cfg))
 	# mmengine asks for opencv-python, which needs a display's libraries; the headless build has the same module.
 	$(BIN)/pip uninstall -q -y opencv-python 2>/dev/null
 	$(BIN)/pip install --disable-pip-version-check -q --no-deps --force-reinstall -c constraints.txt opencv-python-headless

@@ -16,6 +16,13 @@ BUILTINS: dict[str, dict[str, str]] = {
     },
     "LOSSES": {
         "InfoNCE": "tbpsbench.losses.infonce:InfoNCE",
+        "SDM": "tbpsbench.losses.sdm:SDM",
+        "CMPM": "tbpsbench.losses.cmpm:CMPM",
+        "NITC": "tbpsbench.losses.nitc:NITC",
+        "RITC": "tbpsbench.losses.ritc:RITC",
+        "CITC": "tbpsbench.losses.citc:CITC",
+        "TAL": "tbpsbench.losses.tal:TAL",
+        "TRL": "tbpsbench.losses.trl:TRL",
     },
     "BALANCERS": {
         "Fixed": "tbpsbench.balancers.fixed:Fixed",
@@ -39,6 +46,9 @@ BUILTINS: dict[str, dict[str, str]] = {
         "ColorJitter": "tbpsbench.data.transforms.color_jitter:ColorJitter",
         "Normalize": "tbpsbench.data.transforms.normalize:Normalize",
         "RandomErasing": "tbpsbench.data.transforms.erasing:RandomErasing",
+        "Rotation": "tbpsbench.data.transforms.rotation:Rotation",
+        "Grayscale": "tbpsbench.data.transforms.grayscale:Grayscale",
+        "RandomPick": "tbpsbench.data.transforms.random_pick:RandomPick",
         "RandomResizedCrop": "tbpsbench.data.transforms.random_resized_crop:RandomResizedCrop",
     },
     "TOKENIZERS": {

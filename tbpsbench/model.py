@@ -3,6 +3,7 @@
 Features are named; every component reads the names it was configured with:
     image.tokens, image.patches (without CLS), image.pooled, image.attention, image.mask
     text.ROLE.tokens, text.ROLE.pooled, text.ROLE.attention, text.ROLE.mask      ROLE: query, identity, clothing, ...
+    the same of the role "masked", the query with masked tokens, where a component requires one of them
     whatever the disentangler provides, "fused" from the fuser, heads.NAME.image, heads.NAME.text from the heads
 
 Shapes: B batch, D width of a head.
@@ -24,6 +25,7 @@ from tbpsbench.backbones.base import Encoded
 from tbpsbench.types import Batch, Features, LossOutput, Tokens
 
 Component = Mapping[str, Any]
+MASKED = "masked"  # the role of the query caption with masked tokens
 
 
 class PersonSearchModel(BaseModel):
@@ -36,7 +38,7 @@ class PersonSearchModel(BaseModel):
         disentangler, fuser: components of DISENTANGLERS and FUSERS, or None.
         balancer: component of BALANCERS.
         cut_texts: encode texts no further than the longest of the batch. Encoders ignore padding, so results stay the
-            same; switch it off for a head that looks at padded positions.
+            same; roles that a head or loss reads to their end (its `reads_padding`) are left whole.
         roles: text roles that training batches carry besides "query".
         type: ignored; configs name it.
 
@@ -62,7 +64,7 @@ class PersonSearchModel(BaseModel):
         self.text_encoder = registry.TEXT_ENCODERS.build(text_encoder, "model.text_encoder")
         dims = {"image.tokens": self.image_encoder.dim, "image.patches": self.image_encoder.dim}
         dims["image.pooled"] = self.image_encoder.dim
-        for role in ("query", *roles):
+        for role in ("query", MASKED, *roles):
             dims |= {f"text.{role}.tokens": self.text_encoder.dim, f"text.{role}.pooled": self.text_encoder.dim}
         context = {"dims": dims}
         self.disentangler = self.fuser = None
@@ -83,12 +85,14 @@ class PersonSearchModel(BaseModel):
         names = tuple(self.losses)
         self.balancer = registry.BALANCERS.build(balancer or {"type": "Fixed"}, "model.balancer", {"names": names})
         self.dims, self.cut_texts = dims, cut_texts
+        self._whole = {role for part in (*self.heads.values(), *self.losses.values()) for role in part.reads_padding}
         wanted = _required_features(
             (registry.DISENTANGLERS, disentangler),
             (registry.FUSERS, fuser),
             *((registry.HEADS, head) for head in heads.values()),
             *((registry.LOSSES, loss) for loss in losses.values()),
         )
+        self._masked = any(name.startswith(f"text.{MASKED}.") for name in wanted)
         self._image_attention = "image.attention" in wanted
         self._text_attention = {name.split(".")[1] for name in wanted if name.endswith(".attention")} - {"attention"}
 
@@ -101,9 +105,7 @@ class PersonSearchModel(BaseModel):
             encoded = self.image_encoder(batch.image_B3HW, need_attention=self._image_attention)
             _store(features, "image", encoded)
             features["image.patches"] = encoded.tokens_BLD[:, encoded.prefix :]
-        for role, tokens in batch.texts.items():
-            shown = tokens.cut() if self.cut_texts else tokens
-            _store(features, f"text.{role}", self.text_encoder(shown, need_attention=role in self._text_attention))
+        self._encode_texts(batch, features)
         if batch.image_B3HW is not None:
             if self.disentangler is not None:
                 features.tensors |= self.disentangler(features)
@@ -112,6 +114,21 @@ class PersonSearchModel(BaseModel):
         for name, head in self.heads.items():
             features.heads[name] = head(features, batch)
         return features
+
+    def _encode_texts(self, batch: Batch, features: Features) -> None:
+        texts, whole = dict(batch.texts), set(self._whole)
+        query = texts.get("query") if self._masked else None
+        shared = query is not None and query.labels is not None and query.masked_ids is None
+        if query is not None and query.masked_ids is not None:
+            texts[MASKED] = Tokens(query.masked_ids, query.mask)
+        if shared and MASKED in whole:
+            whole.add("query")
+        for role, tokens in texts.items():
+            shown = tokens.cut() if self.cut_texts and role not in whole else tokens
+            _store(features, f"text.{role}", self.text_encoder(shown, need_attention=role in self._text_attention))
+        if shared:  # one text in two roles is encoded once
+            for name in [name for name in features if name.startswith("text.query.")]:
+                features[name.replace(".query.", f".{MASKED}.")] = features[name]
 
     def encode_gallery(self, image_B3HW: Tensor, texts: Mapping[str, Tokens] | None = None) -> dict[str, Tensor]:
         """Embed gallery images, with the texts made from them where the gallery side uses texts.

@@ -60,6 +60,7 @@ def load_one(plugin: Plugin, point: metadata.EntryPoint) -> None:
     with _current(plugin):
         try:
             point.load()
+            _adopt(plugin)
         except Exception as error:
             plugin.error = f"{type(error).__name__}: {error}"
             warnings.warn(
@@ -82,6 +83,16 @@ def note(slot: str, name: str) -> None:
     """Remember that the plug-in being imported registered `name` in `slot`."""
     if _loading:
         _loading[-1].registered.append((slot, name))
+
+
+def _adopt(plugin: Plugin) -> None:
+    """Credit a plug-in with what its package registered earlier, because somebody had imported it directly."""
+    from tbpsbench.registry import SLOTS
+
+    package = plugin.target.partition(":")[0].split(".")[0]
+    for slot in SLOTS.values():
+        owned = [(slot.slot, name) for name in slot.adopt(package, plugin.name)]
+        plugin.registered += [item for item in owned if item not in plugin.registered]
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -142,6 +142,19 @@ class Registry(Generic[T]):
     def remove(self, name: str) -> None:
         """Forget a name that was registered at run time (tests of plug-ins clean up with it)."""
         self._entries.pop(name, None)
+
+    def adopt(self, package: str, plugin: str) -> list[str]:
+        """Mark what a package registered while no plug-in was being loaded as a plug-in's; all names that are its."""
+        found = [
+            name
+            for name, entry in self._entries.items()
+            if entry.plugin in (None, plugin)
+            and name not in self._builtins
+            and entry.cls.__module__.split(".")[0] == package
+        ]
+        for name in found:
+            self._entries[name] = replace(self._entries[name], plugin=plugin)
+        return found
 
     # -- looking up ----------------------------------------------------------------------------------------------
 

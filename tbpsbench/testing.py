@@ -69,7 +69,7 @@ def toy_features(batch: Batch, width: int = WIDTH, seed: int = 0, dtype: torch.d
     features = Features({name: draw(count, width) for name in VECTORS})
     features["image.tokens"], features["image.patches"] = draw(count, 9, width), draw(count, 8, width)
     features["image.attention"] = torch.rand(count, 9, 9, generator=generator).softmax(-1)
-    for role, tokens in batch.texts.items():
+    for role, tokens in {**batch.texts, "masked": batch.texts["query"]}.items():
         features[f"text.{role}.tokens"], features[f"text.{role}.pooled"] = (
             draw(count, length, width),
             draw(count, width),
@@ -82,7 +82,7 @@ def toy_features(batch: Batch, width: int = WIDTH, seed: int = 0, dtype: torch.d
 
 def toy_dims(width: int = WIDTH) -> dict[str, int]:
     """Widths of the toy features."""
-    texts = [f"text.{role}.{kind}" for role in ROLES for kind in ("tokens", "pooled")]
+    texts = [f"text.{role}.{kind}" for role in (*ROLES, "masked") for kind in ("tokens", "pooled")]
     names = [*VECTORS, "image.tokens", "image.patches", *texts, "heads.global.image", "heads.global.text"]
     return dict.fromkeys(names, width)
 

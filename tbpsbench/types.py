@@ -77,7 +77,8 @@ class Tokens:
     Attributes:
         ids: (B, T) int64.
         mask: (B, T) bool, True on real tokens.
-        masked_ids, labels: (B, T) int64 for masked language modelling; None where no loss asks for them.
+        masked_ids, labels: (B, T) int64 for masked language modelling; None where no loss asks for them. Labels without
+            masked ids: `ids` themselves are masked (data.mask_shared).
     """
 
     ids: Tensor

@@ -4,9 +4,11 @@ import pytest
 import torch
 
 from tbpsbench.errors import RegistryError
+from tbpsbench.losses.base import Loss
 from tbpsbench.model import PersonSearchModel, joint
+from tbpsbench.registry import LOSSES
 from tbpsbench.testing import toy_batch, toy_tokens
-from tbpsbench.types import Batch
+from tbpsbench.types import Batch, LossOutput, Tokens
 
 SMALL = {
     "image_encoder": {
@@ -86,6 +88,52 @@ def test_cutting_texts_to_the_longest_changes_nothing():
     batch.texts = {"query": long}
     assert cut.extract(batch)["text.query.tokens"].shape[1] == 6
     assert whole.extract(batch)["text.query.tokens"].shape[1] == 9
+
+
+@pytest.fixture
+def reads_masked():
+    """A loss that reads the masked caption, padding included."""
+
+    @LOSSES.register("ReadsMasked", requires=("text", "masked_tokens"))
+    class ReadsMasked(Loss):
+        reads_padding = ("masked",)
+
+        def __init__(self, text: str = "text.masked.tokens"):
+            super().__init__()
+
+        def forward(self, features, batch):
+            return LossOutput(features["text.masked.tokens"].mean())
+
+    yield {"mlm": {"type": "ReadsMasked"}}
+    LOSSES.remove("ReadsMasked")
+
+
+def test_masked_caption_is_encoded_where_a_loss_reads_it(reads_masked):
+    model, batch = build(losses=reads_masked).eval(), toy_batch()
+    features, query = model.extract(batch), batch.texts["query"]
+    torch.testing.assert_close(features["text.query.pooled"], build().eval().extract(batch)["text.query.pooled"])
+    masked = model.text_encoder(Tokens(query.masked_ids, query.mask))
+    torch.testing.assert_close(features["text.masked.tokens"], masked.tokens_BLD)
+    assert not any(name.startswith("text.masked") for name in build().extract(batch))
+
+
+def test_shared_mask_is_encoded_once_under_both_names(reads_masked):
+    model, batch = build(losses=reads_masked), toy_batch()
+    query = batch.texts["query"]
+    batch.texts = {"query": Tokens(query.masked_ids, query.mask, None, query.labels)}
+    features = model.extract(batch)
+    assert features["text.masked.tokens"] is features["text.query.tokens"]
+
+
+def test_roles_whose_padding_is_read_are_not_cut(reads_masked):
+    model, batch = build(losses=reads_masked), toy_batch()
+    query = batch.texts["query"]
+    query.mask[:, 6:] = False
+    features = model.extract(batch)
+    assert features["text.masked.tokens"].shape[1] == 9
+    assert features["text.query.tokens"].shape[1] == 6
+    batch.texts = {"query": Tokens(query.masked_ids, query.mask, None, query.labels)}
+    assert model.extract(batch)["text.query.tokens"].shape[1] == 9
 
 
 def test_parse_losses_balances_and_logs_without_adding_what_is_only_logged():

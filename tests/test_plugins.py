@@ -1,3 +1,4 @@
+import importlib
 import importlib.metadata
 import subprocess
 import sys
@@ -22,12 +23,18 @@ def install(tmp_path, monkeypatch):
         (info / "entry_points.txt").write_text(f"[tbpsbench.plugins]\n{name} = {name}\n")
         importlib.invalidate_caches()
 
+    def found(group):
+        distributions = importlib.metadata.distributions(path=[str(tmp_path)])
+        return [point for distribution in distributions for point in distribution.entry_points.select(group=group)]
+
     monkeypatch.syspath_prepend(str(tmp_path))
+    # Plug-ins that are really installed stay out of these tests.
+    monkeypatch.setattr(plugins.metadata, "entry_points", found)
     monkeypatch.setattr(plugins, "_plugins", {})
     monkeypatch.setattr(plugins, "_done", False)
     before = set(LOSSES._entries)
     yield add
-    for name in set(LOSSES._entries) - before:
+    for name in set(LOSSES._entries) - before - set(LOSSES._builtins):
         LOSSES.remove(name)
 
 
@@ -53,6 +60,14 @@ def test_plug_in_is_found_and_its_provenance_kept(install):
     assert (plugin.distribution, plugin.version, plugin.error) == ("tbps_good", "1.2", None)
     assert plugin.registered == [("LOSSES", "PluginLoss")]
     assert LOSSES.entry("PluginLoss").plugin == "tbps_good"
+
+
+def test_plug_in_that_somebody_imported_before_keeps_its_provenance(install):
+    install("tbps_early", GOOD)
+    importlib.import_module("tbps_early")
+    (plugin,) = [p for p in plugins.load_all() if p.name == "tbps_early"]
+    assert plugin.registered == [("LOSSES", "PluginLoss")]
+    assert LOSSES.entry("PluginLoss").plugin == "tbps_early"
 
 
 def test_plug_in_that_fails_to_import_warns_and_explains_missing_names(install):

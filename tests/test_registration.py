@@ -2,6 +2,7 @@ from typing import Literal
 
 import pytest
 
+from tbpsbench import registration
 from tbpsbench.arguments import did_you_mean, matches
 from tbpsbench.errors import RegistryError
 from tbpsbench.losses.base import Loss
@@ -20,7 +21,9 @@ def registry(**builtins: str) -> Registry:
 @pytest.fixture
 def shapes(monkeypatch):
     slot = registry()
-    monkeypatch.setattr("tbpsbench.registration._import_target", lambda _: Shape)
+    # Plug-ins are loaded by the first look-up; their bases must be imported as ever.
+    usual = registration._import_target
+    monkeypatch.setattr(registration, "_import_target", lambda t: Shape if t.endswith(":Shape") else usual(t))
 
     @slot.register(requires=("source", "pid"), provides=("area",))
     class Circle(Shape):

@@ -136,6 +136,7 @@ def fit_positions(state: dict[str, Tensor], key: str, to_hw: tuple[int, int], so
     if count == to_hw[0] * to_hw[1] and math.isqrt(count) ** 2 != count:
         return state
     try:
-        return {**state, key: resize_grid(positions, to_hw)}
+        # In float32: OpenAI's files are in half precision, and what lies between two positions would be rounded to it.
+        return {**state, key: resize_grid(positions.float(), to_hw)}
     except ValueError as error:
         raise CheckpointError(f"{source}: {key}: {error}. The model's grid is {to_hw[0]} x {to_hw[1]}.") from error

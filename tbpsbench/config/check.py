@@ -175,8 +175,14 @@ def _wiring(values: Mapping[str, Any]) -> Iterator[Problem]:
     available = {f"image.{name}" for name in (*ENCODED, "patches")} | set(BATCH_FIELDS)
     roles = ("query", *(DESCRIPTION_ROLES if values["data"]["descriptions"] else ()))
     available |= {f"text.{role}.{name}" for role in roles for name in ENCODED}
-    if values["data"]["masked_tokens"]:
-        available |= {"masked_tokens"}
+    # Only losses may read masked captions: in search nothing is masked.
+    masked = (
+        {"masked_tokens"} | {f"text.masked.{name}" for name in ENCODED} if values["data"]["masked_tokens"] else set()
+    )
+    if values["data"]["mask_shared"] and not masked:
+        yield Problem(
+            "data.mask_shared", "there are no masked tokens to share.", "Set data.masked_tokens=True as well."
+        )
     order: list[tuple[str, Any, Any]] = []
     for key, slot in (("disentangler", registry.DISENTANGLERS), ("fuser", registry.FUSERS)):
         if model[key] is not None:
@@ -190,7 +196,7 @@ def _wiring(values: Mapping[str, Any]) -> Iterator[Problem]:
     for path, slot, value in order:
         entry = slot.entry(value["type"], path)
         for feature in entry.resolve(entry.requires, value):
-            if feature not in available:
+            if feature not in available | (masked if slot is registry.LOSSES else set()):
                 yield Problem(path, _missing(feature, model), _remedy(feature, path, sorted(available)))
         available |= set(entry.resolve(entry.provides, value))
         if path.startswith("model.heads."):
@@ -204,6 +210,8 @@ def _missing(feature: str, model: Mapping[str, Any]) -> str:
 
 
 def _remedy(feature: str, path: str, available: list[str]) -> str:
+    if feature == "masked_tokens" or feature.startswith("text.masked."):
+        return "Masked captions are drawn for losses with data.masked_tokens=True; set it."
     if feature.startswith("text."):
         role = feature.split(".")[1]
         if role in DESCRIPTION_ROLES:

@@ -32,6 +32,8 @@ class DataSection:
         batch_size: training pairs per step, over all processes.
         num_workers: loader processes.
         masked_tokens: draw masked tokens for a masked-language-modelling loss.
+        mask_shared: mask the query caption itself, so that every loss sees masked tokens (IRRA's released code);
+            otherwise they go only to losses that ask for the role "masked" (IRRA's paper).
         text_noise: probability that a token of a training caption is masked, replaced or deleted (RDE: 0.2).
         noise: share of training captions that are shuffled (0..1), or a file with a permutation.
         cache_dir: where decoded images are kept; default below the data set's root.
@@ -50,6 +52,7 @@ class DataSection:
     sampler: dict[str, Any] = field(default_factory=lambda: {"type": "Shuffle"})
     num_workers: int = 2
     masked_tokens: bool = False
+    mask_shared: bool = False
     text_noise: float = 0.0
     noise: float | str | None = None
     cache_dir: str | None = None
@@ -165,6 +168,7 @@ SLOT_PLACES: dict[tuple[str, ...], Registry[Any]] = {
     ("data", "captions"): registry.CAPTION_SOURCES,
     ("data", "tokenizer"): registry.TOKENIZERS,
     ("data", "transforms", "*"): registry.TRANSFORMS,
+    ("data", "transforms", "*", "transforms", "*"): registry.TRANSFORMS,  # RandomPick
     ("data", "sampler"): registry.SAMPLERS,
     ("model", "image_encoder"): registry.IMAGE_ENCODERS,
     ("model", "text_encoder"): registry.TEXT_ENCODERS,

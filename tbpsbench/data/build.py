@@ -184,6 +184,7 @@ def build_data(
         seed=seed,
         extra=[descriptions] if descriptions else [],
         masked_tokens=section["masked_tokens"],
+        mask_shared=section["mask_shared"],
         text_noise=section["text_noise"],
         caption_permutation=caption_permutation(section["noise"], pairs, seed),
     )

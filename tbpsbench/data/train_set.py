@@ -43,6 +43,7 @@ class TrainSet(Dataset[Sample]):
         extra: further caption files over the same images, e.g. descriptions with the roles identity and clothing; a
             text of each of their roles goes with every pair, drawn if an image has several.
         masked_tokens: also give masked ids and labels of the query caption.
+        mask_shared: let the masked ids take the place of the caption's own (IRRA's released code masks in place).
         text_noise: probability that a token of the query caption is masked, replaced or deleted (RDE: 0.2); 0..1.
         caption_permutation: (N,) which pair's caption every pair shows (see noise.py); pids and images stay.
         pair_role: role of the captions that make the pairs.
@@ -68,6 +69,7 @@ class TrainSet(Dataset[Sample]):
         split: str = "train",
         extra: Sequence[Annotations] = (),
         masked_tokens: bool = False,
+        mask_shared: bool = False,
         text_noise: float = 0.0,
         caption_permutation: np.ndarray | None = None,
         pair_role: str = QUERY,
@@ -87,7 +89,7 @@ class TrainSet(Dataset[Sample]):
         self._caption_of = np.arange(len(pairs))
         if caption_permutation is not None:
             self._caption_of = check_permutation(np.asarray(caption_permutation), len(pairs))
-        self.masked_tokens, self.text_noise = masked_tokens, text_noise
+        self.masked_tokens, self.mask_shared, self.text_noise = masked_tokens, mask_shared, text_noise
         self._changer = TokenChanger(tokenizer) if masked_tokens or text_noise else None
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
         self.pair_weight = torch.ones(len(pairs)).share_memory_()
@@ -147,8 +149,8 @@ class TrainSet(Dataset[Sample]):
         if not self.masked_tokens:
             return _tokens(ids_T, length)
         masked_T, labels_T = self._changer.mask(ids_T, sample_rng(self.seed, epoch, index, "mask"))
-        tokens = _tokens(ids_T, length)
-        tokens.masked_ids, tokens.labels = _int64(masked_T), _int64(labels_T)
+        tokens = _tokens(masked_T if self.mask_shared else ids_T, length)
+        tokens.masked_ids, tokens.labels = None if self.mask_shared else _int64(masked_T), _int64(labels_T)
         return tokens
 
 

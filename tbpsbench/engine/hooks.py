@@ -6,7 +6,8 @@ model's modules, the log.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +22,13 @@ class RunState:
 
     Attributes:
         model: the model, without any DDP wrapper.
-        data: the data of the run; `data.train.pair_weight` may be set.
+        data: the data of the run: `data.loader` makes the training batches of the epoch that `data.set_epoch` names,
+            `data.train.set_pair_weight` sets the weights that they carry.
         epoch: 0-based epoch that is running or about to run.
         step: optimiser steps done so far.
         max_epochs: epochs of the whole run.
+        seed: of the run; draw from (seed, epoch), see data/randomness.py, and a resumed run draws alike.
+        autocast: `with state.autocast():` runs the model in the precision that it is trained in.
         log: scalars that the hook wants in the log.
     """
 
@@ -33,6 +37,8 @@ class RunState:
     epoch: int
     step: int
     max_epochs: int
+    seed: int = 0
+    autocast: Callable[[], AbstractContextManager[None]] = nullcontext
     log: dict[str, float] = field(default_factory=dict)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from mmengine.dist import get_rank
@@ -33,7 +34,8 @@ class StartEpoch(EngineHook):
     def state(self, runner: Any) -> RunState:
         """What the config's hooks may see."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        return RunState(model, self.data, runner.epoch, runner.iter, runner.max_epochs)
+        autocast = partial(runner.optim_wrapper.optim_context, model)
+        return RunState(model, self.data, runner.epoch, runner.iter, runner.max_epochs, self.seed, autocast)
 
     def before_train_epoch(self, runner: Any) -> None:
         """Seed everything for this epoch."""

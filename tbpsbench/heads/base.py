@@ -15,12 +15,14 @@ class Head(nn.Module, ABC):
     Attributes:
         dim: width of the embedding, equal on both sides.
         weight: share of this head in the similarity.
+        reads_padding: text roles that it reads to the end, padding included; the model does not cut them.
 
     Context arguments: `dims`, a dict from feature name to width.
     """
 
     dim: int
     weight: float = 1.0
+    reads_padding: tuple[str, ...] = ()
 
     @abstractmethod
     def forward(self, features: Features, batch: Batch) -> Embedding:

@@ -12,8 +12,13 @@ from tbpsbench.types import Batch, Features, LossOutput
 class Loss(nn.Module, ABC):
     """Base of the slot LOSSES; register with `requires=` the constructor arguments that name its features.
 
+    Attributes:
+        reads_padding: text roles that it reads to the end, padding included; the model does not cut them.
+
     Context arguments: `dims`, a dict from feature name to width, for losses with projections of their own.
     """
+
+    reads_padding: tuple[str, ...] = ()
 
     @abstractmethod
     def forward(self, features: Features, batch: Batch) -> LossOutput:

@@ -47,3 +47,25 @@ def gather_rows(rows: Tensor) -> Tensor:
     if count[0] != -count[1]:
         raise RuntimeError(f"processes hold between {-count[1]} and {count[0]} rows; losses need equal shares")
     return _Gather.apply(rows)  # type: ignore[no-any-return]
+
+
+class _Sum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, value: Tensor) -> Tensor:  # noqa: ARG004
+        total = value.contiguous().clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:  # noqa: ARG004
+        grad = grads[0].contiguous().clone()
+        dist.all_reduce(grad)
+        return grad
+
+
+def sum_over_processes(value: Tensor) -> Tensor:
+    """Add up a tensor of equal shape over all processes; differentiable where float.
+
+    The sum feeds every process' loss, so its gradient is summed, too, in the same sense as that of `gather_rows`.
+    """
+    return value if world_size() == 1 else _Sum.apply(value)  # type: ignore[no-any-return]

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from tbpsbench.losses.base import Loss
+from tbpsbench.losses.contrast import cross_entropy, identity_targets, joined
 from tbpsbench.losses.distributed import gather_rows
 from tbpsbench.registry import LOSSES
 from tbpsbench.types import Batch, Features, LossOutput
@@ -31,6 +32,7 @@ class InfoNCE(Loss):
         learnable: learn the temperature, clamped so that 1 / temperature <= 100 (CLIP).
         symmetric: average both directions; otherwise anchor -> positive alone, as in paper 000.
         positives: "instance": row i matches column i; "identity": all pairs of one person match, with equal shares.
+        pair_weights: average over pairs with the weights that the batch carries (RDE's clean labels).
 
     Raises:
         ValueError: if `temperature` is not positive.
@@ -45,11 +47,13 @@ class InfoNCE(Loss):
         learnable: bool = False,
         symmetric: bool = True,
         positives: Literal["instance", "identity"] = "instance",
+        pair_weights: bool = False,
     ) -> None:
         super().__init__()
         if temperature <= 0:
             raise ValueError(f"temperature must be positive, got {temperature}")
         self.anchor, self.positive, self.symmetric, self.positives = anchor, positive, symmetric, positives
+        self.pair_weights = pair_weights
         log_scale = torch.tensor(math.log(1.0 / temperature))
         self.log_scale: Tensor
         if learnable:
@@ -59,29 +63,20 @@ class InfoNCE(Loss):
 
     def forward(self, features: Features, batch: Batch) -> LossOutput:
         """The loss of the joined batch of all processes; `per_sample` has one value per pair."""
-        anchor_BD = gather_rows(normalize(_at_least_float32(features[self.anchor]), dim=-1))
-        positive_BD = gather_rows(normalize(_at_least_float32(features[self.positive]), dim=-1))
+        anchor_BD = normalize(joined(features, self.anchor), dim=-1)
+        positive_BD = normalize(joined(features, self.positive), dim=-1)
         target_BB = self._target(gather_rows(batch.pid_B))
         scale = self.log_scale.exp().clamp(max=MAX_SCALE) if self.log_scale.requires_grad else self.log_scale.exp()
         logits_BB = scale.to(anchor_BD.dtype) * anchor_BD @ positive_BD.T
         loss_B = cross_entropy(logits_BB, target_BB)
         if self.symmetric:
             loss_B = (loss_B + cross_entropy(logits_BB.T, target_BB)) / 2
+        if self.pair_weights:
+            return LossOutput.weighted_mean(loss_B, gather_rows(batch.pair_weight_B), scale=scale.detach())
         return LossOutput.mean(loss_B, scale=scale.detach())
 
     def _target(self, pid_B: Tensor) -> Tensor:
         """(B, B) float, rows sum to one; symmetric in both readings."""
         if self.positives == "instance":
             return torch.eye(len(pid_B), device=pid_B.device)
-        same_BB = (pid_B[:, None] == pid_B[None, :]).float()
-        return same_BB / same_BB.sum(dim=1, keepdim=True)
-
-
-def cross_entropy(logits_BB: Tensor, target_BB: Tensor) -> Tensor:
-    """Cross-entropy (B,) of each row's softmax against targets that sum to one."""
-    return -(target_BB.to(logits_BB.dtype) * logits_BB.log_softmax(dim=1)).sum(dim=1)
-
-
-def _at_least_float32(x: Tensor) -> Tensor:
-    """Half precision becomes float32, which a log-sum-exp needs; float64 stays, for gradient checks."""
-    return x if x.dtype == torch.float64 else x.float()
+        return identity_targets(pid_B)

@@ -87,6 +87,37 @@ def test_head_on_a_description_needs_descriptions():
     assert problems(override, "data.descriptions=descriptions") == {}
 
 
+@pytest.fixture
+def reads_masked():
+    """A loss that reads the masked caption."""
+
+    @LOSSES.register("ReadsMasked", requires=("text", "masked_tokens"))
+    class ReadsMasked(Loss):
+        def __init__(self, text: str = "text.masked.tokens"):
+            super().__init__()
+
+        def forward(self, features, batch):
+            raise NotImplementedError
+
+    yield "model.losses.mlm=dict(type='ReadsMasked')"
+    LOSSES.remove("ReadsMasked")
+
+
+def test_loss_on_masked_captions_needs_masked_tokens(reads_masked):
+    assert "data.masked_tokens=True" in problems(reads_masked)["model.losses.mlm"]
+    assert problems(reads_masked, "data.masked_tokens=True") == {}
+    assert problems(reads_masked, "data.masked_tokens=True", "data.mask_shared=True") == {}
+
+
+def test_head_cannot_read_masked_captions():
+    found = problems("data.masked_tokens=True", "model.heads.global.text=text.masked.pooled")
+    assert "for losses" in found["model.heads.global"]
+
+
+def test_sharing_masks_needs_masks():
+    assert "no masked tokens" in problems("data.mask_shared=True")["data.mask_shared"]
+
+
 def test_report_lines_up_message_and_fix():
     config = load_config(DEMO, ["model.losses.itc.temprature=1"])
     lines = report(config, check(config)).splitlines()

@@ -239,6 +239,13 @@ def test_masked_ids_come_with_labels_and_leave_the_ids_alone(make):
     assert torch.equal(masked.masked_ids[~chosen], masked.ids[~chosen])
 
 
+def test_shared_masks_take_the_place_of_the_caption(make):
+    apart, shared = (make(masked_tokens=True, mask_shared=share)[4].texts["query"] for share in (False, True))
+    assert torch.equal(shared.ids, apart.masked_ids)
+    assert torch.equal(shared.labels, apart.labels)
+    assert shared.masked_ids is None
+
+
 def test_text_noise_shortens_the_mask_with_the_text(make):
     dataset = make(text_noise=0.9)
     for index in range(16):

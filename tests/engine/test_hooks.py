@@ -74,6 +74,20 @@ def test_what_a_hook_draws_does_not_change_the_weights(counting, demo, tmp_path)
         assert torch.equal(one, other)
 
 
+def test_hooks_know_the_seed_and_run_the_model_in_its_precision(counting, demo, tmp_path):
+    seen = []
+
+    def before_epoch(self, state):
+        with state.autocast():
+            seen.append((state.seed, torch.is_autocast_enabled("cpu")))
+
+    counting.before_epoch = before_epoch
+    hook = "hooks=dict(count=dict(type='Counting'))"
+    train(demo, tmp_path / "a", hook, "schedule.max_epochs=1", "seed=7", "runtime.amp=bf16")
+    train(demo, tmp_path / "b", hook, "schedule.max_epochs=1")
+    assert seen == [(7, True), (0, False)]
+
+
 def test_mock_run_trains_a_config_and_returns_its_record(demo, tmp_path, mini):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "tiny-0").symlink_to(mini / "tiny-0")

@@ -6,6 +6,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from tbpsbench import registry, testing
+from tbpsbench.builtins import BUILTINS
 from tbpsbench.losses.distributed import gather_rows
 from tbpsbench.types import Embedding, Features
 
@@ -27,6 +28,7 @@ def half(features, batch, rank):
 def work(rank, name, path):
     torch.set_num_threads(1)
     batch = testing.toy_batch(PIDS)
+    batch.pair_weight_B = torch.linspace(0, 1, len(PIDS))
     features = testing.toy_features(batch, dtype=torch.float64)
     torch.manual_seed(0)
     loss = registry.LOSSES.build({"type": name}, "loss", {"dims": testing.toy_dims()}).double()
@@ -51,7 +53,7 @@ def in_two_processes(function, *arguments):
     mp.start_processes(function, arguments, nprocs=2, start_method="fork")
 
 
-@pytest.mark.parametrize("name", registry.LOSSES.names())
+@pytest.mark.parametrize("name", BUILTINS["LOSSES"])
 def test_two_processes_equal_one(name, tmp_path):
     in_two_processes(work, name, tmp_path / "rendezvous")
 

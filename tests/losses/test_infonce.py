@@ -13,11 +13,12 @@ from tbpsbench.types import Batch, Embedding, Features
 GOLDEN = sorted(Path(os.environ.get("TBPSBENCH_GOLDEN", "tests/data/golden")).glob("losses_*.npz"))
 
 
-def make(image, text, pid):
+def make(image, text, pid, weight=None):
     image, text, pid = (torch.as_tensor(x) for x in (image, text, pid))
     zeros = torch.zeros(len(pid), dtype=torch.long)
+    weight = torch.ones(len(pid)) if weight is None else torch.as_tensor(weight)
     features = Features(heads={"global": Embedding(image, text)})
-    return features, Batch(None, {}, pid, zeros, zeros, zeros, torch.ones(len(pid)))
+    return features, Batch(None, {}, pid, zeros, zeros, zeros, weight)
 
 
 def by_loop(image, text, pid, temperature, positives, symmetric):
@@ -92,6 +93,15 @@ def test_half_precision_features_are_summed_in_float32():
     loss = InfoNCE(temperature=0.02)
     wide = loss(*make(image.float(), text.float(), torch.arange(8))).value
     assert loss(*make(image, text, torch.arange(8))).value.item() == pytest.approx(wide.item(), rel=1e-6)
+
+
+def test_pairs_without_weight_do_not_count():
+    image, text, pid = torch.randn(4, 6), torch.randn(4, 6), [0, 1, 1, 2]
+    plain = InfoNCE()(*make(image, text, pid, [0.0] * 4))
+    out = InfoNCE(pair_weights=True)(*make(image, text, pid, [1.0, 0.0, 1.0, 0.0]))
+    assert out.value.item() == pytest.approx(plain.per_sample[[0, 2]].mean().item(), rel=1e-6)
+    torch.testing.assert_close(out.per_sample, plain.per_sample)
+    assert InfoNCE(pair_weights=True)(*make(image, text, pid, [0.0] * 4)).value.item() == 0.0
 
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0])

@@ -1,4 +1,4 @@
-"""CLIP ViT-B/16 fine-tuned with InfoNCE on RSTPReid, 1 GPU, batch 64, 60 epochs."""
+"""CLIP ViT-B/16 fine-tuned with InfoNCE at scale 50 in IRRA's recipe, on RSTPReid, 1 GPU, batch 64, 60 epochs."""
 
 _base_ = [
     "../_base_/recipe/irra.py",

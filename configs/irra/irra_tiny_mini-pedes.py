@@ -1,0 +1,14 @@
+"""IRRA's losses on two small towers, from scratch on MiniPEDES: about a minute on two cores."""
+
+_base_ = ["../_base_/data/mini-pedes.py", "../_base_/model/two-tower_tiny.py", "../_base_/schedule/mini.py"]
+plugins = ["irra"]
+data = dict(masked_tokens=True)
+model = dict(
+    losses=dict(
+        _delete_=True,
+        sdm=dict(type="SDM", temperature=0.05),
+        id=dict(type="IDLoss", num_ids="from_data:num_train_ids"),
+        mlm=dict(type="MLM", vocab_size="from_data:vocab_size", depth=1, attend_padding=False),
+    ),
+)
+schedule = dict(max_epochs=4, warmup_epochs=1)

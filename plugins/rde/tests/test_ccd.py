@@ -1,0 +1,161 @@
+"""CCD: what it looks at, what it sets, and that it can be repeated and resumed."""
+
+import numpy as np
+import pytest
+import torch
+from tbpsbench_rde.ccd import CCD, EPOCHS_AWAY
+from tbpsbench_rde.mixture import call_clean, clean_probability
+
+from tbpsbench.config.load import load_config
+from tbpsbench.engine.hooks import RunState
+from tbpsbench.engine.train import Training, build_run
+from tbpsbench.engine.workdir import WorkDir
+from tbpsbench.errors import ConfigError, RegistryError
+from tbpsbench.registry import HOOKS
+
+
+@pytest.fixture
+def state(small):
+    config, overrides = small
+    run = build_run(load_config(config, [*overrides, "data.noise=0.3"]))
+    return RunState(run.model.train(), run.data, 0, 0, 2, seed=5)
+
+
+def test_every_pair_is_judged_once_in_evaluation_mode_on_a_view_of_its_own(state):
+    hook, data = CCD(), state.data
+    weights = {name: value.clone() for name, value in state.model.state_dict().items()}
+    loss_HN = hook._judge(state)
+    assert loss_HN.shape == (2, len(data.train))
+    assert np.isfinite(loss_HN).all()
+    assert state.model.training
+    assert data.train.epoch == data.sampler.epoch == 0
+    for name, value in state.model.state_dict().items():
+        assert torch.equal(value, weights[name]), f"the pass changed {name}"
+    data.set_epoch(EPOCHS_AWAY)
+    batch = next(iter(data.loader))
+    with torch.no_grad():
+        losses = state.model.eval()(batch)
+    for row, name in enumerate(hook.losses):
+        np.testing.assert_allclose(loss_HN[row, batch.sample_index_B], losses[name].per_sample, rtol=1e-6)
+
+
+def test_weights_follow_mixture_and_consensus(state, monkeypatch):
+    rng = np.random.default_rng(0)
+    count = len(state.data.train)
+    noisy = np.arange(count) % 4 == 0
+    loss_HN = np.stack([np.where(noisy, 2.0, 0.3) + rng.normal(0, 0.05, count) for _ in range(2)])
+    loss_HN[1, :2] = 0.3, 2.0  # the heads disagree about these two
+    monkeypatch.setattr(CCD, "_judge", lambda *_: loss_HN)
+    CCD().before_epoch(state)
+    weight = state.data.train.pair_weight.numpy()
+    clean = np.stack([call_clean(clean_probability(row, 10, 1e-2, 5e-4, 0)) for row in loss_HN])
+    agreed = clean[0] == clean[1]
+    assert agreed.sum() == count - 2
+    assert (weight[agreed] == clean[0][agreed]).all()
+    assert (weight[2:] == ~noisy[2:]).all()
+    assert state.log["clean_share"] == pytest.approx(weight.mean())
+    assert state.log["clean_share_bge"] == pytest.approx(clean[0].mean())
+    assert set(weight[:2]) <= {0.0, 1.0}
+
+
+def test_the_division_repeats_itself_and_differs_between_epochs(state):
+    divided = []
+    for epoch in (0, 0, 1):
+        state.epoch = epoch
+        CCD().before_epoch(state)
+        divided.append(state.data.train.pair_weight.clone())
+        torch.rand(3)
+        np.random.rand(3)
+    assert set(divided[0].tolist()) == {0.0, 1.0}
+    assert torch.equal(divided[0], divided[1])
+    assert not torch.equal(divided[0], divided[2])
+
+
+def test_training_samples_carry_the_weights(state):
+    CCD().before_epoch(state)
+    batch = next(iter(state.data.loader))
+    assert torch.equal(batch.pair_weight_B, state.data.train.pair_weight[batch.sample_index_B])
+
+
+def test_before_the_first_epoch_all_pairs_count(state):
+    hook = CCD(first_epoch=2)
+    hook.before_epoch(state)
+    assert (state.data.train.pair_weight == 1).all()
+    assert not state.log
+    state.epoch = 1
+    hook.before_epoch(state)
+    assert (state.data.train.pair_weight == 0).any()
+
+
+def test_pairs_that_the_sampler_leaves_out_keep_their_weight(small):
+    config, overrides = small
+    run = build_run(load_config(config, [*overrides, "data.sampler.drop_last=True", "data.batch_size=32"]))
+    state = RunState(run.model, run.data, 0, 0, 2)
+    run.data.train.set_pair_weight(np.full(len(run.data.train), 0.25))
+    hook = CCD()
+    hook.before_epoch(state)
+    kept = run.data.train.pair_weight == 0.25
+    assert kept.sum() == len(run.data.train) % 32 > 0
+    other = CCD()
+    other.load_state_dict(hook.state_dict())
+    other.first_epoch = 99
+    run.data.train.set_pair_weight(np.ones(len(run.data.train)))
+    other.before_epoch(state)
+    assert torch.equal(run.data.train.pair_weight == 0.25, kept)
+
+
+def test_a_loss_that_is_not_there_is_named(state):
+    with pytest.raises(ConfigError, match=r"CCD\.losses names 'tze'; the losses are bge, tse"):
+        CCD(losses=("bge", "tze")).before_epoch(state)
+
+
+def test_a_loss_without_values_per_pair_is_refused(state):
+    forward = state.model.losses["tse"].forward
+
+    def without(features, batch):
+        out = forward(features, batch)
+        out.per_sample = None
+        return out
+
+    state.model.losses["tse"].forward = without
+    with pytest.raises(ConfigError, match="'tse', which gives no value per pair"):
+        CCD().before_epoch(state)
+    assert state.data.train.epoch == 0
+
+
+def test_a_model_that_diverged_is_refused(state):
+    with torch.no_grad():
+        next(state.model.heads["tse"].image.parameters()).fill_(torch.nan)
+    with pytest.raises(ConfigError, match="no pair with a finite loss"):
+        CCD().before_epoch(state)
+
+
+@pytest.mark.parametrize("wrong", [{"losses": ()}, {"first_epoch": 0}, {"max_iter": 0}, {"tol": 0.0}])
+def test_settings_must_make_sense(wrong):
+    with pytest.raises(RegistryError, match="must not be empty"):
+        HOOKS.build({"type": "CCD", **wrong}, "hooks.ccd")
+
+
+def train(small, folder, epochs):
+    config, overrides = small
+    options = [*overrides, "data.noise=0.3", f"schedule.max_epochs={epochs}", "schedule.type=constant"]
+    workdir = WorkDir(folder, resume="auto")
+    try:
+        training = Training(build_run(load_config(config, options)), workdir, allow_config_change=["schedule"])
+        record = training.train()
+    finally:
+        workdir.release()
+    return training, record
+
+
+def test_resumed_run_equals_an_uninterrupted_one(small, tmp_path):
+    whole, record = train(small, tmp_path / "whole", 2)
+    train(small, tmp_path / "parts", 1)
+    parts, other = train(small, tmp_path / "parts", 2)
+    assert torch.equal(whole.run.data.train.pair_weight, parts.run.data.train.pair_weight)
+    one, two = (torch.load(tmp_path / name / "last.pth", weights_only=True) for name in ("whole", "parts"))
+    for key, value in one["state_dict"].items():
+        assert torch.equal(value, two["state_dict"][key]), key
+    assert torch.equal(one["tbpsbench"]["hooks"]["ccd"]["weight"], two["tbpsbench"]["hooks"]["ccd"]["weight"])
+    assert record["results"] == other["results"]
+    assert set(record["results"]["standard"]["heads"]) == {"bge", "tse"}

@@ -1,0 +1,15 @@
+"""The demo's towers with the plug-in's fuser and loss, on MiniPEDES; the gallery is embedded without texts."""
+
+_base_ = [
+    "../../../configs/_base_/data/mini-pedes.py",
+    "../../../configs/_base_/model/two-tower_tiny.py",
+    "../../../configs/_base_/schedule/mini.py",
+]
+plugins = ["template"]
+data = dict(descriptions="descriptions")
+model = dict(
+    fuser=dict(type="GatedSum", text_dropout=0.5),
+    heads={"global": dict(image="fused")},
+    losses=dict(pair=dict(type="PairDistance")),
+    balancer=dict(weights=dict(pair=0.1)),
+)

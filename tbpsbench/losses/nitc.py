@@ -1,0 +1,91 @@
+"""N-ITC: contrast with identity-normalised, softened targets (Cao et al. 2024, TBPS-CLIP).
+
+Shapes: B pairs of the global batch, D width.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from tbpsbench.losses.base import Loss
+from tbpsbench.losses.contrast import cross_entropy, identity_targets, joined
+from tbpsbench.losses.distributed import gather_rows
+from tbpsbench.losses.scale import Scale
+from tbpsbench.registry import LOSSES
+from tbpsbench.types import Batch, Features, LossOutput
+
+
+@LOSSES.register(requires=("anchor", "positive", "soft_anchor", "soft_positive", "pid"))
+class NITC(Loss):
+    """Cross-entropy in both directions, averaged, against alpha x a soft similarity + (1 - alpha) x equal shares.
+
+    The soft similarity is a softmax without gradient. The released code computes it in a second forward pass of the
+    same network, which differs from the first by its dropout alone; here it is the first pass' own, unless other
+    features (of a slow copy, say) are named.
+
+    Args:
+        anchor: name of one side's feature, (B, D).
+        positive: name of the other side's feature, (B, D).
+        temperature: divides the cosines; > 0. The published runs start at 0.07.
+        learnable: learn the temperature, clamped so that 1 / temperature <= 100.
+        alpha: share of the soft similarity in the targets, 0..1; the published runs use 0.5.
+        ramp_steps: training batches over which alpha rises from 0, linearly; 0 starts with alpha. The published runs
+            take the first epoch: 'from_data:steps_per_epoch'. The batches seen so far are saved with the model.
+        soft_anchor, soft_positive: names of the features that the soft similarity is computed from; None takes
+            `anchor` and `positive`.
+
+    Raises:
+        ValueError: if `temperature` is not positive, `alpha` outside 0..1, or `ramp_steps` negative.
+    """
+
+    seen: Tensor
+
+    def __init__(
+        self,
+        anchor: str = "heads.global.image",
+        positive: str = "heads.global.text",
+        temperature: float = 0.07,
+        *,
+        learnable: bool = False,
+        alpha: float = 0.5,
+        ramp_steps: int = 0,
+        soft_anchor: str | None = None,
+        soft_positive: str | None = None,
+    ) -> None:
+        super().__init__()
+        if not 0 <= alpha <= 1 or ramp_steps < 0:
+            raise ValueError(f"alpha ({alpha}) must lie in 0..1 and ramp_steps ({ramp_steps}) not be negative")
+        self.anchor, self.positive = anchor, positive
+        self.soft_anchor, self.soft_positive = soft_anchor or anchor, soft_positive or positive
+        self.alpha, self.ramp_steps = alpha, ramp_steps
+        self.scale = Scale(temperature, learnable=learnable)
+        self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, features: Features, batch: Batch) -> LossOutput:
+        """The loss of the joined batch of all processes; `per_sample` has one value per pair."""
+        cosine_BB = self._cosines(features, self.anchor, self.positive)
+        scale = self.scale(cosine_BB)
+        target_BB = identity_targets(gather_rows(batch.pid_B)).to(cosine_BB.dtype)
+        with torch.no_grad():
+            own = (self.soft_anchor, self.soft_positive) == (self.anchor, self.positive)
+            soft_BB = scale * (cosine_BB if own else self._cosines(features, self.soft_anchor, self.soft_positive))
+            alpha = self._alpha().to(cosine_BB.dtype)
+            rows_BB = torch.lerp(target_BB, soft_BB.softmax(dim=1), alpha)
+            columns_BB = torch.lerp(target_BB, soft_BB.T.softmax(dim=1), alpha)
+        loss_B = cross_entropy(scale * cosine_BB, rows_BB) + cross_entropy(scale * cosine_BB.T, columns_BB)
+        return LossOutput.mean(loss_B / 2, scale=scale.detach(), alpha=alpha)
+
+    def _alpha(self) -> Tensor:
+        """The share for this batch; a training batch counts."""
+        if self.ramp_steps == 0:
+            return self.seen.new_tensor(self.alpha, dtype=torch.float32)
+        alpha = self.alpha * (self.seen / self.ramp_steps).clamp(max=1)
+        if self.training:
+            self.seen += 1
+        return alpha
+
+    @staticmethod
+    def _cosines(features: Features, anchor: str, positive: str) -> Tensor:
+        return normalize(joined(features, anchor), dim=-1) @ normalize(joined(features, positive), dim=-1).T

@@ -1,0 +1,38 @@
+"""What cosines are multiplied by before a softmax: one over a temperature, fixed or learnt as in CLIP."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+MAX_SCALE = 100.0
+
+
+class Scale(nn.Module):
+    """1 / temperature as a module that is called.
+
+    A fixed scale is a plain number, exact in any precision and not saved. A learnt one is the exponential of a
+    parameter, clamped at 100 (CLIP); the clamp lets the value be logged as it is used.
+
+    Args:
+        temperature: > 0.
+        learnable: make its logarithm a parameter.
+
+    Raises:
+        ValueError: if `temperature` is not positive.
+    """
+
+    def __init__(self, temperature: float, *, learnable: bool = False) -> None:
+        super().__init__()
+        if temperature <= 0:
+            raise ValueError(f"temperature must be positive, got {temperature}")
+        self.fixed = 1.0 / temperature
+        self.log: nn.Parameter | None = nn.Parameter(torch.tensor(-math.log(temperature))) if learnable else None
+
+    def forward(self, like: Tensor) -> Tensor:
+        """The scale as a scalar of the type and on the device of `like`."""
+        if self.log is None:
+            return like.new_tensor(self.fixed)
+        return self.log.exp().clamp(max=MAX_SCALE).to(like.dtype)

@@ -1,0 +1,81 @@
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tbpsbench.losses.cmpm import CMPM
+from tbpsbench.types import Batch, Embedding, Features
+
+GOLDEN = sorted(Path(os.environ.get("TBPSBENCH_GOLDEN", "tests/data/golden")).glob("losses_*.npz"))
+
+
+def make(image, text, pid):
+    image, text, pid = (torch.as_tensor(x) for x in (image, text, pid))
+    zeros = torch.zeros(len(pid), dtype=torch.long)
+    features = Features(heads={"global": Embedding(image, text)})
+    return features, Batch(None, {}, pid, zeros, zeros, zeros, torch.ones(len(pid)))
+
+
+def by_loop(image, text, pid, eps):
+    """The definition, pair by pair, in float64."""
+    losses = np.zeros(len(pid))
+    for anchor, positive in ((image, text), (text, image)):
+        for i in range(len(pid)):
+            row = [anchor[i] @ positive[j] / np.linalg.norm(positive[j]) for j in range(len(pid))]
+            log_sum = math.log(sum(math.exp(x) for x in row))
+            matches = sum(pid[j] == pid[i] for j in range(len(pid)))
+            for j, x in enumerate(row):
+                label = (pid[j] == pid[i]) / math.sqrt(matches)
+                losses[i] += math.exp(x - log_sum) * (x - log_sum - math.log(label + eps))
+    return losses
+
+
+@pytest.mark.parametrize("pid", [[0, 0, 1, 2, 1], [3, 3, 3, 3, 3], [0, 1, 2, 3, 4], [7]])
+def test_value_equals_the_definition(pid):
+    image, text = np.random.default_rng(0).normal(size=(2, len(pid), 6))
+    out = CMPM()(*make(image, text, pid))
+    expected = by_loop(image, text, np.array(pid), 1e-8)
+    # The logarithm of the labels is taken in float32, as released.
+    np.testing.assert_allclose(out.per_sample.numpy(), expected, rtol=1e-6, atol=1e-7)
+    assert out.value.item() == pytest.approx(expected.mean(), rel=1e-6, abs=1e-7)
+
+
+def test_golden_losses_cmpm():
+    assert GOLDEN, "no losses_*.npz in the folder of golden files"
+    for path in GOLDEN:
+        with np.load(path, allow_pickle=False) as golden:
+            batches = [name.split("/")[0] for name in golden.files if name.endswith("/cmpm/loss")]
+            assert batches, f"{path} holds no cmpm"
+            for name in batches:
+                image, text = (torch.tensor(golden[f"{name}/{side}"], requires_grad=True) for side in ("image", "text"))
+                value = CMPM()(*make(image, text, golden[f"{name}/pid"])).value
+                value.backward()
+                np.testing.assert_allclose(value.item(), golden[f"{name}/cmpm/loss"], rtol=1e-9)
+                for side, tensor in (("image", image), ("text", text)):
+                    np.testing.assert_allclose(tensor.grad, golden[f"{name}/cmpm/grad_{side}"], rtol=1e-9, atol=1e-12)
+
+
+def test_golden_losses_cmpm_of_sines_and_cosines():
+    steps = torch.arange(1, 25, dtype=torch.float64).reshape(4, 6)
+    image, text = (torch.nn.functional.normalize(wave, dim=1) for wave in (steps.sin(), steps.cos()))
+    assert CMPM()(*make(image, text, [0, 0, 1, 2])).value.item() == pytest.approx(20.548157, rel=1e-6)
+
+
+def test_gradient_in_float64():
+    torch.manual_seed(0)
+    image, text = torch.randn(2, 4, 3, dtype=torch.float64, requires_grad=True).unbind()
+    assert torch.autograd.gradcheck(lambda i, t: CMPM()(*make(i, t, [0, 1, 0, 2])).value, (image, text))
+
+
+def test_length_of_a_vector_matters_only_as_temperature():
+    image, text = np.random.default_rng(1).normal(size=(2, 4, 6))
+    pid = [0, 1, 2, 2]
+    assert CMPM()(*make(3 * image, text, pid)).value.item() != pytest.approx(CMPM()(*make(image, text, pid)).value)
+
+
+def test_eps_must_be_positive():
+    with pytest.raises(ValueError, match="eps must be positive"):
+        CMPM(eps=0.0)

@@ -1,0 +1,51 @@
+"""The shorter examples of docs/plugins.md work as written; tests/e2e/test_packaging.py follows the long one."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tbpsbench.engine import convert
+from tbpsbench.metrics.ranking import positive_ranks
+from tbpsbench.registry import DATASETS, METRICS
+
+BLOCKS = re.findall(r"^```python\n(.*?)^```", Path("docs/plugins.md").read_text(), re.M | re.S)
+
+
+@pytest.fixture
+def example():
+    """Run the block that holds a text, and forget what it registered."""
+
+    def execute(text):
+        (block,) = [block for block in BLOCKS if text in block]
+        names = {"__name__": "plugin_guide"}
+        exec(block, names)
+        return names
+
+    yield execute
+    DATASETS.remove("MySet")
+    METRICS.remove("ReciprocalRank")
+
+
+def test_data_set_turns_its_list_into_annotations(example, tmp_path):
+    rows = ["file,person,split,caption", "a.jpg,7,train,a man in red", "b.jpg,8,test,a woman in blue"]
+    (tmp_path / "list.csv").write_text("\n".join(rows))
+    dataset = example("class MySet")["MySet"](str(tmp_path))
+    dataset.prepare()
+    first, second = dataset.load().records
+    assert (first.pid, first.split, first.captions[0].text) == (7, "train", "a man in red")
+    assert (second.file, second.captions[0].caption_id) == ("b.jpg", 1)
+
+
+def test_metric_gives_a_value_per_query(example):
+    metric = example("class ReciprocalRank")["ReciprocalRank"]()
+    query, gallery = np.eye(2, dtype=np.float32), np.array([[0.9, 0], [0.8, 0.1], [0.1, 0.5]], dtype=np.float32)
+    ranks = positive_ranks(query, gallery, np.array([1, 2]), np.array([2, 1, 2]))
+    assert metric.per_query(ranks)["MRR"].tolist() == [0.5, 1.0]
+
+
+def test_converter_is_registered(example, monkeypatch):
+    monkeypatch.setattr(convert, "_converters", {}, raising=False)
+    function = example("@converter")["from_released"]
+    assert function({"my_head.weight": 1}, None) == {"losses.mine.head.weight": 1}

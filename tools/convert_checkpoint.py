@@ -1,0 +1,38 @@
+"""Turn a checkpoint that a system's own code released into one of ours, for tools/test.py and tools/search.py.
+
+The plug-in that the config names brings the converter. Every key is accounted for; nothing is written if one is left.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tbpsbench.cli import config_parser, run_tool
+
+
+def main() -> None:
+    parser = config_parser(
+        __doc__ or "",
+        epilog="example:\n"
+        "  python tools/convert_checkpoint.py CONFIG best.pth irra.pth\n"
+        "  python tools/convert_checkpoint.py CONFIG best.pth irra.pth --cfg-options model.losses.id.num_ids=11003 "
+        "model.losses.mlm.vocab_size=49408\n"
+        "The second needs no data set: it says what the model would otherwise take from the data.",
+    )
+    parser.add_argument("released", metavar="RELEASED", type=Path, help="the released .pth file")
+    parser.add_argument("out", metavar="OUT", type=Path, help="the checkpoint to write")
+    parser.add_argument("--partial", action="store_true", help="write it although some keys do not fit; lists them")
+    args = parser.parse_args()
+    from tbpsbench.config.check import require_valid
+    from tbpsbench.config.load import load_config
+
+    config = load_config(args.config, args.cfg_options)
+    require_valid(config)
+    from tbpsbench.engine.convert import convert_checkpoint
+
+    print(convert_checkpoint(config, args.released, args.out, partial=args.partial))
+    print(f"wrote {args.out}")
+
+
+if __name__ == "__main__":
+    run_tool(main)
