@@ -19,6 +19,7 @@ SMALLEST = [
     "data.batch_size=16",
     "data.num_workers=0",
     "data.dataset.size=tiny",
+    "hooks.ccd.first_epoch=1",
     "runtime.threads=1",
     "evaluation.interval=1",
     "evaluation.protocols=['standard']",

@@ -39,6 +39,7 @@ def test_there_is_one_for_every_licensed_data_set():
 def test_mini_config_trains_on_cpu(noise, amp, tmp_path, mini):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "tiny-0").symlink_to(mini / "tiny-0")
-    options = [f"data.noise={noise}", f"runtime.amp={amp}", "runtime.threads=1", "evaluation.interval=1"]
+    options = [f"data.noise={noise}", f"runtime.amp={amp}", "hooks.ccd.first_epoch=1"]
+    options += ["runtime.threads=1", "evaluation.interval=1"]
     record = mock_run("configs/rde/rde_tiny_mini-pedes.py", tmp_path, *options)
     assert record["results"]["standard"]["queries"] > 0
