@@ -4,5 +4,11 @@ title = "MiniPEDES, trained indoors"
 entries = {"two-tower-m": dict(config="../mini/two-tower_mini-pedes.py")}
 datasets = {"mini-pedes": ["data.dataset.domain=indoor"]}
 seeds = (0, 1, 2)
-options = ["schedule.max_epochs=10", "evaluation.interval=5", "runtime.threads=1", "data.num_workers=0"]
+options = [
+    "schedule.max_epochs=7",
+    "schedule.warmup_epochs=1",
+    "evaluation.interval=4",
+    "runtime.threads=1",
+    "data.num_workers=0",
+]
 transfer = {"street": ["data.dataset.domain=street"]}

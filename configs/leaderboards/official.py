@@ -3,7 +3,10 @@
 title = "CUHK-PEDES, ICFG-PEDES, RSTPReid"
 entries = {
     "two-tower-vit-b16-bert": dict(config="../two_tower/two-tower_vit-b16-bert_1xb64-60e_{data}.py"),
-    "two-tower-clip-vit-b16": dict(config="../two_tower/two-tower_clip-vit-b16_1xb64-60e_{data}.py"),
+    "clip": dict(config="../clip/clip_clip-vit-b16_1xb64-60e_{data}.py"),
+    "tbps-clip": dict(config="../tbps_clip/tbps-clip_clip-vit-b16_4xb80-5e_{data}.py"),
+    "irra": dict(config="../irra/irra_clip-vit-b16_1xb64-60e_{data}.py"),
+    "rde": dict(config="../rde/rde_clip-vit-b16_1xb64-60e_{data}.py"),
 }
 datasets = {"cuhk-pedes": [], "icfg-pedes": [], "rstp-reid": []}
 seeds = (0, 1, 2)

@@ -1,6 +1,7 @@
 """RDE on two small towers, from scratch on MiniPEDES: about a minute on two cores.
 
-data.noise=0.2 shuffles a fifth of the captions.
+data.noise=0.2 shuffles a fifth of the captions. Temperature and margin are wider than published (0.015, 0.1), which suit
+a pretrained CLIP: from scratch they gave a validation mAP of 9.2 instead of 13.3 (4 epochs, seed 0).
 """
 
 _base_ = ["../_base_/data/mini-pedes.py", "../_base_/model/two-tower_tiny.py", "../_base_/schedule/mini.py"]
@@ -14,8 +15,8 @@ model = dict(
     ),
     losses=dict(
         _delete_=True,
-        bge=dict(type="TAL", anchor="heads.bge.image", positive="heads.bge.text"),
-        tse=dict(type="TAL", anchor="heads.tse.image", positive="heads.tse.text"),
+        bge=dict(type="TAL", anchor="heads.bge.image", positive="heads.bge.text", temperature=0.05, margin=0.2),
+        tse=dict(type="TAL", anchor="heads.tse.image", positive="heads.tse.text", temperature=0.05, margin=0.2),
     ),
 )
 # Losses of a model that has learnt nothing yet tell clean from noisy pairs no better than a coin.
