@@ -1,4 +1,4 @@
-"""Systems on MiniPEDES, which anybody can run: 7 epochs (245 steps of 64 pairs) from scratch, all with the same towers
+"""Systems on MiniPEDES, which anybody can run: 6 epochs (210 steps of 64 pairs) from scratch, all with the same towers
 but for the sizes s and l; and what they do on drawn interiors, which they have not been trained on."""
 
 title = "MiniPEDES"
@@ -24,9 +24,9 @@ datasets = {"mini-pedes": []}
 seeds = (0, 1, 2)
 # One thread: sums then run in one order, and two workers share two cores.
 options = [
-    "schedule.max_epochs=7",
+    "schedule.max_epochs=6",
     "schedule.warmup_epochs=1",
-    "evaluation.interval=4",
+    "evaluation.interval=3",
     "runtime.threads=1",
     "data.num_workers=0",
 ]

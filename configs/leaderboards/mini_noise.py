@@ -10,9 +10,9 @@ entries = {
 datasets = {"mini-pedes": []}
 seeds = (0, 1, 2)
 options = [
-    "schedule.max_epochs=7",
+    "schedule.max_epochs=6",
     "schedule.warmup_epochs=1",
-    "evaluation.interval=4",
+    "evaluation.interval=3",
     "runtime.threads=1",
     "data.num_workers=0",
 ]

@@ -119,7 +119,7 @@ def test_installed_plug_in_is_used_by_name_and_its_absence_explained(python, sou
     assert not (tmp_path / "without").exists()
 
 
-def test_guide_leads_from_an_empty_folder_to_a_record(python, sources, mini, tmp_path):
+def test_guide_leads_from_an_empty_folder_to_a_row_of_a_board(python, sources, mini, tmp_path):
     guide = Path("docs/plugins.md").read_text()
     files = re.findall(r"^`(my-plugin/[\w./]+)`.*?\n```\w+\n(.*?)^```", guide, re.M | re.S)
     assert len(files) == 5
@@ -127,7 +127,7 @@ def test_guide_leads_from_an_empty_folder_to_a_record(python, sources, mini, tmp
     for name, text in files:
         (sources / name).write_text(text)
     commands = re.search(r"^Then:\n+```\n(.*?)^```", guide, re.M | re.S)[1].splitlines()
-    install, check, pytest_, train, submit = [line.partition("#")[0].split()[1:] for line in commands]
+    install, check, pytest_, train, submit, render = [line.partition("#")[0].split()[1:] for line in commands]
     assert submit[:2] == ["tools/leaderboard.py", "submit"]
     python_m = [python, "-m", "pip"]
     run(*python_m, *install, "--no-build-isolation", "-q", cwd=sources)
@@ -137,4 +137,7 @@ def test_guide_leads_from_an_empty_folder_to_a_record(python, sources, mini, tmp
     record = json.loads((sources / submit[2] / "record.json").read_text())
     (plugin,) = [plugin for plugin in record["plugins"] if plugin["name"] == "my-plugin"]
     assert plugin["used"] is True
+    run(python, *submit, cwd=sources)
+    run(python, *render, cwd=sources)
+    assert "my_config" in (sources / "work_dirs" / "board" / "board.md").read_text()
     run(*python_m, "uninstall", "-q", "-y", "my-plugin", cwd="/")
