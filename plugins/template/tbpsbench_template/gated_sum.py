@@ -49,7 +49,7 @@ class GatedSum(Fuser):
     def forward(self, features: Features) -> Tensor:
         """The fused vector (B, D)."""
         image_BD = features[self.image]
-        if self.project is None or self.text not in features:
+        if self.project is None or self.text is None or self.text not in features:
             return image_BD
         text_BD = self.project(features[self.text])
         if self.training:
