@@ -82,8 +82,9 @@ def text_arch(arch: str | Mapping[str, Any]) -> TextArch:
 
 def activation(quick_gelu: bool) -> Any:
     """The class of the MLP's activation: OpenAI's x * sigmoid(1.702 x), or GELU."""
-    from open_clip.transformer import QuickGELU
     from torch import nn
+
+    from tbpsbench.layers.quick_gelu import QuickGELU
 
     return QuickGELU if quick_gelu else nn.GELU
 
