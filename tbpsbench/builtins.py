@@ -16,6 +16,10 @@ BUILTINS: dict[str, dict[str, str]] = {
     },
     "LOSSES": {
         "InfoNCE": "tbpsbench.losses.infonce:InfoNCE",
+        "ClothingAlignment": "tbpsbench.losses.clothing_alignment:ClothingAlignment",
+        "Triplet": "tbpsbench.losses.triplet:Triplet",
+        "HSIC": "tbpsbench.losses.hsic:HSIC",
+        "GateRegularization": "tbpsbench.losses.gate:GateRegularization",
     },
     "BALANCERS": {
         "Fixed": "tbpsbench.balancers.fixed:Fixed",

@@ -12,8 +12,14 @@ from tbpsbench.types import Batch, Features, LossOutput
 class Loss(nn.Module, ABC):
     """Base of the slot LOSSES; register with `requires=` the constructor arguments that name its features.
 
+    Attributes:
+        balanced: whether a balancer weighs this loss against others unless told otherwise. Regularisers, which are to
+            stay as weak as they were made, say False.
+
     Context arguments: `dims`, a dict from feature name to width, for losses with projections of their own.
     """
+
+    balanced: bool = True
 
     @abstractmethod
     def forward(self, features: Features, batch: Batch) -> LossOutput:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from tbpsbench.kernels.precision import at_least_float32
 from tbpsbench.losses.base import Loss
 from tbpsbench.losses.distributed import gather_rows
 from tbpsbench.registry import LOSSES
@@ -28,7 +29,7 @@ class InfoNCE(Loss):
         anchor: name of the feature that asks, (B, D).
         positive: name of the feature that answers, (B, D).
         temperature: divides the cosines; > 0. CLIP and the papers start at 0.07.
-        learnable: learn the temperature, clamped so that 1 / temperature <= 100 (CLIP).
+        learnable: learn the temperature; 1 / temperature is held at 100 or below (CLIP).
         symmetric: average both directions; otherwise anchor -> positive alone, as in paper 000.
         positives: "instance": row i matches column i; "identity": all pairs of one person match, with equal shares.
 
@@ -51,6 +52,7 @@ class InfoNCE(Loss):
             raise ValueError(f"temperature must be positive, got {temperature}")
         self.anchor, self.positive, self.symmetric, self.positives = anchor, positive, symmetric, positives
         log_scale = torch.tensor(math.log(1.0 / temperature))
+        self.learnable = learnable
         self.log_scale: Tensor
         if learnable:
             self.log_scale = nn.Parameter(log_scale)
@@ -59,10 +61,14 @@ class InfoNCE(Loss):
 
     def forward(self, features: Features, batch: Batch) -> LossOutput:
         """The loss of the joined batch of all processes; `per_sample` has one value per pair."""
-        anchor_BD = gather_rows(normalize(_at_least_float32(features[self.anchor]), dim=-1))
-        positive_BD = gather_rows(normalize(_at_least_float32(features[self.positive]), dim=-1))
+        anchor_BD = gather_rows(normalize(at_least_float32(features[self.anchor]), dim=-1))
+        positive_BD = gather_rows(normalize(at_least_float32(features[self.positive]), dim=-1))
         target_BB = self._target(gather_rows(batch.pid_B))
-        scale = self.log_scale.exp().clamp(max=MAX_SCALE) if self.log_scale.requires_grad else self.log_scale.exp()
+        if self.learnable:
+            with torch.no_grad():
+                # The parameter, not its value: a clamped value has no gradient and would never come down again.
+                self.log_scale.clamp_(max=math.log(MAX_SCALE))
+        scale = self.log_scale.exp()
         logits_BB = scale.to(anchor_BD.dtype) * anchor_BD @ positive_BD.T
         loss_B = cross_entropy(logits_BB, target_BB)
         if self.symmetric:
@@ -80,8 +86,3 @@ class InfoNCE(Loss):
 def cross_entropy(logits_BB: Tensor, target_BB: Tensor) -> Tensor:
     """Cross-entropy (B,) of each row's softmax against targets that sum to one."""
     return -(target_BB.to(logits_BB.dtype) * logits_BB.log_softmax(dim=1)).sum(dim=1)
-
-
-def _at_least_float32(x: Tensor) -> Tensor:
-    """Half precision becomes float32, which a log-sum-exp needs; float64 stays, for gradient checks."""
-    return x if x.dtype == torch.float64 else x.float()
