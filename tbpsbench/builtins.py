@@ -31,6 +31,8 @@ BUILTINS: dict[str, dict[str, str]] = {
         "CUHKPEDES": "tbpsbench.data.cuhk_pedes:CUHKPEDES",
         "ICFGPEDES": "tbpsbench.data.icfg_pedes:ICFGPEDES",
         "RSTPReid": "tbpsbench.data.rstp_reid:RSTPReid",
+        "GradNorm": "tbpsbench.balancers.gradnorm:GradNorm",
+        "Uncertainty": "tbpsbench.balancers.uncertainty:Uncertainty",
         "UFine6926": "tbpsbench.data.ufine6926:UFine6926",
         "MiniPEDES": "tbpsbench.data.mini_pedes:MiniPEDES",
     },

@@ -80,8 +80,8 @@ class PersonSearchModel(BaseModel):
         self.losses = nn.ModuleDict(
             {name: registry.LOSSES.build(loss, f"model.losses.{name}", context) for name, loss in losses.items()}
         )
-        names = tuple(self.losses)
-        self.balancer = registry.BALANCERS.build(balancer or {"type": "Fixed"}, "model.balancer", {"names": names})
+        tasks = {"names": tuple(self.losses), "balanced": tuple(n for n, loss in self.losses.items() if loss.balanced)}
+        self.balancer = registry.BALANCERS.build(balancer or {"type": "Fixed"}, "model.balancer", tasks)
         self.dims, self.cut_texts = dims, cut_texts
         wanted = _required_features(
             (registry.DISENTANGLERS, disentangler),
@@ -94,6 +94,7 @@ class PersonSearchModel(BaseModel):
 
     # -- features ------------------------------------------------------------------------------------------------
 
+        self.balancer.attach(self)
     def extract(self, batch: Batch) -> Features:
         """Every feature that can be made from what the batch holds: a gallery batch has no query, a query no image."""
         features = Features()
@@ -157,12 +158,12 @@ class PersonSearchModel(BaseModel):
         """Balance the losses; the one hook that every mmengine wrapper calls.
 
         Returns:
-            the scalar to optimise, and what is logged: `loss`, each `loss_NAME`, `weight_NAME`, `NAME_STAT`.
+            the scalar to optimise, and what is logged: `loss`, each `loss_NAME`, `NAME_STAT`, what the balancer adds.
         """
-        total, weights = self.balancer(losses)
+        total, scalars = self.balancer(losses)
         log: dict[str, Tensor] = OrderedDict(loss=total)
         log |= {f"loss_{name}": loss.value.detach() for name, loss in losses.items()}
-        log |= {f"weight_{name}": weight for name, weight in weights.items()}
+        log |= scalars
         log |= {f"{name}_{stat}": value for name, loss in losses.items() for stat, value in loss.stats.items()}
         return total, log
 

@@ -120,6 +120,46 @@ def check_head(config: Component, width: int = WIDTH) -> None:
     assert both.image.shape == both.text.shape == (len(batch), head.dim)
     assert head.weight > 0
     texts = Features({k: v for k, v in features.tensors.items() if k.startswith("text.query")})
+def check_balancer(config: Component) -> None:
+    """A balancer weighs losses without touching gradients, learns in training alone, and goes on from what it saved.
+
+    The losses are called "first", "second" and "third" and share the layer "shared"; the third is a regulariser.
+    """
+    names = {"names": ("first", "second", "third"), "balanced": ("first", "second")}
+    torch.manual_seed(0)
+    model = nn.ModuleDict({"shared": nn.Linear(WIDTH, WIDTH), "last": nn.Linear(WIDTH, 3)})
+    balancers = [registry.BALANCERS.build(config, "balancer", names) for _ in range(2)]
+    for balancer in balancers:
+        balancer.attach(model)
+        assert not list(balancer.parameters()), "task weights are buffers, or the network's optimiser would move them"
+
+    def step(balancer: Any, seed: int) -> tuple[Tensor, dict[str, Tensor]]:
+        x = torch.randn(4, WIDTH, generator=torch.Generator().manual_seed(seed))
+        values = model["last"](model["shared"](x).tanh()).square().mean(0) * torch.tensor([1.0, 30.0, 0.1])
+        losses = {name: LossOutput(value) for name, value in zip(names["names"], values, strict=True)}
+        model.zero_grad()
+        total, log = balancer(losses)
+        assert total.ndim == 0, f"the total has shape {tuple(total.shape)}, expected a scalar"
+        assert torch.isfinite(total), f"the total is {total}"
+        assert all(p.grad is None for p in model.parameters()), "the balancer filled gradients of the network"
+        total.backward()
+        assert all(torch.isfinite(p.grad).all() for p in model.parameters()), "a gradient is not finite"
+        return total.detach(), log
+
+    for seed in range(5):
+        step(balancers[0], seed)
+    check_state(*balancers)
+    for seed in range(5, 8):
+        (one, log), (other, other_log) = step(balancers[0], seed), step(balancers[1], seed)
+        assert torch.equal(one, other), "the total differs after saving and loading"
+        assert log.keys() == other_log.keys()
+        assert all(torch.equal(torch.as_tensor(log[key]), torch.as_tensor(other_log[key])) for key in log)
+    before = {key: value.clone() for key, value in balancers[0].eval().state_dict().items()}
+    step(balancers[0], 8)
+    for key, value in balancers[0].state_dict().items():
+        assert torch.equal(value, before[key]), f"{key} changed in evaluation"
+
+
     assert head(texts, batch).image is None, "without an image the image side must be None"
     torch.testing.assert_close(head(texts, batch).text, both.text)
     images = Features({k: v for k, v in features.tensors.items() if not k.startswith("text.query")})

@@ -17,6 +17,7 @@ SMALL = {
 }
 
 
+    "GradNorm": {"layer": "shared"},
 def config(name):
     return {"type": name, **SMALL.get(name, {})}
 
@@ -29,6 +30,29 @@ def test_loss(name):
 @pytest.mark.parametrize("name", registry.HEADS.names())
 def test_head(name):
     testing.check_head(config(name))
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"type": "InfoNCE", "positives": "identity", "learnable": True},
+        {"type": "ClothingAlignment", "dim": 4, "symmetric": True},
+        {"type": "Triplet", "mining": "batch-all"},
+        {"type": "Triplet", "mining": "semi-hard", "normalize": True},
+        *(
+            {"type": "HSIC", "kernel": kernel, "estimator": estimator, "normalize": True}
+            for kernel in ("linear", "rbf")
+            for estimator in ("biased", "unbiased")
+        ),
+    ],
+)
+def test_loss_with_options(options):
+    testing.check_loss(options)
+
+
+@pytest.mark.parametrize("name", registry.BALANCERS.names())
+def test_balancer(name):
+    testing.check_balancer(config(name))
+
 
 
 @pytest.mark.parametrize("name", registry.TRANSFORMS.names())
