@@ -14,6 +14,14 @@ BUILTINS: dict[str, dict[str, str]] = {
     "HEADS": {
         "GlobalHead": "tbpsbench.heads.global_head:GlobalHead",
     },
+    "DISENTANGLERS": {
+        "BDAM": "tbpsbench.disentanglers.bdam:BDAM",
+    },
+    "FUSERS": {
+        "SimpleFuser": "tbpsbench.fusers.simple:SimpleFuser",
+        "TransformerFuser": "tbpsbench.fusers.transformer:TransformerFuser",
+        "MambaFuser": "tbpsbench.fusers.mamba:MambaFuser",
+    },
     "LOSSES": {
         "InfoNCE": "tbpsbench.losses.infonce:InfoNCE",
         "ClothingAlignment": "tbpsbench.losses.clothing_alignment:ClothingAlignment",
@@ -23,6 +31,8 @@ BUILTINS: dict[str, dict[str, str]] = {
     },
     "BALANCERS": {
         "Fixed": "tbpsbench.balancers.fixed:Fixed",
+        "GradNorm": "tbpsbench.balancers.gradnorm:GradNorm",
+        "Uncertainty": "tbpsbench.balancers.uncertainty:Uncertainty",
     },
     "PARAM_GROUPS": {
         "PatternGroups": "tbpsbench.engine.pattern_groups:PatternGroups",
@@ -31,8 +41,6 @@ BUILTINS: dict[str, dict[str, str]] = {
         "CUHKPEDES": "tbpsbench.data.cuhk_pedes:CUHKPEDES",
         "ICFGPEDES": "tbpsbench.data.icfg_pedes:ICFGPEDES",
         "RSTPReid": "tbpsbench.data.rstp_reid:RSTPReid",
-        "GradNorm": "tbpsbench.balancers.gradnorm:GradNorm",
-        "Uncertainty": "tbpsbench.balancers.uncertainty:Uncertainty",
         "UFine6926": "tbpsbench.data.ufine6926:UFine6926",
         "MiniPEDES": "tbpsbench.data.mini_pedes:MiniPEDES",
     },

@@ -3,7 +3,8 @@
 Features are named; every component reads the names it was configured with:
     image.tokens, image.patches (without CLS), image.pooled, image.attention, image.mask
     text.ROLE.tokens, text.ROLE.pooled, text.ROLE.attention, text.ROLE.mask      ROLE: query, identity, clothing, ...
-    whatever the disentangler provides, "fused" from the fuser, heads.NAME.image, heads.NAME.text from the heads
+    what the disentangler provides; without one "identity" is the mean of the patches, "identity.tokens" the patches
+    "fused" from the fuser, heads.NAME.image, heads.NAME.text from the heads
 
 Shapes: B batch, D width of a head.
 """
@@ -66,7 +67,9 @@ class PersonSearchModel(BaseModel):
             dims |= {f"text.{role}.tokens": self.text_encoder.dim, f"text.{role}.pooled": self.text_encoder.dim}
         context = {"dims": dims}
         self.disentangler = self.fuser = None
-        if disentangler is not None:
+        if disentangler is None:
+            dims |= {"identity": self.image_encoder.dim, "identity.tokens": self.image_encoder.dim}
+        else:
             self.disentangler = registry.DISENTANGLERS.build(disentangler, "model.disentangler", context)
             dims |= self.disentangler.dims
         if fuser is not None:
@@ -91,10 +94,10 @@ class PersonSearchModel(BaseModel):
         )
         self._image_attention = "image.attention" in wanted
         self._text_attention = {name.split(".")[1] for name in wanted if name.endswith(".attention")} - {"attention"}
+        self.balancer.attach(self)
 
     # -- features ------------------------------------------------------------------------------------------------
 
-        self.balancer.attach(self)
     def extract(self, batch: Batch) -> Features:
         """Every feature that can be made from what the batch holds: a gallery batch has no query, a query no image."""
         features = Features()
@@ -108,6 +111,9 @@ class PersonSearchModel(BaseModel):
         if batch.image_B3HW is not None:
             if self.disentangler is not None:
                 features.tensors |= self.disentangler(features)
+            else:
+                features["identity"] = features["image.patches"].mean(dim=1)
+                features["identity.tokens"] = features["image.patches"]
             if self.fuser is not None:
                 features["fused"] = self.fuser(features)
         for name, head in self.heads.items():

@@ -68,6 +68,7 @@ def toy_features(batch: Batch, width: int = WIDTH, seed: int = 0, dtype: torch.d
 
     features = Features({name: draw(count, width) for name in VECTORS})
     features["image.tokens"], features["image.patches"] = draw(count, 9, width), draw(count, 8, width)
+    features["identity.tokens"] = draw(count, 8, width)
     features["image.attention"] = torch.rand(count, 9, 9, generator=generator).softmax(-1)
     for role, tokens in batch.texts.items():
         features[f"text.{role}.tokens"], features[f"text.{role}.pooled"] = (
@@ -83,7 +84,8 @@ def toy_features(batch: Batch, width: int = WIDTH, seed: int = 0, dtype: torch.d
 def toy_dims(width: int = WIDTH) -> dict[str, int]:
     """Widths of the toy features."""
     texts = [f"text.{role}.{kind}" for role in ROLES for kind in ("tokens", "pooled")]
-    names = [*VECTORS, "image.tokens", "image.patches", *texts, "heads.global.image", "heads.global.text"]
+    tokens = ("image.tokens", "image.patches", "identity.tokens")
+    names = [*VECTORS, *tokens, *texts, "heads.global.image", "heads.global.text"]
     return dict.fromkeys(names, width)
 
 
@@ -111,15 +113,6 @@ def check_loss(config: Component, width: int = WIDTH) -> None:
     check_state(loss, registry.LOSSES.build(config, "loss", {"dims": toy_dims(width)}))
 
 
-def check_head(config: Component, width: int = WIDTH) -> None:
-    """A head embeds both sides to its width, and either side alone, as galleries and queries do."""
-    head = registry.HEADS.build(config, "head", {"dims": toy_dims(width)}).eval()
-    batch = toy_batch()
-    features = toy_features(batch, width)
-    both = head(features, batch)
-    assert both.image.shape == both.text.shape == (len(batch), head.dim)
-    assert head.weight > 0
-    texts = Features({k: v for k, v in features.tensors.items() if k.startswith("text.query")})
 def check_balancer(config: Component) -> None:
     """A balancer weighs losses without touching gradients, learns in training alone, and goes on from what it saved.
 
@@ -160,6 +153,15 @@ def check_balancer(config: Component) -> None:
         assert torch.equal(value, before[key]), f"{key} changed in evaluation"
 
 
+def check_head(config: Component, width: int = WIDTH) -> None:
+    """A head embeds both sides to its width, and either side alone, as galleries and queries do."""
+    head = registry.HEADS.build(config, "head", {"dims": toy_dims(width)}).eval()
+    batch = toy_batch()
+    features = toy_features(batch, width)
+    both = head(features, batch)
+    assert both.image.shape == both.text.shape == (len(batch), head.dim)
+    assert head.weight > 0
+    texts = Features({k: v for k, v in features.tensors.items() if k.startswith("text.query")})
     assert head(texts, batch).image is None, "without an image the image side must be None"
     torch.testing.assert_close(head(texts, batch).text, both.text)
     images = Features({k: v for k, v in features.tensors.items() if not k.startswith("text.query")})

@@ -177,6 +177,8 @@ def _wiring(values: Mapping[str, Any]) -> Iterator[Problem]:
     available |= {f"text.{role}.{name}" for role in roles for name in ENCODED}
     if values["data"]["masked_tokens"]:
         available |= {"masked_tokens"}
+    if model["disentangler"] is None:
+        available |= {"identity", "identity.tokens"}
     order: list[tuple[str, Any, Any]] = []
     for key, slot in (("disentangler", registry.DISENTANGLERS), ("fuser", registry.FUSERS)):
         if model[key] is not None:

@@ -60,13 +60,14 @@ def selective_scan(
     """
     _check(u_BLE, dt_BLE, A_EN, B_BLN, C_BLN)
     dtype = torch.float64 if u_BLE.dtype == torch.float64 else torch.float32
-    if u_BLE.shape[1] > 1 and u_BLE.is_cuda and cuda_kernel()[0]:
+    if u_BLE.shape[1] == 1:
+        return _one_position(u_BLE, dt_BLE, A_EN, B_BLN, C_BLN, D_E, z_BLE, dt_bias_E, dtype)
+    if u_BLE.is_cuda and cuda_kernel()[0]:
         return _mamba_ssm(u_BLE, dt_BLE, A_EN, B_BLN, C_BLN, D_E, z_BLE, dt_bias_E)
     # Steps and states do not survive half precision.
     with torch.autocast(u_BLE.device.type, enabled=False):
         u, dt, A, B, C = (x.to(dtype) for x in (u_BLE, dt_BLE, A_EN, B_BLN, C_BLN))
-        dt = softplus(dt if dt_bias_E is None else dt + dt_bias_E.to(dtype))
-        y = _one_position(u, dt, A, B, C) if u.shape[1] == 1 else scan(u, dt, A, B, C)
+        y = scan(u, softplus(dt if dt_bias_E is None else dt + dt_bias_E.to(dtype)), A, B, C)
         if D_E is not None:
             y = torch.addcmul(y, u, D_E.to(dtype))
         if z_BLE is not None:
@@ -104,9 +105,30 @@ def _check(u_BLE: Tensor, dt_BLE: Tensor, A_EN: Tensor, B_BLN: Tensor, C_BLN: Te
             raise ValueError(f"{name} is {tuple(tensor.shape)}, expected {shape}")
 
 
-def _one_position(u_BLE: Tensor, dt_BLE: Tensor, A_EN: Tensor, B_BLN: Tensor, C_BLN: Tensor) -> Tensor:
-    y_BLE = u_BLE * dt_BLE * (B_BLN * C_BLN).sum(-1, keepdim=True)
-    return _Unused.apply(y_BLE, A_EN) if A_EN.requires_grad else y_BLE
+def _one_position(
+    u_BLE: Tensor,
+    dt_BLE: Tensor,
+    A_EN: Tensor,
+    B_BLN: Tensor,
+    C_BLN: Tensor,
+    D_E: Tensor | None,
+    z_BLE: Tensor | None,
+    dt_bias_E: Tensor | None,
+    dtype: torch.dtype,
+) -> Tensor:
+    """u (dt (B . C) + D) silu(z), in as few passes as it takes: calling an operation costs here as much as its work.
+
+    Autocast rounds none of these operations.
+    """
+    dt = softplus(dt_BLE.to(dtype) if dt_bias_E is None else dt_BLE.to(dtype) + dt_bias_E.to(dtype))
+    read_BL1 = (B_BLN.to(dtype) * C_BLN.to(dtype)).sum(-1, keepdim=True)
+    y_BLE = dt * read_BL1 if D_E is None else torch.addcmul(D_E.to(dtype), dt, read_BL1)
+    y_BLE = y_BLE * u_BLE
+    if z_BLE is not None:
+        y_BLE = y_BLE * silu(z_BLE.to(dtype))
+    if A_EN.requires_grad:
+        y_BLE = _Unused.apply(y_BLE, A_EN)
+    return y_BLE.to(u_BLE.dtype)
 
 
 class _Unused(torch.autograd.Function):

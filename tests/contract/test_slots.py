@@ -10,14 +10,18 @@ CLIP = {"embed_dim": 8, "width": 16, "layers": 1, "heads": 2}
 # The smallest config of components whose arguments have no (small) defaults.
 SMALL = {
     "GlobalHead": {"embed_dim": 8},
+    "BDAM": {"depth": 2},
+    "SimpleFuser": {"dim": 16, "out_dim": 8},
+    "TransformerFuser": {"dim": 16, "out_dim": 8, "depth": 1},
+    "MambaFuser": {"dim": 16, "out_dim": 8},
     "ViT": {"arch": VIT, "img_size": (32, 16), "patch_size": 8},
     "CLIPImage": {"arch": {**CLIP, "patch_size": 8}, "img_size": (32, 16)},
     "CLIPText": {"arch": {**CLIP, "vocab_size": 50, "context_length": 12}},
+    "GradNorm": {"layer": "shared"},
     "BERT": {"arch": {**BERT, "max_position_embeddings": 12}, "vocab_size": 50},
 }
 
 
-    "GradNorm": {"layer": "shared"},
 def config(name):
     return {"type": name, **SMALL.get(name, {})}
 
@@ -26,10 +30,6 @@ def config(name):
 def test_loss(name):
     testing.check_loss(config(name))
 
-
-@pytest.mark.parametrize("name", registry.HEADS.names())
-def test_head(name):
-    testing.check_head(config(name))
 
 @pytest.mark.parametrize(
     "options",
@@ -53,6 +53,20 @@ def test_loss_with_options(options):
 def test_balancer(name):
     testing.check_balancer(config(name))
 
+
+@pytest.mark.parametrize("name", registry.HEADS.names())
+def test_head(name):
+    testing.check_head(config(name))
+
+
+@pytest.mark.parametrize("name", registry.DISENTANGLERS.names())
+def test_disentangler(name):
+    testing.check_disentangler(config(name))
+
+
+@pytest.mark.parametrize("name", registry.FUSERS.names())
+def test_fuser(name):
+    testing.check_fuser(config(name))
 
 
 @pytest.mark.parametrize("name", registry.TRANSFORMS.names())
