@@ -9,7 +9,7 @@ from tbpsbench.config.check import check
 from tbpsbench.config.dump import render
 from tbpsbench.config.load import load_config
 
-CONFIGS = sorted(path for path in Path("configs").rglob("*.py") if "_base_" not in path.parts)
+CONFIGS = sorted(path for path in Path("configs").rglob("*.py") if not {"_base_", "leaderboards"} & set(path.parts))
 
 
 def test_there_are_configs_for_every_data_set():
