@@ -14,6 +14,14 @@ BUILTINS: dict[str, dict[str, str]] = {
     "HEADS": {
         "GlobalHead": "tbpsbench.heads.global_head:GlobalHead",
     },
+    "DISENTANGLERS": {
+        "BDAM": "tbpsbench.disentanglers.bdam:BDAM",
+    },
+    "FUSERS": {
+        "SimpleFuser": "tbpsbench.fusers.simple:SimpleFuser",
+        "TransformerFuser": "tbpsbench.fusers.transformer:TransformerFuser",
+        "MambaFuser": "tbpsbench.fusers.mamba:MambaFuser",
+    },
     "LOSSES": {
         "InfoNCE": "tbpsbench.losses.infonce:InfoNCE",
         "SDM": "tbpsbench.losses.sdm:SDM",
@@ -23,9 +31,15 @@ BUILTINS: dict[str, dict[str, str]] = {
         "CITC": "tbpsbench.losses.citc:CITC",
         "TAL": "tbpsbench.losses.tal:TAL",
         "TRL": "tbpsbench.losses.trl:TRL",
+        "ClothingAlignment": "tbpsbench.losses.clothing_alignment:ClothingAlignment",
+        "Triplet": "tbpsbench.losses.triplet:Triplet",
+        "HSIC": "tbpsbench.losses.hsic:HSIC",
+        "GateRegularization": "tbpsbench.losses.gate:GateRegularization",
     },
     "BALANCERS": {
         "Fixed": "tbpsbench.balancers.fixed:Fixed",
+        "GradNorm": "tbpsbench.balancers.gradnorm:GradNorm",
+        "Uncertainty": "tbpsbench.balancers.uncertainty:Uncertainty",
     },
     "PARAM_GROUPS": {
         "PatternGroups": "tbpsbench.engine.pattern_groups:PatternGroups",

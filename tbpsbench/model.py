@@ -4,7 +4,8 @@ Features are named; every component reads the names it was configured with:
     image.tokens, image.patches (without CLS), image.pooled, image.attention, image.mask
     text.ROLE.tokens, text.ROLE.pooled, text.ROLE.attention, text.ROLE.mask      ROLE: query, identity, clothing, ...
     the same of the role "masked", the query with masked tokens, where a component requires one of them
-    whatever the disentangler provides, "fused" from the fuser, heads.NAME.image, heads.NAME.text from the heads
+    what the disentangler provides; without one "identity" is the mean of the patches, "identity.tokens" the patches
+    "fused" from the fuser, heads.NAME.image, heads.NAME.text from the heads
 
 Shapes: B batch, D width of a head.
 """
@@ -68,7 +69,9 @@ class PersonSearchModel(BaseModel):
             dims |= {f"text.{role}.tokens": self.text_encoder.dim, f"text.{role}.pooled": self.text_encoder.dim}
         context = {"dims": dims}
         self.disentangler = self.fuser = None
-        if disentangler is not None:
+        if disentangler is None:
+            dims |= {"identity": self.image_encoder.dim, "identity.tokens": self.image_encoder.dim}
+        else:
             self.disentangler = registry.DISENTANGLERS.build(disentangler, "model.disentangler", context)
             dims |= self.disentangler.dims
         if fuser is not None:
@@ -82,8 +85,8 @@ class PersonSearchModel(BaseModel):
         self.losses = nn.ModuleDict(
             {name: registry.LOSSES.build(loss, f"model.losses.{name}", context) for name, loss in losses.items()}
         )
-        names = tuple(self.losses)
-        self.balancer = registry.BALANCERS.build(balancer or {"type": "Fixed"}, "model.balancer", {"names": names})
+        tasks = {"names": tuple(self.losses), "balanced": tuple(n for n, loss in self.losses.items() if loss.balanced)}
+        self.balancer = registry.BALANCERS.build(balancer or {"type": "Fixed"}, "model.balancer", tasks)
         self.dims, self.cut_texts = dims, cut_texts
         self._whole = {role for part in (*self.heads.values(), *self.losses.values()) for role in part.reads_padding}
         wanted = _required_features(
@@ -95,6 +98,7 @@ class PersonSearchModel(BaseModel):
         self._masked = any(name.startswith(f"text.{MASKED}.") for name in wanted)
         self._image_attention = "image.attention" in wanted
         self._text_attention = {name.split(".")[1] for name in wanted if name.endswith(".attention")} - {"attention"}
+        self.balancer.attach(self)
 
     # -- features ------------------------------------------------------------------------------------------------
 
@@ -109,6 +113,9 @@ class PersonSearchModel(BaseModel):
         if batch.image_B3HW is not None:
             if self.disentangler is not None:
                 features.tensors |= self.disentangler(features)
+            else:
+                features["identity"] = features["image.patches"].mean(dim=1)
+                features["identity.tokens"] = features["image.patches"]
             if self.fuser is not None:
                 features["fused"] = self.fuser(features)
         for name, head in self.heads.items():
@@ -174,12 +181,12 @@ class PersonSearchModel(BaseModel):
         """Balance the losses; the one hook that every mmengine wrapper calls.
 
         Returns:
-            the scalar to optimise, and what is logged: `loss`, each `loss_NAME`, `weight_NAME`, `NAME_STAT`.
+            the scalar to optimise, and what is logged: `loss`, each `loss_NAME`, `NAME_STAT`, what the balancer adds.
         """
-        total, weights = self.balancer(losses)
+        total, scalars = self.balancer(losses)
         log: dict[str, Tensor] = OrderedDict(loss=total)
         log |= {f"loss_{name}": loss.value.detach() for name, loss in losses.items()}
-        log |= {f"weight_{name}": weight for name, weight in weights.items()}
+        log |= scalars
         log |= {f"{name}_{stat}": value for name, loss in losses.items() for stat, value in loss.stats.items()}
         return total, log
 

@@ -51,7 +51,8 @@ class Entry(Generic[T]):
     def resolve(self, names: Iterable[str], config: Mapping[str, Any]) -> list[str]:
         """Feature names behind `names`: an entry that is a constructor argument stands for that argument's value.
 
-        An argument set to None asks for nothing; one that holds several names asks for each.
+        An argument set to None or False asks for nothing; one set to True stands for its own name (a feature that is
+        made on request), one that holds several names for each of them.
         """
         resolved: list[str] = []
         for name in names:
@@ -61,6 +62,8 @@ class Entry(Generic[T]):
             value = config.get(name, self.parameters[name].default)
             if isinstance(value, str):
                 resolved.append(value)
+            elif value is True:
+                resolved.append(name)
             elif isinstance(value, list | tuple):
                 resolved.extend(str(item) for item in value)
         return resolved

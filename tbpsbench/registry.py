@@ -23,7 +23,7 @@ HEADS = _slot("HEADS", "head", "heads.base:Head", "dims")
 DISENTANGLERS = _slot("DISENTANGLERS", "disentangler", "disentanglers.base:Disentangler", "dims")
 FUSERS = _slot("FUSERS", "fuser", "fusers.base:Fuser", "dims")
 LOSSES = _slot("LOSSES", "loss", "losses.base:Loss", "dims")
-BALANCERS = _slot("BALANCERS", "balancer", "balancers.base:Balancer", "names")
+BALANCERS = _slot("BALANCERS", "balancer", "balancers.base:Balancer", "names", "balanced")
 PARAM_GROUPS = _slot("PARAM_GROUPS", "parameter grouping", "engine.param_groups:ParamGroups")
 HOOKS = _slot("HOOKS", "hook", "engine.hooks:Hook")
 

@@ -68,6 +68,7 @@ def toy_features(batch: Batch, width: int = WIDTH, seed: int = 0, dtype: torch.d
 
     features = Features({name: draw(count, width) for name in VECTORS})
     features["image.tokens"], features["image.patches"] = draw(count, 9, width), draw(count, 8, width)
+    features["identity.tokens"] = draw(count, 8, width)
     features["image.attention"] = torch.rand(count, 9, 9, generator=generator).softmax(-1)
     for role, tokens in {**batch.texts, "masked": batch.texts["query"]}.items():
         features[f"text.{role}.tokens"], features[f"text.{role}.pooled"] = (
@@ -83,7 +84,8 @@ def toy_features(batch: Batch, width: int = WIDTH, seed: int = 0, dtype: torch.d
 def toy_dims(width: int = WIDTH) -> dict[str, int]:
     """Widths of the toy features."""
     texts = [f"text.{role}.{kind}" for role in (*ROLES, "masked") for kind in ("tokens", "pooled")]
-    names = [*VECTORS, "image.tokens", "image.patches", *texts, "heads.global.image", "heads.global.text"]
+    tokens = ("image.tokens", "image.patches", "identity.tokens")
+    names = [*VECTORS, *tokens, *texts, "heads.global.image", "heads.global.text"]
     return dict.fromkeys(names, width)
 
 
@@ -109,6 +111,46 @@ def check_loss(config: Component, width: int = WIDTH) -> None:
     loss.eval()
     torch.testing.assert_close(loss(features, batch).value, loss(features, batch).value)
     check_state(loss, registry.LOSSES.build(config, "loss", {"dims": toy_dims(width)}))
+
+
+def check_balancer(config: Component) -> None:
+    """A balancer weighs losses without touching gradients, learns in training alone, and goes on from what it saved.
+
+    The losses are called "first", "second" and "third" and share the layer "shared"; the third is a regulariser.
+    """
+    names = {"names": ("first", "second", "third"), "balanced": ("first", "second")}
+    torch.manual_seed(0)
+    model = nn.ModuleDict({"shared": nn.Linear(WIDTH, WIDTH), "last": nn.Linear(WIDTH, 3)})
+    balancers = [registry.BALANCERS.build(config, "balancer", names) for _ in range(2)]
+    for balancer in balancers:
+        balancer.attach(model)
+        assert not list(balancer.parameters()), "task weights are buffers, or the network's optimiser would move them"
+
+    def step(balancer: Any, seed: int) -> tuple[Tensor, dict[str, Tensor]]:
+        x = torch.randn(4, WIDTH, generator=torch.Generator().manual_seed(seed))
+        values = model["last"](model["shared"](x).tanh()).square().mean(0) * torch.tensor([1.0, 30.0, 0.1])
+        losses = {name: LossOutput(value) for name, value in zip(names["names"], values, strict=True)}
+        model.zero_grad()
+        total, log = balancer(losses)
+        assert total.ndim == 0, f"the total has shape {tuple(total.shape)}, expected a scalar"
+        assert torch.isfinite(total), f"the total is {total}"
+        assert all(p.grad is None for p in model.parameters()), "the balancer filled gradients of the network"
+        total.backward()
+        assert all(torch.isfinite(p.grad).all() for p in model.parameters()), "a gradient is not finite"
+        return total.detach(), log
+
+    for seed in range(5):
+        step(balancers[0], seed)
+    check_state(*balancers)
+    for seed in range(5, 8):
+        (one, log), (other, other_log) = step(balancers[0], seed), step(balancers[1], seed)
+        assert torch.equal(one, other), "the total differs after saving and loading"
+        assert log.keys() == other_log.keys()
+        assert all(torch.equal(torch.as_tensor(log[key]), torch.as_tensor(other_log[key])) for key in log)
+    before = {key: value.clone() for key, value in balancers[0].eval().state_dict().items()}
+    step(balancers[0], 8)
+    for key, value in balancers[0].state_dict().items():
+        assert torch.equal(value, before[key]), f"{key} changed in evaluation"
 
 
 def check_head(config: Component, width: int = WIDTH) -> None:

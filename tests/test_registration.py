@@ -80,6 +80,8 @@ def test_requirements_follow_the_configured_feature_names(shapes):
     assert entry.resolve(entry.requires, {}) == ["image.tokens", "pid"]
     assert entry.resolve(entry.requires, {"source": "fused"}) == ["fused", "pid"]
     assert entry.resolve(entry.requires, {"source": None}) == ["pid"]
+    assert entry.resolve(entry.requires, {"source": False}) == ["pid"]
+    assert entry.resolve(entry.requires, {"source": True}) == ["source", "pid"]
 
 
 def test_name_clash_names_both_sides(shapes):

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from tbpsbench.arguments import did_you_mean
-from tbpsbench.balancers.base import Balancer
+from tbpsbench.balancers.base import Balancer, fixed_weights
 from tbpsbench.registry import BALANCERS
 from tbpsbench.types import LossOutput
 
@@ -27,12 +26,7 @@ class Fixed(Balancer):
 
     def __init__(self, names: tuple[str, ...], weights: dict[str, float] | None = None) -> None:
         super().__init__()
-        for name in weights or {}:
-            if name not in names:
-                raise ValueError(
-                    f"a weight for {name!r}, but the losses are {', '.join(names)}.{did_you_mean(name, names)}"
-                )
-        self.weights = {name: float((weights or {}).get(name, 1.0)) for name in names}
+        self.weights = fixed_weights(names, weights)
 
     def forward(self, losses: Mapping[str, LossOutput]) -> tuple[Tensor, dict[str, Tensor]]:
         """Sum of weight x value."""

@@ -183,6 +183,8 @@ def _wiring(values: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem(
             "data.mask_shared", "there are no masked tokens to share.", "Set data.masked_tokens=True as well."
         )
+    if model["disentangler"] is None:
+        available |= {"identity", "identity.tokens"}
     order: list[tuple[str, Any, Any]] = []
     for key, slot in (("disentangler", registry.DISENTANGLERS), ("fuser", registry.FUSERS)):
         if model[key] is not None:

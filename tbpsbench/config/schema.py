@@ -238,6 +238,7 @@ def with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     captions = filled["data"]["captions"]
     if isinstance(captions, str):
         filled["data"]["captions"] = {"type": captions}
+    filled["model"]["balancer"] = _without_removed(filled["model"]["balancer"], filled["model"]["losses"])
     for name in ("losses", "heads"):
         filled["model"][name] = {key: value for key, value in filled["model"][name].items() if value is not None}
     filled.setdefault("param_groups", None)
@@ -245,3 +246,14 @@ def with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     filled.setdefault("seed", 0)
     filled.setdefault("plugins", [])
     return filled
+
+
+def _without_removed(balancer: Mapping[str, Any], losses: Mapping[str, Any]) -> dict[str, Any]:
+    """The balancer's config without what it says of losses that were removed with `model.losses.NAME=None`."""
+    removed = {name for name, loss in losses.items() if loss is None}
+    kept = dict(balancer)
+    if isinstance(kept.get("weights"), Mapping):
+        kept["weights"] = {name: weight for name, weight in kept["weights"].items() if name not in removed}
+    if isinstance(kept.get("balance"), list | tuple):
+        kept["balance"] = [name for name in kept["balance"] if name not in removed]
+    return kept

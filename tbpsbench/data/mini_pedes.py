@@ -50,11 +50,31 @@ class MiniPEDES(PersonSearchDataset):
             return build(self.root, self.size, self.seed, identities=self.identities, domain=self.domain)
 
     def load(self, captions: str = "human") -> Annotations:
+        """Read the annotation file of one caption source; descriptions of a simulated describer are made on demand.
+
+        Args:
+            captions: "human", "descriptions" (the ground truth), or e.g. "descriptions-wrong20-missing10", see
+                tbpsbench/minipedes/simulate.py.
+
+        Raises:
+            DataError: if there is no such source, or the files are damaged or of another version.
+        """
         if not (self.root / "human.jsonl").is_file():
             self.prepare()
+        path = self.root / f"{captions}.jsonl"
+        if captions.startswith("descriptions-") and not path.is_file():
+            self._describe(captions, path)
         annotations = super().load(captions)
         self._check_version(annotations)
         return annotations
+
+    def _describe(self, captions: str, path: Path) -> None:
+        from tbpsbench.minipedes.simulate import Describer, write_descriptions
+
+        describer, human = Describer.named(captions, self.seed), self.load()
+        with exclusive(self.root / ".build.lock"):
+            if not path.is_file():
+                write_descriptions(path, human, describer)
 
     def _check_version(self, annotations: Annotations) -> None:
         from tbpsbench.minipedes.build import VERSION

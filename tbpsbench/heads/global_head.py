@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from torch import Tensor, nn
 
@@ -19,11 +20,12 @@ class GlobalHead(Head):
         dims: feature name -> width, supplied by the model.
         image: feature of the image side, (B, D_i).
         text: feature of the text side, (B, D_t).
-        embed_dim: common width; each side gets a linear map. None compares the features as they are (CLIP).
+        embed_dim: common width, to which linear maps bring the sides. None compares the features as they are (CLIP).
         weight: share of this head in the similarity; > 0.
+        project: the sides that get a map; the other one must be `embed_dim` wide already, as a fuser's output is.
 
     Raises:
-        ValueError: if `embed_dim` is None and the widths differ, or a weight or width is not positive.
+        ValueError: if the sides then differ in width, or a weight or width is not positive.
     """
 
     def __init__(
@@ -33,18 +35,19 @@ class GlobalHead(Head):
         text: str = "text.query.pooled",
         embed_dim: int | None = None,
         weight: float = 1.0,
+        project: Literal["both", "image", "text"] = "both",
     ) -> None:
         super().__init__()
         if weight <= 0 or (embed_dim is not None and embed_dim <= 0):
             raise ValueError(f"weight ({weight}) and embed_dim ({embed_dim}) must be positive")
-        if embed_dim is None and dims[image] != dims[text]:
-            raise ValueError(
-                f"{image} is {dims[image]} wide and {text} {dims[text]}: set embed_dim to project both to one width"
-            )
-        self.image, self.text, self.weight = image, text, weight
-        self.dim = embed_dim or dims[image]
-        self.image_projection = nn.Linear(dims[image], embed_dim) if embed_dim else nn.Identity()
-        self.text_projection = nn.Linear(dims[text], embed_dim) if embed_dim else nn.Identity()
+        image_dim = embed_dim if embed_dim and project != "text" else dims[image]
+        text_dim = embed_dim if embed_dim and project != "image" else dims[text]
+        if image_dim != text_dim:
+            widths = f"{image} is {image_dim} wide and {text} {text_dim}"
+            raise ValueError(f"{widths}: set embed_dim, and project='both', to bring both to one width")
+        self.image, self.text, self.weight, self.dim = image, text, weight, image_dim
+        self.image_projection = nn.Linear(dims[image], image_dim) if embed_dim and project != "text" else nn.Identity()
+        self.text_projection = nn.Linear(dims[text], text_dim) if embed_dim and project != "image" else nn.Identity()
 
     def forward(self, features: Features, batch: Batch) -> Embedding:  # noqa: ARG002
         """Project the sides that are there to (B, dim)."""

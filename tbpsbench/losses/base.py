@@ -14,11 +14,14 @@ class Loss(nn.Module, ABC):
 
     Attributes:
         reads_padding: text roles that it reads to the end, padding included; the model does not cut them.
+        balanced: whether a balancer weighs this loss against others unless told otherwise. Regularisers, which are to
+            stay as weak as they were made, say False.
 
     Context arguments: `dims`, a dict from feature name to width, for losses with projections of their own.
     """
 
     reads_padding: tuple[str, ...] = ()
+    balanced: bool = True
 
     @abstractmethod
     def forward(self, features: Features, batch: Batch) -> LossOutput:

@@ -5,9 +5,9 @@ Shapes: B pairs of the global batch, D width.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
+from tbpsbench.kernels.precision import at_least_float32
 from tbpsbench.losses.distributed import gather_rows
 from tbpsbench.types import Features
 
@@ -15,11 +15,6 @@ from tbpsbench.types import Features
 def joined(features: Features, name: str) -> Tensor:
     """The feature `name` of all processes' pairs, (B, D), at least float32."""
     return gather_rows(at_least_float32(features[name]))
-
-
-def at_least_float32(x: Tensor) -> Tensor:
-    """Half precision becomes float32, which a log-sum-exp needs; float64 stays, for gradient checks."""
-    return x if x.dtype == torch.float64 else x.float()
 
 
 def identity_targets(pid_B: Tensor) -> Tensor:

@@ -42,11 +42,23 @@ def gather_rows(rows: Tensor) -> Tensor:
     """
     if world_size() == 1:
         return rows
+    joint_rows(rows)
+    return _Gather.apply(rows)  # type: ignore[no-any-return]
+
+
+def joint_rows(rows: Tensor) -> int:
+    """Number of rows of the joined batch.
+
+    Raises:
+        RuntimeError: if processes hold different numbers of rows (the sampler gives each the same).
+    """
+    if world_size() == 1:
+        return len(rows)
     count = torch.tensor([len(rows), -len(rows)], device=rows.device)
     dist.all_reduce(count, op=dist.ReduceOp.MAX)
     if count[0] != -count[1]:
         raise RuntimeError(f"processes hold between {-count[1]} and {count[0]} rows; losses need equal shares")
-    return _Gather.apply(rows)  # type: ignore[no-any-return]
+    return len(rows) * world_size()
 
 
 class _Sum(torch.autograd.Function):
@@ -69,3 +81,8 @@ def sum_over_processes(value: Tensor) -> Tensor:
     The sum feeds every process' loss, so its gradient is summed, too, in the same sense as that of `gather_rows`.
     """
     return value if world_size() == 1 else _Sum.apply(value)  # type: ignore[no-any-return]
+
+
+def mean_over_processes(values: Tensor) -> Tensor:
+    """Mean of a tensor that every process has; a new tensor, without gradients."""
+    return sum_over_processes(values.detach().clone()) / world_size()

@@ -29,7 +29,7 @@ class InfoNCE(Loss):
         anchor: name of the feature that asks, (B, D).
         positive: name of the feature that answers, (B, D).
         temperature: divides the cosines; > 0. CLIP and the papers start at 0.07.
-        learnable: learn the temperature, clamped so that 1 / temperature <= 100 (CLIP).
+        learnable: learn the temperature; 1 / temperature is held at 100 or below (CLIP).
         symmetric: average both directions; otherwise anchor -> positive alone, as in paper 000.
         positives: "instance": row i matches column i; "identity": all pairs of one person match, with equal shares.
         pair_weights: average over pairs with the weights that the batch carries (RDE's clean labels).
@@ -55,6 +55,7 @@ class InfoNCE(Loss):
         self.anchor, self.positive, self.symmetric, self.positives = anchor, positive, symmetric, positives
         self.pair_weights = pair_weights
         log_scale = torch.tensor(math.log(1.0 / temperature))
+        self.learnable = learnable
         self.log_scale: Tensor
         if learnable:
             self.log_scale = nn.Parameter(log_scale)
@@ -66,7 +67,11 @@ class InfoNCE(Loss):
         anchor_BD = normalize(joined(features, self.anchor), dim=-1)
         positive_BD = normalize(joined(features, self.positive), dim=-1)
         target_BB = self._target(gather_rows(batch.pid_B))
-        scale = self.log_scale.exp().clamp(max=MAX_SCALE) if self.log_scale.requires_grad else self.log_scale.exp()
+        if self.learnable:
+            with torch.no_grad():
+                # The parameter, not its value: a clamped value has no gradient and would never come down again.
+                self.log_scale.clamp_(max=math.log(MAX_SCALE))
+        scale = self.log_scale.exp()
         logits_BB = scale.to(anchor_BD.dtype) * anchor_BD @ positive_BD.T
         loss_B = cross_entropy(logits_BB, target_BB)
         if self.symmetric:

@@ -14,7 +14,7 @@ class Scale(nn.Module):
     """1 / temperature as a module that is called.
 
     A fixed scale is a plain number, exact in any precision and not saved. A learnt one is the exponential of a
-    parameter, clamped at 100 (CLIP); the clamp lets the value be logged as it is used.
+    parameter, which is held at 100 or below (CLIP).
 
     Args:
         temperature: > 0.
@@ -35,4 +35,7 @@ class Scale(nn.Module):
         """The scale as a scalar of the type and on the device of `like`."""
         if self.log is None:
             return like.new_tensor(self.fixed)
-        return self.log.exp().clamp(max=MAX_SCALE).to(like.dtype)
+        with torch.no_grad():
+            # The parameter, not its value: a clamped value has no gradient and would never come down again.
+            self.log.clamp_(max=math.log(MAX_SCALE))
+        return self.log.exp().to(like.dtype)

@@ -73,25 +73,35 @@ def identity_description(facts: Facts) -> str:
 def clothing_description(facts: Facts) -> str:
     """E.g. "A black T-shirt with a yellow print, navy trousers, brown sandals and glasses."."""
     get = facts.values.get
-    upper = ""
-    if get("upper_colour"):
-        pattern, accent = get("upper_pattern", "plain"), get("upper_accent", "")
-        upper = _a(f"{get('upper_colour')} {get('upper', 'garment')}")
-        if pattern != "plain":
-            upper += f" with {_a(accent)} print" if pattern == "print" else f" with {accent} {pattern}"
-        if get("inner_colour"):
-            upper += f" open over {_a(get('inner_colour', '') + ' top')}"
     kind = get("lower", "garment below")
-    lower = f"{get('lower_colour')} {_SKIRTS.get(kind, kind)}" if get("lower_colour") else ""
+    lower = f"{get('lower_colour', '')} {_SKIRTS.get(kind, kind)}".strip() if _any(facts, "lower") else ""
     if lower.endswith(("skirt", "below")):
         lower = _a(lower)
-    shoes = f"{get('shoe_colour')} {get('shoes', 'shoes')}" if get("shoe_colour") else ""
+    shoes = f"{get('shoe_colour', '')} {get('shoes', 'shoes')}".strip() if _any(facts, "shoes", "shoe_colour") else ""
     items = [
-        _a(f"{get(f'{kind}_colour', '')} {get(kind)}".strip()) if get(kind) else ""
-        for kind in ("bag", "hat", "carried")
+        _a(f"{get(f'{kind}_colour', '')} {get(kind, noun)}".strip()) if _any(facts, kind) else ""
+        for kind, noun in (("bag", "bag"), ("hat", "hat"), ("carried", "thing in the hand"))
     ]
+    upper = _upper(facts)
     text = listed([upper, lower, shoes, *items, get("glasses", "")])
     return f"{text[:1].upper()}{text[1:]}." if text else "Nothing of the garments can be made out."
+
+
+def _upper(facts: Facts) -> str:
+    get = facts.values.get
+    pattern = get("upper_pattern", "plain")
+    if not _any(facts, "upper", "inner") and pattern == "plain":
+        return ""
+    text = _a(f"{get('upper_colour', '')} {get('upper', 'garment')}".strip())
+    if pattern != "plain":
+        worn = f"{get('upper_accent', '')} {pattern}".strip()
+        text += f" with {_a(worn) if pattern == 'print' else worn}"
+    return text + (f" open over {_a(get('inner_colour', '') + ' top')}" if get("inner_colour") else "")
+
+
+def _any(facts: Facts, *names: str) -> bool:
+    """Whether a thing or its colour shows."""
+    return any(name in facts.values or f"{name}_colour" in facts.values for name in names)
 
 
 def terms(text: str) -> set[str]:

@@ -12,9 +12,14 @@ CLIP = {"embed_dim": 8, "width": 16, "layers": 1, "heads": 2}
 SMALL = {
     "GlobalHead": {"embed_dim": 8},
     "RandomPick": {"transforms": [{"type": "HorizontalFlip"}, {"type": "Grayscale"}]},
+    "BDAM": {"depth": 2},
+    "SimpleFuser": {"dim": 16, "out_dim": 8},
+    "TransformerFuser": {"dim": 16, "out_dim": 8, "depth": 1},
+    "MambaFuser": {"dim": 16, "out_dim": 8},
     "ViT": {"arch": VIT, "img_size": (32, 16), "patch_size": 8},
     "CLIPImage": {"arch": {**CLIP, "patch_size": 8}, "img_size": (32, 16)},
     "CLIPText": {"arch": {**CLIP, "vocab_size": 50, "context_length": 12}},
+    "GradNorm": {"layer": "shared"},
     "BERT": {"arch": {**BERT, "max_position_embeddings": 12}, "vocab_size": 50},
 }
 
@@ -28,9 +33,42 @@ def test_loss(name):
     testing.check_loss(config(name))
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"type": "InfoNCE", "positives": "identity", "learnable": True},
+        {"type": "ClothingAlignment", "dim": 4, "symmetric": True},
+        {"type": "Triplet", "mining": "batch-all"},
+        {"type": "Triplet", "mining": "semi-hard", "normalize": True},
+        *(
+            {"type": "HSIC", "kernel": kernel, "estimator": estimator, "normalize": True}
+            for kernel in ("linear", "rbf")
+            for estimator in ("biased", "unbiased")
+        ),
+    ],
+)
+def test_loss_with_options(options):
+    testing.check_loss(options)
+
+
+@pytest.mark.parametrize("name", BUILTINS["BALANCERS"])
+def test_balancer(name):
+    testing.check_balancer(config(name))
+
+
 @pytest.mark.parametrize("name", BUILTINS["HEADS"])
 def test_head(name):
     testing.check_head(config(name))
+
+
+@pytest.mark.parametrize("name", BUILTINS["DISENTANGLERS"])
+def test_disentangler(name):
+    testing.check_disentangler(config(name))
+
+
+@pytest.mark.parametrize("name", BUILTINS["FUSERS"])
+def test_fuser(name):
+    testing.check_fuser(config(name))
 
 
 @pytest.mark.parametrize("name", BUILTINS["TRANSFORMS"])

@@ -5,11 +5,12 @@ import torch
 from torch import nn
 
 from tbpsbench import testing
+from tbpsbench.balancers.base import Balancer
 from tbpsbench.disentanglers.base import Disentangler
 from tbpsbench.fusers.base import Fuser
 from tbpsbench.heads.base import Head
 from tbpsbench.losses.base import Loss
-from tbpsbench.registry import DISENTANGLERS, FUSERS, HEADS, LOSSES
+from tbpsbench.registry import BALANCERS, DISENTANGLERS, FUSERS, HEADS, LOSSES
 from tbpsbench.types import Embedding, LossOutput
 
 
@@ -84,3 +85,56 @@ def test_fuser_that_copies_its_text_through_is_caught(register):
 
     with pytest.raises(AssertionError):
         testing.check_fuser(register(FUSERS, Bad, provides=("fused",)))
+
+
+def total(losses):
+    return torch.stack([loss.value for loss in losses.values()]).sum()
+
+
+def test_balancer_whose_weights_are_parameters_is_caught(register):
+    class Bad(Balancer):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(()))
+
+        def forward(self, losses):
+            return self.weight * total(losses), {}
+
+    with pytest.raises(AssertionError, match="task weights are buffers"):
+        testing.check_balancer(register(BALANCERS, Bad))
+
+
+def test_balancer_that_forgets_is_caught(register):
+    class Bad(Balancer):
+        steps = 0
+
+        def forward(self, losses):
+            self.steps += 1
+            return self.steps * total(losses), {}
+
+    with pytest.raises(AssertionError, match="differs after saving and loading"):
+        testing.check_balancer(register(BALANCERS, Bad))
+
+
+def test_balancer_that_fills_gradients_is_caught(register):
+    class Bad(Balancer):
+        def forward(self, losses):
+            total(losses).backward(retain_graph=True)
+            return total(losses), {}
+
+    with pytest.raises(AssertionError, match="filled gradients of the network"):
+        testing.check_balancer(register(BALANCERS, Bad))
+
+
+def test_balancer_that_learns_in_evaluation_is_caught(register):
+    class Bad(Balancer):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("steps", torch.zeros(()))
+
+        def forward(self, losses):
+            self.steps += 1
+            return total(losses), {}
+
+    with pytest.raises(AssertionError, match="steps changed in evaluation"):
+        testing.check_balancer(register(BALANCERS, Bad))

@@ -26,3 +26,16 @@ def test_without_a_width_features_are_compared_as_they_are():
 def test_sizes_must_be_positive(wrong):
     with pytest.raises(ValueError, match="must be positive"):
         GlobalHead(toy_dims(), **wrong)
+
+
+@pytest.mark.parametrize(("project", "mapped", "left"), [("text", "text", "image"), ("image", "image", "text")])
+def test_one_side_alone_may_be_mapped(project, mapped, left):
+    head = GlobalHead(toy_dims() | {f"{mapped}.wide": 40}, embed_dim=16, project=project, **{mapped: f"{mapped}.wide"})
+    assert isinstance(getattr(head, f"{left}_projection"), torch.nn.Identity)
+    assert getattr(head, f"{mapped}_projection").weight.shape == (16, 40)
+    assert head.dim == 16
+
+
+def test_the_side_without_a_map_must_have_the_width():
+    with pytest.raises(ValueError, match=r"16 wide and text\.query\.pooled 8: set embed_dim, and project"):
+        GlobalHead(toy_dims(), embed_dim=8, project="text")

@@ -11,6 +11,21 @@ from tbpsbench.losses.distributed import gather_rows
 from tbpsbench.types import Embedding, Features
 
 PIDS = (0, 0, 1, 2, 2, 3, 1, 0)
+# More than the defaults: every way in which a loss brings processes together.
+CONFIGS = [
+    *({"type": name} for name in BUILTINS["LOSSES"]),
+    {"type": "InfoNCE", "learnable": True, "positives": "identity"},
+    {"type": "ClothingAlignment", "dim": 5, "learnable": True},
+    {"type": "Triplet", "mining": "batch-all", "normalize": True},
+    {"type": "Triplet", "mining": "semi-hard", "margin": 9.0},
+    {"type": "HSIC", "kernel": "rbf", "normalize": True},
+    *(
+        {"type": "HSIC", "x": x, "estimator": estimator, "normalize": normalize}
+        for x in ("identity", "narrow")
+        for estimator in ("biased", "unbiased")
+        for normalize in (False, True)
+    ),
+]
 
 
 def half(features, batch, rank):
@@ -25,23 +40,30 @@ def half(features, batch, rank):
     return parts, batch
 
 
-def work(rank, name, path):
+def work(rank, config, path):
     torch.set_num_threads(1)
     batch = testing.toy_batch(PIDS)
     batch.pair_weight_B = torch.linspace(0, 1, len(PIDS))
     features = testing.toy_features(batch, dtype=torch.float64)
+    # Narrower than the batch is long: the linear HSIC then sends products instead of rows.
+    features["narrow"] = features["identity"].detach()[:, :2].requires_grad_()
     torch.manual_seed(0)
-    loss = registry.LOSSES.build({"type": name}, "loss", {"dims": testing.toy_dims()}).double()
+    loss = registry.LOSSES.build(config, "loss", {"dims": testing.toy_dims()}).double()
     whole = loss(features, batch).value
     whole.backward()
+    learnt = {parameter: parameter.grad for parameter in loss.parameters()}
+    loss.zero_grad()
     dist.init_process_group("gloo", init_method=f"file://{path}", rank=rank, world_size=2)
     mine, share = half(features, batch, rank)
     value = loss(mine, share).value
     value.backward()
+    for parameter, grad in learnt.items():
+        dist.all_reduce(parameter.grad)
+        torch.testing.assert_close(parameter.grad / 2, grad)
     dist.destroy_process_group()
     torch.testing.assert_close(value, whole)
-    entry = registry.LOSSES.entry(name)
-    read = [feature for feature in entry.resolve(entry.requires, {}) if feature in features]
+    entry = registry.LOSSES.entry(config["type"])
+    read = [feature for feature in entry.resolve(entry.requires, config) if feature in features]
     assert read
     for feature in read:
         # DDP will divide by the number of processes.
@@ -53,9 +75,9 @@ def in_two_processes(function, *arguments):
     mp.start_processes(function, arguments, nprocs=2, start_method="fork")
 
 
-@pytest.mark.parametrize("name", BUILTINS["LOSSES"])
-def test_two_processes_equal_one(name, tmp_path):
-    in_two_processes(work, name, tmp_path / "rendezvous")
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: "-".join(map(str, config.values())))
+def test_two_processes_equal_one(config, tmp_path):
+    in_two_processes(work, config, tmp_path / "rendezvous")
 
 
 def test_gathering_alone_changes_nothing():

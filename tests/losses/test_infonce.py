@@ -83,6 +83,13 @@ def test_learnable_scale_is_clamped_at_100():
     assert [name for name, _ in loss.named_parameters()] == ["log_scale"]
 
 
+def test_scale_that_hit_the_limit_can_come_down_again():
+    loss = InfoNCE(temperature=0.001, learnable=True)
+    image = torch.eye(3)
+    loss(*make(image, image.roll(1, 0), [0, 1, 2])).value.backward()
+    assert loss.log_scale.grad > 0
+
+
 def test_fixed_temperature_is_neither_learnt_nor_saved():
     assert not list(InfoNCE().parameters())
     assert not InfoNCE().state_dict()

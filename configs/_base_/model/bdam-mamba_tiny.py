@@ -1,0 +1,16 @@
+"""Paper 000 in small, from scratch: the tiny towers, BDAM of two layers, Mamba fusion at 128, the five losses."""
+
+_base_ = "two-tower_tiny.py"
+model = dict(
+    disentangler=dict(type="BDAM", depth=2, heads=4, mlp_ratio=2.0, dropout=0.1),
+    fuser=dict(type="MambaFuser", image="identity", text="text.identity.pooled", dim=128, out_dim=128),
+    heads={"global": dict(image="fused", project="text")},
+    losses=dict(
+        itc=dict(symmetric=False),
+        triplet=dict(type="Triplet", feature="identity", margin=0.3),
+        clothing=dict(type="ClothingAlignment", clothing="clothing_ungated", text="text.clothing.pooled"),
+        hsic=dict(type="HSIC", x="identity", y="clothing", kernel="linear"),
+        gate=dict(type="GateRegularization", gate="gate"),
+    ),
+    balancer=dict(type="GradNorm", layer="image_encoder.vit.layers.-1", weights=dict(hsic=1.0, gate=0.01)),
+)

@@ -1,0 +1,36 @@
+"""Table 1 of paper 000 on MiniPEDES: BDAM and its parts, without a fuser; descriptions are simulated."""
+
+title = "BDAM on MiniPEDES (Table 1 of paper 000)"
+entries = {
+    "baseline": dict(
+        config="../bdam_mamba/bdam-mamba_tiny_mini-pedes.py",
+        options=[
+            "model.disentangler=None",
+            "model.losses.hsic=None",
+            "model.losses.gate=None",
+            "model.losses.clothing=None",
+        ],
+    ),
+    "bdam": dict(config="../bdam_mamba/bdam-mamba_tiny_mini-pedes.py", options=[]),
+    "bdam-without-cross-attention": dict(
+        config="../bdam_mamba/bdam-mamba_tiny_mini-pedes.py", options=["model.disentangler.cross_attention=False"]
+    ),
+    "bdam-without-gate": dict(
+        config="../bdam_mamba/bdam-mamba_tiny_mini-pedes.py",
+        options=["model.disentangler.gate=False", "model.losses.gate=None"],
+    ),
+    "bdam-shallow": dict(config="../bdam_mamba/bdam-mamba_tiny_mini-pedes.py", options=["model.disentangler.depth=1"]),
+}
+datasets = {"mini-pedes": []}
+seeds = (0, 1, 2)
+# One thread: sums then run in one order, and two workers share two cores.
+options = [
+    "schedule.max_epochs=6",
+    "evaluation.interval=3",
+    "runtime.threads=1",
+    "data.num_workers=0",
+    "data.descriptions=descriptions-wrong20-missing20",
+    "model.fuser=None",
+    "model.heads.global.image=identity",
+    "model.heads.global.project=both",
+]
