@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from tbpsbench.disentanglers.base import Disentangler
-from tbpsbench.layers import SelfAttention
+from tbpsbench.layers.attention import SelfAttention
 from tbpsbench.registry import DISENTANGLERS
 from tbpsbench.types import Features
 

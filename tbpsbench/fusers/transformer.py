@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from tbpsbench.fusers.base import Fuser
 from tbpsbench.fusers.pair import GatedPair
-from tbpsbench.layers import SelfAttention
+from tbpsbench.layers.attention import SelfAttention
 from tbpsbench.registry import FUSERS
 from tbpsbench.types import Features
 

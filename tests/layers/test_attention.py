@@ -1,6 +1,6 @@
 import torch
 
-from tbpsbench.layers import SelfAttention
+from tbpsbench.layers.attention import SelfAttention
 
 
 def test_nothing_attends_to_masked_positions():
