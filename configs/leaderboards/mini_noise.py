@@ -8,7 +8,7 @@ entries = {
     "rde-noise-50": dict(config="../rde/rde_tiny_mini-pedes.py", options=["data.noise=0.5"]),
 }
 datasets = {"mini-pedes": []}
-seeds = (0, 1)
+seeds = (0, 1, 2)
 options = [
     "schedule.max_epochs=6",
     "schedule.warmup_epochs=1",
