@@ -29,7 +29,7 @@ def test_shipped_suite_is_sound(path):
     tasks = read_suite(path)
     assert tasks
     assert len({task.key for task in tasks}) == len(tasks), "two runs would share a folder"
-    assert {task.seed for task in tasks} == {0, 1, 2}
+    assert len({task.seed for task in tasks}) > 1
     assert suite_title(path)
 
 
