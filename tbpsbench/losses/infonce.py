@@ -15,10 +15,9 @@ from torch.nn.functional import normalize
 from tbpsbench.losses.base import Loss
 from tbpsbench.losses.contrast import cross_entropy, identity_targets, joined
 from tbpsbench.losses.distributed import gather_rows
+from tbpsbench.losses.scale import learnt_scale
 from tbpsbench.registry import LOSSES
 from tbpsbench.types import Batch, Features, LossOutput
-
-MAX_SCALE = 100.0
 
 
 @LOSSES.register(requires=("anchor", "positive", "pid"))
@@ -67,11 +66,7 @@ class InfoNCE(Loss):
         anchor_BD = normalize(joined(features, self.anchor), dim=-1)
         positive_BD = normalize(joined(features, self.positive), dim=-1)
         target_BB = self._target(gather_rows(batch.pid_B))
-        if self.learnable:
-            with torch.no_grad():
-                # The parameter, not its value: a clamped value has no gradient and would never come down again.
-                self.log_scale.clamp_(max=math.log(MAX_SCALE))
-        scale = self.log_scale.exp()
+        scale = learnt_scale(self.log_scale) if self.learnable else self.log_scale.exp()
         logits_BB = scale.to(anchor_BD.dtype) * anchor_BD @ positive_BD.T
         loss_B = cross_entropy(logits_BB, target_BB)
         if self.symmetric:

@@ -35,7 +35,12 @@ class Scale(nn.Module):
         """The scale as a scalar of the type and on the device of `like`."""
         if self.log is None:
             return like.new_tensor(self.fixed)
-        with torch.no_grad():
-            # The parameter, not its value: a clamped value has no gradient and would never come down again.
-            self.log.clamp_(max=math.log(MAX_SCALE))
-        return self.log.exp().to(like.dtype)
+        return learnt_scale(self.log).to(like.dtype)
+
+
+def learnt_scale(log: Tensor) -> Tensor:
+    """The exponential of a parameter (scalar), which is first brought down to log 100 in place where it is above."""
+    with torch.no_grad():
+        # The parameter, not its value: a clamped value has no gradient and would never come down again.
+        log.clamp_(max=math.log(MAX_SCALE))
+    return log.exp()
