@@ -29,6 +29,8 @@ class CCD(Hook):
     One pass over the shuffled, augmented training loader, in evaluation mode and without gradient, collects every
     pair's losses. For each of them a mixture of two Gaussians parts clean from noisy pairs; where the losses agree that
     decides, elsewhere a coin does, thrown anew every epoch. A pair that the sampler leaves out keeps its weight.
+    With `data.noise`, which knows the truth, the log says how good the division is: `clean_kept` and `noisy_dropped`
+    are shares of the true pairs and of those with another person's caption. By chance the two sum to one.
 
     Args:
         losses: names of the model's losses that judge, one per head; each must give per-sample values.
@@ -68,6 +70,7 @@ class CCD(Hook):
                 raise ConfigError("hooks: CCD found no pair with a finite loss: training has diverged")
             weight_N[seen_N] = self._divide(state, loss_HN[:, seen_N])
             state.log["clean_share"] = float(weight_N[seen_N].mean())
+            state.log.update(_division_quality(weight_N[seen_N], train.caption_is_foreign[seen_N]))
             self._weight_N = torch.from_numpy(weight_N).to(torch.float32)
         train.set_pair_weight(weight_N)
 
@@ -112,6 +115,14 @@ class CCD(Hook):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take back the weights; they are set before the next epoch."""
         self._weight_N = state.get("weight")
+
+
+def _division_quality(weight_N: np.ndarray, foreign_N: np.ndarray) -> dict[str, float]:
+    """How much of the true pairs is kept and of the others dropped; empty where no caption was shuffled."""
+    if not foreign_N.any() or foreign_N.all():
+        return {}
+    kept, dropped = weight_N[~foreign_N].mean(), 1 - weight_N[foreign_N].mean()
+    return {"clean_kept": float(kept), "noisy_dropped": float(dropped)}
 
 
 def _store(row_N: np.ndarray, index_B: np.ndarray, value_B: torch.Tensor | None, name: str) -> None:
