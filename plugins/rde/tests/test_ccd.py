@@ -70,6 +70,13 @@ def test_the_log_says_how_good_the_division_is(state, monkeypatch):
     assert state.log["noisy_dropped"] == pytest.approx(1 - 1 / foreign.sum())
 
 
+def test_the_oracle_knows_which_captions_are_foreign(state):
+    CCD(oracle=True).before_epoch(state)
+    weight = state.data.train.pair_weight.numpy()
+    assert (weight == ~state.data.train.caption_is_foreign).all()
+    assert state.log["clean_kept"] == state.log["noisy_dropped"] == 1.0
+
+
 def test_without_noise_nothing_is_said_about_the_division(small):
     config, overrides = small
     run = build_run(load_config(config, overrides))
