@@ -53,9 +53,13 @@ def demo() -> str:
 
 
 def board() -> str:
-    """The committed MiniPEDES records, standard protocol, the best first."""
-    rows = [row for row in rows_of(read_records(HERE / "records")) if row.data == row.trained_on == "MiniPEDES"]
-    rows = [row for row in rows if row.protocol == "standard"]
+    """The committed records of the suite `mini`, standard protocol, the best first."""
+    records = [
+        (folder, record)
+        for folder, record in read_records(HERE / "records")
+        if (record["suite"] or {}).get("name") == "mini"
+    ]
+    rows = [row for row in rows_of(records) if row.data == "MiniPEDES" and row.protocol == "standard"]
     columns = sorted({column for row in rows for column in row.scores}, key=column_order)
     lines = [f"| system | seeds | {' | '.join(columns)} | parameters |", "| --- |" + " ---: |" * (len(columns) + 2)]
     for row in sorted(rows, key=lambda row: -row.scores["R@1"].mean):

@@ -56,12 +56,14 @@ def _run(args: argparse.Namespace) -> None:
     places = (args.suite, args.records, args.work)
     if args.launcher == "slurm":
         print("submitted:", ", ".join(run_on_slurm(*places, args.workers, args.slurm)))
-    elif args.launcher == "ray":
+        return
+    if args.launcher == "ray":
         run_on_ray(*places, args.workers)
     elif args.workers > 1:
         run_workers(*places, args.workers)
     else:
-        print(f"{run_suite(*places)} runs done; records: {args.records}")
+        run_suite(*places)
+    print(f"every run of {args.suite} has its records in {args.records}")
 
 
 def _render(args: argparse.Namespace) -> None:

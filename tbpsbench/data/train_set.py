@@ -102,6 +102,11 @@ class TrainSet(Dataset[Sample]):
         """The epoch whose randomness is drawn."""
         return int(self._epoch)
 
+    @property
+    def caption_is_foreign(self) -> np.ndarray:
+        """(N,) bool: which pairs show another person's caption, by `caption_permutation`. Training must not read it."""
+        return self.pids[self._caption_of] != self.pids
+
     def set_epoch(self, epoch: int) -> None:
         """Draw the randomness of `epoch` (>= 0) from now on."""
         self._epoch.fill_(epoch)

@@ -127,6 +127,9 @@ def test_slurm_jobs_do_the_work(suite, tmp_path):
     path = suite(entries=("a",))
     jobs = run_on_slurm(path, tmp_path / "records", tmp_path / "work", 1, ["cluster=local", "timeout_min=5"])
     job = submitit.local.local.LocalJob(tmp_path / "work" / "slurm", jobs[0])
+    deadline = time.monotonic() + 300
+    while not job.paths.result_pickle.exists() and time.monotonic() < deadline:
+        time.sleep(0.2)  # a handle made from the number alone cannot tell a running local job from a lost one
     assert job.result() == ""
     assert len(results(tmp_path / "records")) == 1
 

@@ -58,6 +58,34 @@ def test_weights_follow_mixture_and_consensus(state, monkeypatch):
     assert set(weight[:2]) <= {0.0, 1.0}
 
 
+def test_the_log_says_how_good_the_division_is(state, monkeypatch):
+    foreign = state.data.train.caption_is_foreign
+    assert 0.1 < foreign.mean() <= 0.3  # some of the shuffled captions fall back to their own person
+    loss_N = np.where(foreign, 2.0, 0.3) + np.random.default_rng(0).normal(0, 0.05, len(foreign))
+    wrong = np.flatnonzero(foreign)[0]
+    loss_N[wrong] = 0.3  # a noisy pair that looks clean
+    monkeypatch.setattr(CCD, "_judge", lambda *_: np.stack([loss_N, loss_N]))
+    CCD().before_epoch(state)
+    assert state.log["clean_kept"] == 1.0
+    assert state.log["noisy_dropped"] == pytest.approx(1 - 1 / foreign.sum())
+
+
+def test_the_oracle_knows_which_captions_are_foreign(state):
+    CCD(oracle=True).before_epoch(state)
+    weight = state.data.train.pair_weight.numpy()
+    assert (weight == ~state.data.train.caption_is_foreign).all()
+    assert state.log["clean_kept"] == state.log["noisy_dropped"] == 1.0
+
+
+def test_without_noise_nothing_is_said_about_the_division(small):
+    config, overrides = small
+    run = build_run(load_config(config, overrides))
+    state = RunState(run.model.train(), run.data, 0, 0, 2, seed=5)
+    CCD().before_epoch(state)
+    assert "clean_share" in state.log
+    assert "clean_kept" not in state.log
+
+
 def test_the_division_repeats_itself_and_differs_between_epochs(state):
     divided = []
     for epoch in (0, 0, 1):

@@ -58,9 +58,13 @@ def _lead(rows: Sequence[Row]) -> str:
     measured = sum(row.status == "measured" for row in rows)
     systems, data = len({row.system for row in rows}), len({row.data for row in rows})
     return (
-        f"{systems:,} system{'s' * (systems != 1)} on {data:,} data set{'s' * (data != 1)}: {measured:,} measured with "
-        f"this toolkit, {len(rows) - measured:,} reported by publications."
+        f"{_count(systems, 'system')} on {_count(data, 'data set')}: {_count(measured, 'row')} measured with this "
+        f"toolkit, {len(rows) - measured:,} reported by publications."
     )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def _table(table: Table) -> str:
