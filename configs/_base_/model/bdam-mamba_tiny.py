@@ -7,7 +7,8 @@ model = dict(
     heads={"global": dict(image="fused", project="text")},
     losses=dict(
         itc=dict(symmetric=False),
-        triplet=dict(type="Triplet", feature="identity", margin=0.3),
+        # From random weights batch-hard mining draws all identity vectors to one point: its loss stays at the margin.
+        triplet=dict(type="Triplet", feature="identity", margin=0.3, mining="batch-all"),
         clothing=dict(type="ClothingAlignment", clothing="clothing_ungated", text="text.clothing.pooled"),
         hsic=dict(type="HSIC", x="identity", y="clothing", kernel="linear"),
         gate=dict(type="GateRegularization", gate="gate"),
