@@ -1,14 +1,16 @@
-"""Training curves from a run's logs: losses over steps, validation scores over epochs."""
+"""Training curves from a run's logs: losses and their weights over steps, validation scores over epochs."""
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tbpsbench.errors import DataError
-from tbpsbench.files import atomic_write
+from tbpsbench.visualize.paper import plain, save_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 SCORES = ("R@1", "R@5", "R@10", "mAP", "mINP")
 
@@ -38,38 +40,57 @@ def read_scalars(run: str | Path) -> tuple[list[dict[str, Any]], list[dict[str, 
     return list(training.values()), list(card.get("history", [])), card.get("best")
 
 
+def series(training: list[dict[str, Any]], prefix: str) -> dict[str, tuple[list[int], list[float]]]:
+    """Steps and values of every logged scalar `prefix`NAME, by NAME; a row without it is left out."""
+    names = dict.fromkeys(key for row in training for key in row if key.startswith(prefix))
+    found = {}
+    for name in names:
+        rows = [row for row in training if name in row]
+        found[name.removeprefix(prefix)] = ([row["step"] for row in rows], [row[name] for row in rows])
+    return found
+
+
 def training_curves(run: str | Path, path: str | Path) -> Path:
-    """Draw losses and validation scores of a run side by side.
+    """Draw losses and validation scores of a run side by side, between them the weights that a balancer logged.
 
     Raises:
         DataError: if there are no logs.
         StorageError: if the file cannot be written.
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     training, validation, chosen = read_scalars(run)
-    figure = Figure(figsize=(11, 4), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    names = [key for key in training[0] if key.startswith("loss_")] if training else []
-    for name in names if len(names) > 1 else ["loss"]:
-        left.plot([row["step"] for row in training], [row.get(name) for row in training], label=name)
-    left.set(xlabel="step", ylabel="loss", title="Training loss")
-    left.legend(frameon=False)
+    losses, weights = series(training, "loss_"), series(training, "weight_")
+    count = 3 if weights else 2
+    figure = Figure(figsize=(5.5 * count, 4), layout="constrained")
+    left, *middle, right = figure.subplots(1, count)
+    _lines(left, losses if len(losses) > 1 else {"loss": series(training, "loss").get("", ([], []))})
+    left.set(ylabel="loss before weighing" if weights else "loss", title="Training loss")
+    for axes in middle:
+        _lines(axes, weights)
+        axes.axhline(1, color="0.7", linewidth=1, zorder=0)
+        axes.set(ylabel="weight", title="Weights of the losses")
+        axes.set_ylim(bottom=0)
     epochs = [row["epoch"] for row in validation]
     for name in SCORES:
         if validation and name in validation[0]:
             right.plot(epochs, [row[name] for row in validation], marker="o", markersize=3, label=name)
     right.set(xlabel="epoch", ylabel="percent", title="Validation", ylim=(0, 100))
+    right.xaxis.set_major_locator(MaxNLocator(integer=True))
     if validation:
         right.legend(frameon=False, ncols=2)
     if chosen:
         right.axvline(chosen["epoch"], color="0.7", linewidth=1, zorder=0)
         right.set_title(f"Validation (chosen: epoch {chosen['epoch']}, {chosen['metric']} {chosen['score']:.1f})")
-    for axes in (left, right):
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(alpha=0.25)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120)
-    with atomic_write(path) as stream:
-        stream.write(buffer.getvalue())
-    return Path(path)
+    for axes in (left, *middle, right):
+        plain(axes)
+    return save_figure(figure, path)
+
+
+def _lines(axes: Axes, lines: dict[str, tuple[list[int], list[float]]]) -> None:
+    for name, (steps, values) in lines.items():
+        axes.plot(steps, values, label=name)
+    axes.set(xlabel="step")
+    if lines:
+        axes.legend(frameon=False)

@@ -69,6 +69,8 @@ def retrieval_sheet(
     sheet = Image.new("RGB", (TEXT_W + 2 * GAP + k * (width + 2 * FRAME + GAP), TOP + len(chosen) * row_h), PAPER)
     draw, body, small = ImageDraw.Draw(sheet), font(13.5), font(11.5)
     title = f"{data.annotations.dataset}, {split}: R@1 {100 * hit_Qk[:, 0].mean():.1f} % over {len(asked)} queries"
+    if gallery.roles:
+        title += ", gallery with descriptions"
     draw.text((GAP, 10), title, fill=INK, font=font(16))
     rule = "Rows chosen: half right at rank 1, half wrong, evenly spread." if not queries else "Rows chosen by number."
     draw.text(

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from tbpsbench.metrics.ranking import PositiveRanks, summarize
+from tbpsbench.visualize.trained import trained_run
 
 
 @pytest.fixture(scope="session")
@@ -195,6 +196,26 @@ def test_pictures_are_drawn(run, tool, demo, tmp_path):
         with Image.open(picture) as image:
             assert min(image.size) > 300
             assert len(image.convert("RGB").getcolors(2**20) or range(2**20)) > 50
+
+
+def test_a_picture_is_named_after_the_run_not_after_the_file_of_its_config(run):
+    assert trained_run(run / "config.py", [], run / "best.pth").name == "two-tower_mini-pedes"
+
+
+def test_pictures_of_the_paper_are_drawn_or_refused(run, tool, tmp_path):
+    trained = [run / "config.py", run / "best.pth"]
+    code, _, err = tool("visualize", "gates", *trained, "--out", tmp_path / "gates.png")
+    assert code == 2
+    assert "model.disentangler is None" in err
+    code, _, err = tool("visualize", "tsne", *trained, "--out", tmp_path / "tsne.png", "--colour", "shirt")
+    assert code == 2
+    assert "upper_colour" in err
+    assert list(tmp_path.iterdir()) == []
+    for kind, given in (("tsne", [*trained, "--persons", "3"]), ("radar", [run / "record"])):
+        code, _, err = tool("visualize", kind, *given, "--out", tmp_path / f"{kind}.png")
+        assert code == 0, err
+        with Image.open(tmp_path / f"{kind}.png") as image:
+            assert min(image.size) > 300
 
 
 def test_repeated_cfg_options_add_up(tool):

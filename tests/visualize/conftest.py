@@ -1,0 +1,56 @@
+"""The BDAM system, small and untrained, and what is drawn before it becomes a PNG."""
+
+import pytest
+
+from tbpsbench.config.load import load_config
+from tbpsbench.engine.train import build_run
+
+CONFIG = "configs/bdam_mamba/bdam-mamba_tiny_mini-pedes.py"
+SMALL = [
+    "model.image_encoder.arch=dict(embed_dims=16, num_layers=1, num_heads=2, feedforward_channels=32)",
+    "model.image_encoder.img_size=(48, 24)",
+    "model.image_encoder.patch_size=8",
+    "model.text_encoder.arch=dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, "
+    "max_position_embeddings=64)",
+    "model.heads.global.embed_dim=16",
+    "model.fuser.dim=16",
+    "model.fuser.out_dim=16",
+    "data.size=(48, 24)",
+    "data.dataset.size=tiny",
+    "data.batch_size=16",
+    "data.num_workers=0",
+    "runtime.threads=1",
+]
+
+
+@pytest.fixture
+def small(mini):
+    """CONFIG and the overrides that make it small."""
+    return [CONFIG, "--cfg-options", f"data.dataset.root={mini}", *SMALL]
+
+
+@pytest.fixture
+def built(small):
+    """Build the small system with further overrides: a run in evaluation mode."""
+
+    def build(*options):
+        run = build_run(load_config(small[0], [*small[2:], *options]))
+        run.model.eval()
+        return run
+
+    return build
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Figures of matplotlib as they are handed over for saving; nothing is written."""
+    figures = []
+
+    def keep(figure, path):
+        figure.draw_without_rendering()
+        figures.append(figure)
+        return path
+
+    for module in ("curves", "gates", "radar", "tsne"):
+        monkeypatch.setattr(f"tbpsbench.visualize.{module}.save_figure", keep)
+    return figures
