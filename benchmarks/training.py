@@ -187,6 +187,7 @@ def main() -> None:
         "name": "training step of IRRA",
         "environment": _common.environment(args.threads),
         "ratios": {name: case["ratio"] for name, case in cases.items()},
+        "targets": dict.fromkeys(cases, ">= 1.5"),
         "batch": args.batch,
         "tiny": args.tiny,
         "cases": cases,

@@ -27,6 +27,16 @@ def test_every_committed_ratio_meets_its_target(report):
     assert found["ratios"]["time_vs_matmul"] <= 2.2
     loading = report["result"]("data_loading")
     assert all(loading["ratios"][name] >= target for name, target in loading["targets"].items())
+    training = report["result"]("training")
+    assert not training["tiny"]
+    assert training["ratios"]["padding unread"] >= 1.5
+    assert min(training["ratios"].values()) > 1.3  # the two cases that read padding stay below the target
+    page = report["result"]("leaderboard_page")
+    assert page["size"]["records"] >= 10_000
+    assert max(page["ratios"].values()) <= 1
+    power = report["result"]("compare_power")["ratios"]
+    assert power["largest_false_claims"] <= 0.1
+    assert power["smallest_power"] >= 0.8
 
 
 def test_a_number_changed_by_hand_is_written_over(report):
