@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
+from tbpsbench.arguments import did_you_mean
 from tbpsbench.data.eval_set import GallerySet, QuerySet
 from tbpsbench.data.train_set import QUERY
 from tbpsbench.engine.distributed import gather_shares, share
+from tbpsbench.errors import ConfigError
 from tbpsbench.model import PersonSearchModel
 from tbpsbench.types import Batch
 
@@ -25,6 +28,37 @@ def embed_images(
     def encode(batch: Batch) -> dict[str, Tensor]:
         assert batch.image_B3HW is not None
         return model.encode_gallery(batch.image_B3HW, batch.texts or None)
+
+    return _embed(model, batches, encode, len(gallery))
+
+
+def embed_features(
+    model: PersonSearchModel, gallery: GallerySet, names: Sequence[str], batch_size: int, num_workers: int = 0
+) -> dict[str, Tensor]:
+    """Named features of images in the order of the gallery: name -> (G, D) float32 on the CPU.
+
+    Features of heads are L2-normalised, as retrieval compares them; the others are left as the losses see them.
+
+    Raises:
+        ConfigError: if the model has no such feature with one vector per image.
+    """
+
+    def batches(positions: range) -> Iterable[Batch]:
+        return gallery.batches(batch_size, num_workers=num_workers, indices=positions)
+
+    def encode(batch: Batch) -> dict[str, Tensor]:
+        features = model.extract(batch)
+        vectors = [name for name in features if features[name].ndim == 2 and features[name].is_floating_point()]
+        for name in names:
+            if name not in vectors:
+                raise ConfigError(
+                    f"this model has no feature {name!r} with one vector per image.{did_you_mean(name, vectors)} "
+                    f"There are: {', '.join(vectors)}"
+                )
+        return {
+            name: normalize(features[name].float(), dim=-1) if name.startswith("heads.") else features[name].float()
+            for name in names
+        }
 
     return _embed(model, batches, encode, len(gallery))
 

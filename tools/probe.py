@@ -1,0 +1,79 @@
+"""Does a model tell identity from clothing? Linear probes from its features to every attribute, HSIC and CKA."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tbpsbench.cli import config_parser, run_tool
+
+
+def main() -> None:
+    parser = config_parser(
+        __doc__ or "",
+        epilog="A model disentangles if `identity` knows who somebody is and nothing of the clothes, `clothing` the\n"
+        "reverse, and the two are independent. How to read the tables: docs/disentangling.md\n\n"
+        "examples:\n"
+        "  python tools/probe.py work_dirs/bdam/config.py work_dirs/bdam/best.pth --population 1\n"
+        "  python tools/probe.py CONFIG CHECKPOINT --features identity clothing clothing_ungated --out probes.json",
+    )
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", type=Path, help="a .pth or .safetensors file")
+    parser.add_argument(
+        "--features",
+        nargs="+",
+        metavar="NAME",
+        help="what is probed, one vector per image each (default: identity, with a disentangler clothing, and every "
+        "heads.NAME.image, which is what retrieval compares); an unknown name lists those that the model has",
+    )
+    parser.add_argument(
+        "--population",
+        type=int,
+        metavar="SEED",
+        help="probe persons of a MiniPEDES drawn from this seed (made on first use) instead of the config's own: as "
+        "many as the data set has, none of whom the model was trained on; give the same number for all models",
+    )
+    parser.add_argument(
+        "--split",
+        nargs="+",
+        metavar="NAME",
+        help="whose images, with their persons' second outfits (default: test; with --population: all splits)",
+    )
+    parser.add_argument(
+        "--folds", type=int, default=5, help="parts of the persons; a value that fewer persons have is left out (default: 5)"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="JSON", help="file for everything measured; printed only without it"
+    )
+    parser.add_argument("--partial", action="store_true", help="probe although some weights are missing or unknown")
+    args = parser.parse_args()
+    if args.folds < 2:
+        parser.error("--folds: cross-validation needs at least 2")
+    from tbpsbench.config.check import require_valid
+    from tbpsbench.config.load import load_config
+
+    config = load_config(args.config, args.cfg_options)
+    require_valid(config)
+    from tbpsbench.backbones.weights import weight_file
+    from tbpsbench.engine.checkpoint import load_model
+    from tbpsbench.engine.train import build_run
+    from tbpsbench.files import write_json
+    from tbpsbench.probes import measure as probes
+    from tbpsbench.probes.report import make_report, print_report
+
+    weights = weight_file(args.checkpoint)
+    run = build_run(config)
+    loaded = load_model(run.model, weights, partial=args.partial)
+    if not loaded.complete:
+        print(loaded)
+    data = run.data if args.population is None else probes.population(run, args.population)
+    asked = args.split or (["test"] if args.population is None else data.annotations.splits())
+    splits = probes.splits_of(data, asked)
+    names = list(dict.fromkeys(args.features or probes.usual_features(run.model)))
+    records, features = probes.extract(run.model, data, splits, names, run.values["evaluation"]["batch_size"])
+    report = make_report(run, weights, data, splits, probes.measure(records, features, folds=args.folds))
+    if args.out:
+        write_json(args.out, report)
+    print_report(report, args.out)
+
+
+if __name__ == "__main__":
+    run_tool(main)
