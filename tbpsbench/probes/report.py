@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def make_report(
         "config_sha256": fingerprint(run.values),
         "checkpoint": {"sha256": sha256_file(checkpoint), "bytes": checkpoint.stat().st_size},
         "code": code_version(),
-        "environment": environment(),
+        "environment": environment() | {"scikit-learn": metadata.version("scikit-learn")},
         "trained_on": run.data.provenance(),
         "data": data.provenance(),
         "splits": list(splits),
@@ -106,7 +107,7 @@ def _cell(found: Mapping[str, Any], key: str) -> str:
 
 def _dependence(report: Mapping[str, Any]) -> Table:
     table = Table(title="Dependence of two features")
-    table.add_column("features")
+    table.add_column("features", overflow="fold")
     columns = [(kernel, measure) for measure in ("cka", "cka_unbiased", "hsic") for kernel in ("linear", "rbf")]
     for kernel, measure in columns:
         table.add_column(f"{measure.replace('cka', 'CKA').replace('hsic', 'HSIC').replace('_', ', ')}\n{kernel}")
