@@ -38,7 +38,7 @@ def main() -> None:
         help="whose images, with their persons' second outfits (default: test; with --population: all splits)",
     )
     parser.add_argument(
-        "--folds", type=int, default=5, help="parts of the persons; values that fewer have are left out (default: 5)"
+        "--folds", type=int, default=5, help="parts of the persons; rarer values than this are left out (default: 5)"
     )
     parser.add_argument(
         "--out", type=Path, metavar="JSON", help="file for everything measured; printed only without it"
