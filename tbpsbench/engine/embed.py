@@ -33,18 +33,26 @@ def embed_images(
 
 
 def embed_features(
-    model: PersonSearchModel, gallery: GallerySet, names: Sequence[str], batch_size: int, num_workers: int = 0
+    model: PersonSearchModel,
+    gallery: GallerySet,
+    names: Sequence[str],
+    batch_size: int,
+    num_workers: int = 0,
+    positions: Sequence[int] | None = None,
 ) -> dict[str, Tensor]:
     """Named features of images in the order of the gallery: name -> (G, D) float32 on the CPU.
 
     Features of heads are L2-normalised, as retrieval compares them; the others are left as the losses see them.
+    `positions` picks images, in its order.
 
     Raises:
         ConfigError: if the model has no such feature with one vector per image.
     """
 
-    def batches(positions: range) -> Iterable[Batch]:
-        return gallery.batches(batch_size, num_workers=num_workers, indices=positions)
+    chosen = range(len(gallery)) if positions is None else positions
+
+    def batches(own: range) -> Iterable[Batch]:
+        return gallery.batches(batch_size, num_workers=num_workers, indices=[chosen[i] for i in own])
 
     def encode(batch: Batch) -> dict[str, Tensor]:
         features = model.extract(batch)
@@ -60,7 +68,7 @@ def embed_features(
             for name in names
         }
 
-    return _embed(model, batches, encode, len(gallery))
+    return _embed(model, batches, encode, len(chosen))
 
 
 def embed_captions(model: PersonSearchModel, queries: QuerySet, batch_size: int) -> dict[str, Tensor]:

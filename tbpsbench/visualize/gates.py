@@ -15,11 +15,11 @@ import numpy as np
 from torch import Tensor, nn
 
 from tbpsbench.data.eval_set import GallerySet
+from tbpsbench.engine.embed import embed_features
 from tbpsbench.errors import ConfigError
 from tbpsbench.fusers.pair import GatedPair
 from tbpsbench.model import PersonSearchModel
 from tbpsbench.visualize.paper import PALETTE, plain, save_figure
-from tbpsbench.visualize.vectors import image_vectors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -95,7 +95,7 @@ def gate_values(model: PersonSearchModel, gallery: GallerySet, batch_size: int =
     require_gate(model)
     pair = next((part for part in model.modules() if isinstance(part, GatedPair)), None)
     with _outputs(None if pair is None else pair.gate) as logits:
-        identity_ND = image_vectors(model, gallery, ["gate"], batch_size=batch_size)["gate"]
+        identity_ND = embed_features(model, gallery, ["gate"], batch_size)["gate"].numpy()
     fusion_N2 = np.concatenate([part.float().softmax(-1).cpu().numpy() for part in logits]) if logits else None
     role = pair.text.split(".")[1] if pair is not None and pair.text is not None else None
     return Gates(identity_ND, fusion_N2, role in gallery.roles)

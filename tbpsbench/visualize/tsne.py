@@ -17,16 +17,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tbpsbench.data.build import Data
+from tbpsbench.engine.embed import embed_features
 from tbpsbench.errors import DataError
 from tbpsbench.model import PersonSearchModel
 from tbpsbench.types import ImageRecord
 from tbpsbench.visualize.paper import PALETTE, plain, save_figure
-from tbpsbench.visualize.vectors import image_vectors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 KINDS = ("identity", "clothing")
+BATCH_SIZE = 64
 # Filled for identity, crosses for clothing, as in the paper; another shape after every round of the palette.
 SHAPES = {"identity": ("o", "s", "^", "D"), "clothing": ("x", "+", "1", (8, 2, 0))}
 GROUPS = len(PALETTE) * len(SHAPES["identity"])
@@ -71,8 +72,8 @@ def show(model: PersonSearchModel, data: Data, split: str, persons: int = 12, co
             f"--colour {colour}: {len(set(labels))} values, but only {GROUPS} can be told apart. Use fewer --persons."
         )
     kinds = [kind for kind in KINDS if kind in model.dims]
-    vectors = image_vectors(model, gallery, kinds, positions)
-    return Shown({kind: unit(x_ND) for kind, x_ND in vectors.items()}, gallery.pids[positions], labels, colour)
+    vectors = embed_features(model, gallery, kinds, BATCH_SIZE, positions=positions)
+    return Shown({kind: unit(x_ND.numpy()) for kind, x_ND in vectors.items()}, gallery.pids[positions], labels, colour)
 
 
 def pick_persons(pids_G: np.ndarray, persons: int) -> list[int]:
