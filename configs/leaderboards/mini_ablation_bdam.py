@@ -2,8 +2,8 @@
 
 title = "BDAM on MiniPEDES (Table 1 of paper 000)"
 entries = {
-    "baseline": dict(
-        config="../bdam_mamba/bdam-mamba_tiny_mini-pedes.py",
+    "baseline-s-6": dict(
+        config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
         options=[
             "model.disentangler=None",
             "model.losses.hsic=None",
@@ -11,21 +11,35 @@ entries = {
             "model.losses.clothing=None",
         ],
     ),
-    "bdam": dict(config="../bdam_mamba/bdam-mamba_tiny_mini-pedes.py", options=[]),
-    "bdam-without-cross-attention": dict(
-        config="../bdam_mamba/bdam-mamba_tiny_mini-pedes.py", options=["model.disentangler.cross_attention=False"]
+    "bdam-s-6": dict(
+        config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
     ),
-    "bdam-without-gate": dict(
-        config="../bdam_mamba/bdam-mamba_tiny_mini-pedes.py",
-        options=["model.disentangler.gate=False", "model.losses.gate=None"],
+    "bdam-no-cross-attention-s-6": dict(
+        config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
+        options=[
+            "model.disentangler.cross_attention=False",
+        ],
     ),
-    "bdam-shallow": dict(config="../bdam_mamba/bdam-mamba_tiny_mini-pedes.py", options=["model.disentangler.depth=1"]),
+    "bdam-no-gate-s-6": dict(
+        config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
+        options=[
+            "model.disentangler.gate=False",
+            "model.losses.gate=None",
+        ],
+    ),
+    "bdam-shallow-s-6": dict(
+        config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
+        options=[
+            "model.disentangler.depth=1",
+        ],
+    ),
 }
 datasets = {"mini-pedes": []}
 seeds = (0, 1, 2)
 # One thread: sums then run in one order, and two workers share two cores.
 options = [
     "schedule.max_epochs=6",
+    "schedule.warmup_epochs=1",
     "evaluation.interval=3",
     "runtime.threads=1",
     "data.num_workers=0",

@@ -1,16 +1,4 @@
 """The small one: half as wide and one layer less than the demo's model."""
 
-_base_ = "two-tower_mini-pedes.py"
-model = dict(
-    image_encoder=dict(arch=dict(embed_dims=64, num_layers=2, num_heads=2, feedforward_channels=128)),
-    text_encoder=dict(
-        arch=dict(
-            hidden_size=64,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            intermediate_size=128,
-            max_position_embeddings=64,
-        )
-    ),
-    heads={"global": dict(embed_dim=64)},
-)
+_base_ = ["two-tower_mini-pedes.py", "../_base_/model/small_towers.py"]
+model = dict(heads={"global": dict(embed_dim=64)})

@@ -172,7 +172,7 @@ def _override(config: Config, path: Path_, value: Any) -> str | None:
         if value is None and slot_at(path) is not None and last not in at and slot_at((*path[:-1], "\0")) is not None:
             return _nothing_at(path, at)
         if isinstance(value, dict) or _inside_list(config, path):
-            at[last] = value  # a dict is meant whole; inside a list merging would replace the list
+            at[last] = _plain(value)  # a dict is meant whole; inside a list merging would replace the list
             _forget(config, path)
         else:
             tree: Any = value

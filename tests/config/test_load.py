@@ -108,7 +108,7 @@ def test_overrides_set_values_of_every_kind(write):
     config = load_config(
         path,
         ["data.batch_size=3", "model.losses.itc.positives=identity", "data.size=(8, 4)", "model.fuser.type=Mixer",
-         "model.losses.sdm=dict(type='SDM', scale=50)", "runtime.amp=bf16"],
+         "model.losses.sdm=dict(type='SDM', scale=50, _delete_=True)", "runtime.amp=bf16"],
     )  # fmt: skip
     assert config.values["data"] == {"size": (8, 4), "batch_size": 3}
     assert config.values["model"]["losses"]["itc"]["positives"] == "identity"
