@@ -2,7 +2,7 @@
 
 title = "BDAM on MiniPEDES (Table 1 of paper 000)"
 entries = {
-    "baseline-s-6": dict(
+    "two-tower-pk-s-6": dict(
         config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
         options=[
             "model.disentangler=None",

@@ -6,7 +6,7 @@ The Transformer is the comparison of Fig. 6.
 
 title = "Fusion on MiniPEDES (Table 2 of paper 000)"
 entries = {
-    "baseline-s-6": dict(
+    "two-tower-pk-s-6": dict(
         config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
         options=[
             "model.fuser=None",
@@ -14,34 +14,34 @@ entries = {
             "model.heads.global.project=both",
         ],
     ),
-    "fusion-s-6": dict(
+    "mamba-fuser-s-6": dict(
         config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
         options=[
             "evaluation.gallery_texts=descriptions-wrong20-missing20",
         ],
     ),
-    "fusion-no-mamba-s-6": dict(
+    "simple-fuser-s-6": dict(
         config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
         options=[
             "model.fuser.type=SimpleFuser",
             "evaluation.gallery_texts=descriptions-wrong20-missing20",
         ],
     ),
-    "fusion-no-gate-s-6": dict(
+    "mamba-fuser-no-gate-s-6": dict(
         config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
         options=[
             "model.fuser.gate=False",
             "evaluation.gallery_texts=descriptions-wrong20-missing20",
         ],
     ),
-    "fusion-no-alignment-s-6": dict(
+    "mamba-fuser-no-alignment-s-6": dict(
         config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
         options=[
             "model.fuser.alignment=False",
             "evaluation.gallery_texts=descriptions-wrong20-missing20",
         ],
     ),
-    "fusion-transformer-s-6": dict(
+    "transformer-fuser-s-6": dict(
         config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
         options=[
             "model.fuser.type=TransformerFuser",

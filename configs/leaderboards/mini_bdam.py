@@ -18,8 +18,10 @@ entries = {
             "model.heads.global.project=both",
         ],
     ),
-    "bdam-mamba-s-24": dict(config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py", options=["model.fuser.text=None"]),
-    "simple-fuser-text-s-24": dict(
+    "bdam-mamba-image-s-24": dict(
+        config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py", options=["model.fuser.text=None"]
+    ),
+    "simple-fuser-s-24": dict(
         config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
         options=[
             "model.disentangler=None",
@@ -30,7 +32,7 @@ entries = {
             "evaluation.gallery_texts=descriptions-wrong20-missing20",
         ],
     ),
-    "bdam-mamba-text-s-24": dict(
+    "bdam-mamba-s-24": dict(
         config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
         options=["evaluation.gallery_texts=descriptions-wrong20-missing20"],
     ),

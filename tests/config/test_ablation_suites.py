@@ -12,11 +12,11 @@ from tbpsbench.leaderboard.suite import read_suite
 FOLDER = Path("configs/leaderboards")
 ROWS = {
     "mini_ablation_bdam": [
-        "baseline-s-6", "bdam-s-6", "bdam-no-cross-attention-s-6", "bdam-no-gate-s-6", "bdam-shallow-s-6",
+        "two-tower-pk-s-6", "bdam-s-6", "bdam-no-cross-attention-s-6", "bdam-no-gate-s-6", "bdam-shallow-s-6",
     ],
     "mini_ablation_fusion": [
-        "baseline-s-6", "fusion-s-6", "fusion-no-mamba-s-6", "fusion-no-gate-s-6", "fusion-no-alignment-s-6",
-        "fusion-transformer-s-6",
+        "two-tower-pk-s-6", "mamba-fuser-s-6", "simple-fuser-s-6", "mamba-fuser-no-gate-s-6", "mamba-fuser-no-alignment-s-6",
+        "transformer-fuser-s-6",
     ],
     "mini_ablation_losses": [
         "bdam-mamba-s-6", "bdam-mamba-no-infonce-s-6", "bdam-mamba-no-triplet-s-6",
@@ -47,8 +47,8 @@ def test_config_of_each_row_is_sound(suite, entry):
 def test_table_1_has_no_fuser_and_its_baseline_pools_the_patches():
     for entry in ROWS["mini_ablation_bdam"]:
         assert model("mini_ablation_bdam", entry)["fuser"] is None
-    assert model("mini_ablation_bdam", "baseline-s-6")["disentangler"] is None
-    assert set(model("mini_ablation_bdam", "baseline-s-6")["losses"]) == {"itc", "triplet"}
+    assert model("mini_ablation_bdam", "two-tower-pk-s-6")["disentangler"] is None
+    assert set(model("mini_ablation_bdam", "two-tower-pk-s-6")["losses"]) == {"itc", "triplet"}
     assert set(model("mini_ablation_bdam", "bdam-s-6")["losses"]) == {"itc", "triplet", "clothing", "hsic", "gate"}
     depths = [model("mini_ablation_bdam", entry)["disentangler"]["depth"] for entry in ("bdam-s-6", "bdam-shallow-s-6")]
     assert depths[0] == 2 * depths[1]
@@ -74,6 +74,6 @@ def test_baselines_of_tables_1_and_2_are_one_run():
         task.wanted()
         for suite in ("mini_ablation_bdam", "mini_ablation_fusion")
         for task in read_suite(FOLDER / f"{suite}.py")
-        if (task.entry, task.seed) == ("baseline-s-6", 0)
+        if (task.entry, task.seed) == ("two-tower-pk-s-6", 0)
     ]
     assert digests[0] == digests[1]
