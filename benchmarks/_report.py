@@ -1,4 +1,4 @@
-"""Write what was measured into README.md and docs/performance.md: no number there is typed by hand.
+"""Write what was measured into README.md and the docs: no number there is typed by hand.
 
     make bench                       # fills benchmarks/results/, then runs this
     python benchmarks/_report.py [--demo work_dirs/demo/record/record.json]
@@ -16,11 +16,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tbpsbench.files import atomic_write
-from tbpsbench.leaderboard.rows import column_order, read_records, rows_of
+import _tables
+from _tables import HERE
 
-HERE = Path(__file__).parent
-PAGES = tuple(HERE.parent / name for name in ("README.md", "docs/performance.md", "docs/leaderboard.md"))
+from tbpsbench.files import atomic_write
+from tbpsbench.leaderboard.rows import column_order
+
+PAGES = tuple(
+    HERE.parent / name for name in ("README.md", "docs/performance.md", "docs/leaderboard.md", "docs/disentangling.md")
+)
 BLOCK = re.compile(r"(<!-- measured:(\w+) -->\n).*?(<!-- /measured -->)", re.S)
 
 
@@ -50,54 +54,6 @@ def demo() -> str:
         f"seed {record['seed']}. Every run on one kind of processor gives these numbers.",
     ]
     return "\n".join(lines)
-
-
-def board() -> str:
-    """The committed records of the suite `mini`, standard protocol, the best first."""
-    records = [
-        (folder, record)
-        for folder, record in read_records(HERE / "records")
-        if (record["suite"] or {}).get("name") == "mini"
-    ]
-    rows = [row for row in rows_of(records) if row.data == "MiniPEDES" and row.protocol == "standard"]
-    columns = sorted({column for row in rows for column in row.scores}, key=column_order)
-    lines = [f"| system | seeds | {' | '.join(columns)} | parameters |", "| --- |" + " ---: |" * (len(columns) + 2)]
-    for row in sorted(rows, key=lambda row: -row.scores["R@1"].mean):
-        cells = [f"{row.scores[c].mean:.2f} ± {row.scores[c].std or 0:.2f}" for c in columns]
-        size = f"{row.cost['parameters'] / 1e6:.2f} M"
-        lines.append(f"| {row.system} | {len(row.seeds)} | {' | '.join(cells)} | {size} |")
-    return "\n".join(
-        [
-            *lines,
-            "",
-            "From scratch with one budget, percent, mean and deviation over seeds.",
-            "[The whole board](docs/leaderboard/board.md) has intervals, cost, the other protocol and domain, and the",
-            "papers' rows. Made by `tools/leaderboard.py run configs/leaderboards/mini.py`.",
-        ]
-    )
-
-
-def noise() -> str:
-    """What noisy correspondence costs: `mini_noise` and `mini_noise_long` beside the same systems without noise."""
-    found = rows_of(read_records(HERE / "records"))
-    rows = {
-        row.system: row for row in found if row.data == row.trained_on == "MiniPEDES" and row.protocol == "standard"
-    }
-    lines = ["| system | clean | 20 % shuffled | 50 % shuffled | lost at 50 % |", "| --- |" + " ---: |" * 4]
-    for name, clean in (
-        ("irra", "irra"),
-        ("rde", "rde"),
-        ("irra-s-24", "irra-s-24"),
-        ("rde-s-24", "rde-s-24"),
-        ("rde-oracle-s-24", "rde-s-24"),
-    ):
-        scores = [rows.get(key) for key in (clean, f"{name}-noise-20", f"{name}-noise-50")]
-        cells = [f"{row.scores['R@1'].mean:.2f} ± {row.scores['R@1'].std or 0:.2f}" if row else "" for row in scores]
-        lost = f"{scores[0].scores['R@1'].mean - scores[2].scores['R@1'].mean:.2f}" if scores[0] and scores[2] else ""
-        lines.append(f"| {name} | {' | '.join(cells)} | {lost} |")
-    return "\n".join(
-        [*lines, "", "R@1 in percent on MiniPEDES, mean and deviation over seeds; from the committed records."]
-    )
 
 
 def benchmarks() -> str:
@@ -189,8 +145,11 @@ def performance() -> str:
 
 MAKERS: dict[str, Callable[[], str]] = {
     "demo": demo,
-    "board": board,
-    "noise": noise,
+    "board": _tables.board,
+    "noise": _tables.noise,
+    "ablations": _tables.ablations,
+    "bdam": _tables.bdam,
+    "probes": _tables.probes,
     "benchmarks": benchmarks,
     "performance": performance,
 }

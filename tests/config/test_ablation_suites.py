@@ -15,8 +15,8 @@ ROWS = {
         "two-tower-pk-s-6", "bdam-s-6", "bdam-no-cross-attention-s-6", "bdam-no-gate-s-6", "bdam-shallow-s-6",
     ],
     "mini_ablation_fusion": [
-        "two-tower-pk-s-6", "mamba-fuser-s-6", "simple-fuser-s-6", "mamba-fuser-no-gate-s-6", "mamba-fuser-no-alignment-s-6",
-        "transformer-fuser-s-6",
+        "two-tower-pk-s-6", "mamba-fuser-s-6", "simple-fuser-s-6", "mamba-fuser-no-gate-s-6",
+        "mamba-fuser-no-alignment-s-6", "transformer-fuser-s-6",
     ],
     "mini_ablation_losses": [
         "bdam-mamba-s-6", "bdam-mamba-no-infonce-s-6", "bdam-mamba-no-triplet-s-6",
