@@ -41,6 +41,7 @@ ABLATIONS = {
         ("w/o Gate Reg.", "bdam-mamba-no-gate-regularization-s-6"),
         ("", "bdam-mamba-fixed-weights-s-6"),
         ("", "bdam-mamba-gradnorm-of-paper-s-6"),
+        ("", "bdam-mamba-image-s-6"),
     ),
 }
 # (BDAM with Mamba, its baseline) in each track and budget.

@@ -1,6 +1,7 @@
 """Table 3 of paper 000 on MiniPEDES: the whole system without one loss at a time; the gallery has simulated descriptions.
 
-Two rows more: constant weights in place of GradNorm, and GradNorm in the paper's own form.
+Three rows more: constant weights in place of GradNorm, GradNorm in the paper's own form, and the whole system on images
+alone.
 """
 
 title = "Losses on MiniPEDES (Table 3 of paper 000)"
@@ -50,6 +51,10 @@ entries = {
             "model.balancer.reference=first",
             "model.balancer.restoring_force=1.0",
         ],
+    ),
+    "bdam-mamba-image-s-6": dict(
+        config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
+        options=["model.fuser.text=None", "evaluation.gallery_texts=None"],
     ),
 }
 datasets = {"mini-pedes": []}

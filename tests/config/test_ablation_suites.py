@@ -21,7 +21,7 @@ ROWS = {
     "mini_ablation_losses": [
         "bdam-mamba-s-6", "bdam-mamba-no-infonce-s-6", "bdam-mamba-no-triplet-s-6",
         "bdam-mamba-no-clothing-alignment-s-6", "bdam-mamba-no-hsic-s-6", "bdam-mamba-no-gate-regularization-s-6",
-        "bdam-mamba-fixed-weights-s-6", "bdam-mamba-gradnorm-of-paper-s-6",
+        "bdam-mamba-fixed-weights-s-6", "bdam-mamba-gradnorm-of-paper-s-6", "bdam-mamba-image-s-6",
     ],
 }  # fmt: skip
 
