@@ -1,8 +1,9 @@
 """Does BDAM with Mamba help? Against plain two towers with the same towers, sampler and number of steps.
 
 In the track gallery-text images have simulated descriptions with 20 % of the attributes wrong and 20 % missing; the
-baseline gets the same texts through the simple fuser. The same four in a short budget are in the ablation suites. Every model is also tested on the 533 test persons of the large MiniPEDES, none of
-whom it was trained on: 51 persons are too few to tell small gains apart.
+baseline gets the same texts through the simple fuser. The same four in a short budget are in the ablation suites.
+Every model is also tested on the 533 test persons of the large MiniPEDES, none of whom it was trained on: 51 persons
+are too few to tell small gains apart.
 """
 
 title = "BDAM and Mamba against two towers on MiniPEDES, 24 epochs"
