@@ -50,6 +50,7 @@ entries = {
         options=[
             "model.balancer.reference=first",
             "model.balancer.restoring_force=1.0",
+            "model.balancer.interval=1",
         ],
     ),
     "bdam-mamba-image-s-6": dict(
