@@ -55,11 +55,12 @@ PAIRS = (
 
 # What is probed: (title, system, feature).
 PROBED = (
-    ("two towers", "two-tower-pk-s-24", "identity"),
-    ("BDAM identity", "bdam-mamba-image-s-24", "identity"),
-    ("BDAM clothing", "bdam-mamba-image-s-24", "clothing"),
-    ("with texts: identity", "bdam-mamba-s-24", "identity"),
-    ("with texts: clothing", "bdam-mamba-s-24", "clothing"),
+    ("two towers, embedding", "two-tower-pk-s-24", "heads.global.image"),
+    ("BDAM, embedding", "bdam-mamba-image-s-24", "heads.global.image"),
+    ("BDAM, identity", "bdam-mamba-image-s-24", "identity"),
+    ("BDAM, clothing", "bdam-mamba-image-s-24", "clothing"),
+    ("with texts, identity", "bdam-mamba-s-24", "identity"),
+    ("with texts, clothing", "bdam-mamba-s-24", "clothing"),
 )
 
 
