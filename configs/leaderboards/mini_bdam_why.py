@@ -1,6 +1,10 @@
-"""Why BDAM with Mamba does what it does in mini_bdam.py: one part at a time, the same towers, steps and images alone."""
+"""Why BDAM with Mamba does what it does in mini_bdam.py: one part at a time, with the same towers and steps.
 
-title = "Parts of BDAM with Mamba on MiniPEDES, 24 epochs, images alone"
+First images alone: BDAM without the fuser, the fuser without BDAM, both without HSIC. Then, without BDAM, whether the
+fuser's alignment still costs what it costs in the short budget of mini_ablation_fusion.py.
+"""
+
+title = "Parts of BDAM with Mamba on MiniPEDES, 24 epochs"
 entries = {
     "bdam-s-24": dict(
         config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
@@ -19,6 +23,27 @@ entries = {
     "bdam-mamba-image-no-hsic-s-24": dict(
         config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
         options=["model.fuser.text=None", "model.losses.hsic=None"],
+    ),
+    "mamba-fuser-s-24": dict(
+        config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
+        options=[
+            "model.disentangler=None",
+            "model.losses.hsic=None",
+            "model.losses.gate=None",
+            "model.losses.clothing=None",
+            "evaluation.gallery_texts=descriptions-wrong20-missing20",
+        ],
+    ),
+    "mamba-fuser-no-alignment-s-24": dict(
+        config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
+        options=[
+            "model.disentangler=None",
+            "model.losses.hsic=None",
+            "model.losses.gate=None",
+            "model.losses.clothing=None",
+            "model.fuser.alignment=False",
+            "evaluation.gallery_texts=descriptions-wrong20-missing20",
+        ],
     ),
 }
 datasets = {"mini-pedes": []}
