@@ -1,4 +1,5 @@
-"""List everything that is wrong with a config, at once, without reading data. Exit code 0 if nothing is, else 2."""
+"""List everything that is wrong with a config or a suite, at once, without reading data. Exit code 0 if nothing is,
+else 2."""
 
 from __future__ import annotations
 
@@ -12,6 +13,11 @@ def main() -> None:
     from tbpsbench.config.load import load_config
 
     config = load_config(args.config, args.cfg_options)
+    if "entries" in config.values and not args.cfg_options:
+        from tbpsbench.leaderboard.suite import read_suite
+
+        print(f"{args.config}: no problems in {len(read_suite(args.config))} runs")
+        return
     require_valid(config)
     print(*config.notes, sep="\n", end="\n" * bool(config.notes))
     print(f"{args.config}: no problems")

@@ -37,6 +37,8 @@ SMALLEST = {
 
 def check(config: Config) -> list[Problem]:
     """All problems of a config; an empty list means that it can be built as far as can be told without data."""
+    if "entries" in config.values and "model" not in config.values:
+        return [Problem("entries", "this is a suite, not a config.", f"python tools/leaderboard.py run {config.path}")]
     found = [*_top_level(config.values), *_plugins(config.values), *_sections(config.values)]
     usable = {id(value): _component(path, slot, value) for path, slot, value in _safe_components(config.values)}
     for problems in usable.values():

@@ -152,6 +152,22 @@ def test_check_lists_everything_and_reads_no_data(tool, tmp_path):
     assert not (tmp_path / "none").exists()
 
 
+def test_a_suite_is_checked_whole_and_refused_as_a_config(tool, tmp_path):
+    suite = "configs/leaderboards/mini_ablation_bdam.py"
+    code, out, err = tool("check", suite)
+    assert (code, err) == (0, "")
+    assert "no problems in 15 runs" in out
+    code, _, err = tool("train", suite, "--work-dir", tmp_path / "run")
+    assert code == 2
+    assert f"python tools/leaderboard.py run {suite}" in err
+    assert not (tmp_path / "run").exists()
+    broken = tmp_path / "broken.py"
+    broken.write_text("entries = dict(a=dict(config='no.py'))\ndatasets = {'mini-pedes': []}\n")
+    code, _, err = tool("check", broken)
+    assert code == 2
+    assert "no.py" in err
+
+
 def test_explain_prints_every_value_with_its_origin(tool):
     code, out, _ = tool("explain", "configs/mini/two-tower_mini-pedes.py", "--cfg-options", "data.batch_size=8")
     lines = {line.split()[0]: line for line in out.splitlines()}
