@@ -162,7 +162,7 @@ def test_a_suite_is_checked_whole_and_refused_as_a_config(tool, tmp_path):
     assert f"python tools/leaderboard.py run {suite}" in err
     assert not (tmp_path / "run").exists()
     broken = tmp_path / "broken.py"
-    broken.write_text("entries = dict(a=dict(config='no.py'))\ndatasets = {'mini-pedes': []}\n")
+    broken.write_text("title = 'broken'\nentries = dict(a=dict(config='no.py'))\ndatasets = {'mini-pedes': []}\n")
     code, _, err = tool("check", broken)
     assert code == 2
     assert "no.py" in err
