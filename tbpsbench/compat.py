@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from mmengine.runner import Runner
+from torch.utils.flop_counter import FlopCounterMode
 
 NOISE = (
     "Exp name:",
@@ -41,3 +43,19 @@ def quiet_mmengine() -> Iterator[None]:
             warnings.filterwarnings("ignore", category=FutureWarning, module=rf"{module}\b")
             warnings.filterwarnings("ignore", category=DeprecationWarning, module=rf"{module}\b")
         yield
+
+
+@contextmanager
+def counted_flops() -> Iterator[FlopCounterMode]:
+    """Count the operations of the block: `.get_total_flops()` of what is yielded.
+
+    torch's fused inference path of nn.MultiheadAttention and nn.TransformerEncoderLayer is off meanwhile: it is one
+    operation that the counter does not know, so that such layers would count as nothing.
+    """
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with FlopCounterMode(display=False) as counter:
+            yield counter
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)

@@ -6,8 +6,8 @@ import resource
 from typing import Any
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
+from tbpsbench.compat import counted_flops
 from tbpsbench.data.build import Data
 from tbpsbench.model import PersonSearchModel
 from tbpsbench.types import Tokens
@@ -29,9 +29,9 @@ def model_cost(model: PersonSearchModel, data: Data) -> dict[str, Any]:
         torch.ones(1, length, dtype=torch.long, device=device), torch.ones(1, length, dtype=torch.bool, device=device)
     )
     texts = dict.fromkeys(data.gallery("test").roles, tokens)
-    with FlopCounterMode(display=False) as image_flops:
+    with counted_flops() as image_flops:
         model.encode_gallery(image_13HW, texts)
-    with FlopCounterMode(display=False) as text_flops:
+    with counted_flops() as text_flops:
         model.encode_query(tokens)
     model.train(was_training)
     return {
