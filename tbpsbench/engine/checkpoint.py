@@ -23,6 +23,7 @@ from torch import nn
 
 from tbpsbench.backbones.weights import LoadReport, load_into, read_checkpoint, read_state_dict
 from tbpsbench.config.flat import canonical, differences
+from tbpsbench.engine.cost import peak_memory
 from tbpsbench.engine.energy import EnergyMeter
 from tbpsbench.engine.hooks import Hook
 from tbpsbench.engine.workdir import BEST, LAST
@@ -68,6 +69,7 @@ class Checkpointer(EngineHook):
         self._seconds_before, self._started = 0.0, time.monotonic()
         self._energy_before: float | None = 0.0
         self._meter = EnergyMeter()
+        self._peak_before: dict[str, int] = {}
 
     @property
     def seconds(self) -> float:
@@ -79,6 +81,11 @@ class Checkpointer(EngineHook):
         """Joules spent on this run so far, counted as `seconds`; None where any part of it could not be measured."""
         used = self._meter.joules()
         return None if used is None or self._energy_before is None else self._energy_before + used
+
+    @property
+    def peak_memory(self) -> dict[str, int]:
+        """Largest memory of all processes that worked on this run one after the other; see `cost.peak_memory`."""
+        return {place: max(size, self._peak_before.get(place, 0)) for place, size in peak_memory().items()}
 
     def after_train_epoch(self, runner: Any) -> None:
         """Save now if this epoch will not be validated."""
@@ -112,6 +119,7 @@ class Checkpointer(EngineHook):
                 "history": self.history,
                 "seconds": self.seconds,
                 "energy": self.energy,
+                "peak_memory": self.peak_memory,
                 "hooks": {name: hook.state_dict() for name, hook in self.hooks.items()},
             },
         }
@@ -123,6 +131,7 @@ class Checkpointer(EngineHook):
         self.best, self.history = own.get("best"), list(own.get("history", []))
         self._seconds_before = float(own.get("seconds", 0.0))
         self._energy_before = own.get("energy")
+        self._peak_before = dict(own.get("peak_memory", {}))
         for name, state in own.get("hooks", {}).items():
             if name in self.hooks:
                 self.hooks[name].load_state_dict(state)

@@ -21,7 +21,7 @@ from tbpsbench.config.resolve import fill_from_data
 from tbpsbench.config.schema import RuntimeSection, ScheduleSection, with_defaults
 from tbpsbench.data.build import Data, build_data
 from tbpsbench.engine.checkpoint import Checkpointer, guard_resume, load_model
-from tbpsbench.engine.cost import model_cost, peak_memory
+from tbpsbench.engine.cost import model_cost
 from tbpsbench.engine.distributed import ddp_config, join_processes, rank_and_world
 from tbpsbench.engine.environment import code_version, environment
 from tbpsbench.engine.evaluate import best_metric, evaluate, score_names
@@ -152,7 +152,7 @@ class Training:
             return None
         cost = {
             **model_cost(run.model, data),
-            "peak_memory_bytes": peak_memory(),
+            "peak_memory_bytes": self.checkpointer.peak_memory,
             "steps": run.values["schedule"]["max_epochs"] * len(run.data.loader),
             "train_s": self.checkpointer.seconds,
             "energy_j": self.checkpointer.energy,

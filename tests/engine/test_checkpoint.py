@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from tbpsbench.config.flat import canonical
-from tbpsbench.engine.checkpoint import guard_resume, load_model, save
+from tbpsbench.engine.checkpoint import Checkpointer, guard_resume, load_model, save
 from tbpsbench.errors import CheckpointError, StorageError
 
 
@@ -115,3 +115,13 @@ def test_resume_refuses_a_checkpoint_that_is_not_ours(tmp_path):
     save({"state_dict": {}}, tmp_path / "last.pth")
     with pytest.raises(CheckpointError, match=r"not a checkpoint of tools/train\.py"):
         guard_resume(tmp_path / "last.pth", CONFIG, {}, ())
+
+
+def test_cost_of_a_resumed_run_counts_its_earlier_parts(tmp_path):
+    kept = Checkpointer(tmp_path, {"seed": 0}, {}, None, {})
+    alone = kept.peak_memory["host"]
+    kept.after_load_checkpoint(None, {"tbpsbench": {"seconds": 1e6, "peak_memory": {"host": 10 * alone}}})
+    assert kept.seconds >= 1e6
+    assert kept.peak_memory["host"] == 10 * alone
+    kept.after_load_checkpoint(None, {"tbpsbench": {"peak_memory": {"host": 1}}})
+    assert kept.peak_memory["host"] >= alone
