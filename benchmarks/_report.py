@@ -65,6 +65,7 @@ def benchmarks() -> str:
             *_evaluation_rows(),
             *_loading_rows(),
             *_training_rows(),
+            *_kernel_rows(),
             *_board_rows(),
             "",
             f"Ratios within one run, on {result('evaluation')['environment']['cpu']}; written by `make bench`.",
@@ -96,6 +97,25 @@ def _training_rows() -> list[str]:
     return [
         _row(f"{what}{name}", "the textbook's way", ratio, found["targets"][name], "faster")
         for name, ratio in found["ratios"].items()
+    ]
+
+
+def _kernel_rows() -> list[str]:
+    losses, scan = result("losses"), result("selective_scan")
+    size = losses["size"]
+    hsic = f"`losses.py`: HSIC, {size['rows']:,} x {size['dim']}, forward and backward"
+    triplet = f"`losses.py`: batch-hard triplet loss, {size['triplet_rows']:,} x {size['dim']}"
+    whole = f"`selective_scan.py`: {scan['size']['length']} positions, forward and backward"
+    rows = (
+        (losses, "hsic_vs_textbook", hsic, "tr(KHLH) as printed"),
+        (losses, "hsic_vs_width", hsic, "centred X^T Y with torch's autograd"),
+        (losses, "triplet_vs_pml", triplet, "pytorch-metric-learning"),
+        (scan, "speedup_vs_textbook", whole, "the published recurrence with autograd"),
+        (scan, "speedup_vs_mambapy", whole, "mamba.py's parallel scan"),
+        (scan, "one_position_vs_textbook", "`selective_scan.py`: one position, forward", "the published recurrence"),
+    )
+    return [
+        _row(what, against, found["ratios"][key], found["targets"][key], "faster") for found, key, what, against in rows
     ]
 
 

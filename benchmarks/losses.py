@@ -9,7 +9,7 @@ Arms, on the same float32 features:
   of centred features) is the better plain form.
 - Triplet: `ours` (`tbpsbench.kernels.triplet`); `textbook`, the whole matrix of squared distances with autograd, and
   the hardest positive and negative by masks. pytorch-metric-learning, the usual choice, is no dependency of ours: its
-  arm `pml` runs where it is installed, and the result has no such ratio where it is not.
+  arm `pml` runs where it is installed (`pip install -e .[bench]`), and the result has no such ratio where it is not.
 
 The arms of one job run in turn in one process; the shortest CPU time of each counts, which on a machine that others
 use too is what the arm costs, while wall time is what the others leave. Peak memory is measured in a process of its own
