@@ -1,7 +1,8 @@
 """Why BDAM with Mamba does what it does in mini_bdam.py: one part at a time, with the same towers and steps.
 
-First images alone: BDAM without the fuser, the fuser without BDAM, both without HSIC. Then, without BDAM, whether the
-fuser's alignment still costs what it costs in the short budget of mini_ablation_fusion.py.
+First images alone: BDAM without the fuser, the fuser without BDAM, both without HSIC, both without the fuser's
+alignment. Then, without BDAM, whether the alignment still costs what it costs in the short budget of
+mini_ablation_fusion.py.
 """
 
 title = "Parts of BDAM with Mamba on MiniPEDES, 24 epochs"
@@ -23,6 +24,10 @@ entries = {
     "bdam-mamba-image-no-hsic-s-24": dict(
         config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
         options=["model.fuser.text=None", "model.losses.hsic=None"],
+    ),
+    "bdam-mamba-image-no-alignment-s-24": dict(
+        config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
+        options=["model.fuser.text=None", "model.fuser.alignment=False"],
     ),
     "mamba-fuser-s-24": dict(
         config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
