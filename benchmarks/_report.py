@@ -169,6 +169,7 @@ MAKERS: dict[str, Callable[[], str]] = {
     "noise": _tables.noise,
     "ablations": _tables.ablations,
     "bdam": _tables.bdam,
+    "parts": _tables.parts,
     "probes": _tables.probes,
     "benchmarks": benchmarks,
     "performance": performance,

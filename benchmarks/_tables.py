@@ -44,12 +44,27 @@ ABLATIONS = {
         ("", "bdam-mamba-image-s-6"),
     ),
 }
-# (BDAM with Mamba, its baseline) in each track and budget.
+# (BDAM with Mamba, its baseline, test persons) in each track and budget.
+SMALL, LARGE = "MiniPEDES", "MiniPEDES (large)"
 PAIRS = (
-    ("bdam-mamba-image-s-6", "two-tower-pk-s-6"),
-    ("bdam-mamba-image-s-24", "two-tower-pk-s-24"),
-    ("bdam-mamba-s-6", "simple-fuser-s-6"),
-    ("bdam-mamba-s-24", "simple-fuser-s-24"),
+    ("bdam-mamba-image-s-6", "two-tower-pk-s-6", SMALL),
+    ("bdam-mamba-image-s-24", "two-tower-pk-s-24", SMALL),
+    ("bdam-mamba-image-s-24", "two-tower-pk-s-24", LARGE),
+    ("bdam-mamba-s-6", "simple-fuser-s-6", SMALL),
+    ("bdam-mamba-s-24", "simple-fuser-s-24", SMALL),
+    ("bdam-mamba-s-24", "simple-fuser-s-24", LARGE),
+)
+PARTS = (
+    ("two-tower-pk-s-24", "neither: two towers"),
+    ("bdam-s-24", "BDAM, no fuser"),
+    ("mamba-fuser-image-s-24", "Mamba fuser, no BDAM"),
+    ("bdam-mamba-image-s-24", "both"),
+    ("bdam-mamba-image-no-hsic-s-24", "both, without HSIC"),
+    ("bdam-mamba-image-no-alignment-s-24", "both, without the fuser's alignment"),
+    ("simple-fuser-s-24", "with texts: simple fuser, no BDAM"),
+    ("mamba-fuser-s-24", "with texts: Mamba fuser, no BDAM"),
+    ("mamba-fuser-no-alignment-s-24", "with texts: Mamba fuser without alignment, no BDAM"),
+    ("bdam-mamba-s-24", "with texts: both"),
 )
 
 
@@ -65,12 +80,12 @@ PROBED = (
 
 
 @cache
-def measured(protocol: str = "standard") -> dict[str, Row]:
-    """System -> its row on MiniPEDES."""
+def measured(protocol: str = "standard", data: str = SMALL) -> dict[str, Row]:
+    """System -> its row on a data set, trained on MiniPEDES."""
     return {
         row.system: row
         for row in rows_of(read_records(RECORDS))
-        if row.data == row.trained_on == "MiniPEDES" and row.protocol == protocol
+        if row.data == data and row.trained_on == SMALL and row.protocol == protocol
     }
 
 
@@ -79,9 +94,9 @@ def score(row: Row | None, column: str) -> str:
     return f"{row.scores[column].mean:.2f} ± {row.scores[column].std or 0:.2f}" if row else ""
 
 
-def gap(one: str, other: str, column: str, protocol: str = "standard") -> str:
+def gap(one: str, other: str, column: str, protocol: str = "standard", data: str = SMALL) -> str:
     """The difference of two systems in points, and whether it is one."""
-    places, others = (find_system(name, RECORDS, "MiniPEDES") for name in (one, other))
+    places, others = (find_system(name, RECORDS, data) for name in (one, other))
     found = compare(places, others, column, protocol, allow=["track"]).difference
     return f"{found.estimate:+.2f} ({'p < 0.001' if found.p_value < 0.001 else f'p = {found.p_value:.3f}'})"
 
@@ -117,18 +132,33 @@ def ablations() -> str:
 
 def bdam() -> str:
     """BDAM with Mamba against its baselines."""
+    asked = [(protocol, column) for protocol in ("standard", "clothes-change") for column in ("R@1", "mAP")]
     lines = [
-        "| track | epochs | system | R@1 | mAP | clothes-change R@1 | clothes-change mAP |",
-        "| --- | ---: | --- | ---: | ---: | ---: | ---: |",
+        "| track | test persons | epochs | system | R@1 | mAP | clothes-change R@1 | clothes-change mAP |",
+        "| --- | --- | ---: | --- | ---: | ---: | ---: | ---: |",
     ]
-    for pair in PAIRS:
-        epochs = pair[0].rsplit("-", 1)[1]
-        for name in pair:
-            cells = [score(measured(p).get(name), c) for p in ("standard", "clothes-change") for c in ("R@1", "mAP")]
-            lines.append(f"| {measured()[name].track} | {epochs} | `{name}` | {' | '.join(cells)} |")
-        gaps = [gap(*pair, c, p) for p in ("standard", "clothes-change") for c in ("R@1", "mAP")]
-        lines.append(f"| | | difference | {' | '.join(gaps)} |")
+    for one, other, data in PAIRS:
+        for name in (one, other):
+            cells = [score(measured(protocol, data).get(name), column) for protocol, column in asked]
+            track, epochs = measured()[name].track, name.rsplit("-", 1)[1]
+            lines.append(f"| {track} | {data} | {epochs} | `{name}` | {' | '.join(cells)} |")
+        gaps = [gap(one, other, column, protocol, data) for protocol, column in asked]
+        lines.append(f"| | | | difference | {' | '.join(gaps)} |")
     return "\n".join([*lines, "", "Percent and points, mean and deviation over seeds 0 to 2, p-values of `compare`."])
+
+
+def parts() -> str:
+    """The systems of `mini_bdam` and `mini_bdam_why` beside the two towers."""
+    first = PARTS[0][0]
+    lines = [
+        f"| after 24 epochs | system | R@1 | mAP | large: R@1 | large: mAP | large: R@1 against `{first}` |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name, what in PARTS:
+        cells = [score(measured("standard", data).get(name), c) for data in (SMALL, LARGE) for c in ("R@1", "mAP")]
+        cells.append("" if name == first else gap(name, first, "R@1", data=LARGE))
+        lines.append(f"| {what} | `{name}` | {' | '.join(cells)} |")
+    return "\n".join([*lines, "", "As above; large: the 533 test persons of the large MiniPEDES."])
 
 
 def board() -> str:
