@@ -9,11 +9,11 @@ from tbpsbench.cli import config_parser, run_tool
 def main() -> None:
     parser = config_parser(__doc__ or "")
     args = parser.parse_args()
-    from tbpsbench.config.check import require_valid
+    from tbpsbench.config.check import is_suite, require_valid
     from tbpsbench.config.load import load_config
 
     config = load_config(args.config, args.cfg_options)
-    if "entries" in config.values and not args.cfg_options:
+    if is_suite(config) and not args.cfg_options:
         from tbpsbench.leaderboard.suite import read_suite
 
         print(f"{args.config}: no problems in {len(read_suite(args.config))} runs")

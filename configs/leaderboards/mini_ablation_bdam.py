@@ -2,37 +2,16 @@
 
 title = "BDAM on MiniPEDES (Table 1 of paper 000)"
 entries = {
-    "two-tower-pk-s-6": dict(
-        config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
-        options=[
-            "model.disentangler=None",
-            "model.losses.hsic=None",
-            "model.losses.gate=None",
-            "model.losses.clothing=None",
-        ],
-    ),
-    "bdam-s-6": dict(
-        config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
-    ),
+    "two-tower-pk-s-6": dict(config="../bdam_mamba/two-tower-pk-s_tiny_mini-pedes.py"),
+    "bdam-s-6": dict(config="../bdam_mamba/bdam-s_tiny_mini-pedes.py"),
     "bdam-no-cross-attention-s-6": dict(
-        config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
-        options=[
-            "model.disentangler.cross_attention=False",
-        ],
+        config="../bdam_mamba/bdam-s_tiny_mini-pedes.py", options=["model.disentangler.cross_attention=False"]
     ),
     "bdam-no-gate-s-6": dict(
-        config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
-        options=[
-            "model.disentangler.gate=False",
-            "model.losses.gate=None",
-        ],
+        config="../bdam_mamba/bdam-s_tiny_mini-pedes.py",
+        options=["model.disentangler.gate=False", "model.losses.gate=None"],
     ),
-    "bdam-shallow-s-6": dict(
-        config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
-        options=[
-            "model.disentangler.depth=1",
-        ],
-    ),
+    "bdam-shallow-s-6": dict(config="../bdam_mamba/bdam-s_tiny_mini-pedes.py", options=["model.disentangler.depth=1"]),
 }
 datasets = {"mini-pedes": []}
 seeds = (0, 1, 2)
@@ -44,7 +23,4 @@ options = [
     "runtime.threads=1",
     "data.num_workers=0",
     "data.descriptions=descriptions-wrong20-missing20",
-    "model.fuser=None",
-    "model.heads.global.image=identity",
-    "model.heads.global.project=both",
 ]

@@ -6,47 +6,26 @@ The Transformer is the comparison of Fig. 6.
 
 title = "Fusion on MiniPEDES (Table 2 of paper 000)"
 entries = {
-    "two-tower-pk-s-6": dict(
-        config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
-        options=[
-            "model.fuser=None",
-            "model.heads.global.image=identity",
-            "model.heads.global.project=both",
-        ],
-    ),
+    "two-tower-pk-s-6": dict(config="../bdam_mamba/two-tower-pk-s_tiny_mini-pedes.py"),
     "mamba-fuser-s-6": dict(
-        config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
-        options=[
-            "evaluation.gallery_texts=descriptions-wrong20-missing20",
-        ],
+        config="../bdam_mamba/mamba-fuser-s_tiny_mini-pedes.py",
+        options=["evaluation.gallery_texts=descriptions-wrong20-missing20"],
     ),
     "simple-fuser-s-6": dict(
-        config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
-        options=[
-            "model.fuser.type=SimpleFuser",
-            "evaluation.gallery_texts=descriptions-wrong20-missing20",
-        ],
+        config="../bdam_mamba/mamba-fuser-s_tiny_mini-pedes.py",
+        options=["model.fuser.type=SimpleFuser", "evaluation.gallery_texts=descriptions-wrong20-missing20"],
     ),
     "mamba-fuser-no-gate-s-6": dict(
-        config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
-        options=[
-            "model.fuser.gate=False",
-            "evaluation.gallery_texts=descriptions-wrong20-missing20",
-        ],
+        config="../bdam_mamba/mamba-fuser-s_tiny_mini-pedes.py",
+        options=["model.fuser.gate=False", "evaluation.gallery_texts=descriptions-wrong20-missing20"],
     ),
     "mamba-fuser-no-alignment-s-6": dict(
-        config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
-        options=[
-            "model.fuser.alignment=False",
-            "evaluation.gallery_texts=descriptions-wrong20-missing20",
-        ],
+        config="../bdam_mamba/mamba-fuser-s_tiny_mini-pedes.py",
+        options=["model.fuser.alignment=False", "evaluation.gallery_texts=descriptions-wrong20-missing20"],
     ),
     "transformer-fuser-s-6": dict(
-        config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
-        options=[
-            "model.fuser.type=TransformerFuser",
-            "evaluation.gallery_texts=descriptions-wrong20-missing20",
-        ],
+        config="../bdam_mamba/mamba-fuser-s_tiny_mini-pedes.py",
+        options=["model.fuser.type=TransformerFuser", "evaluation.gallery_texts=descriptions-wrong20-missing20"],
     ),
 }
 datasets = {"mini-pedes": []}
@@ -59,8 +38,4 @@ options = [
     "runtime.threads=1",
     "data.num_workers=0",
     "data.descriptions=descriptions-wrong20-missing20",
-    "model.disentangler=None",
-    "model.losses.hsic=None",
-    "model.losses.gate=None",
-    "model.losses.clothing=None",
 ]

@@ -8,42 +8,31 @@ title = "Losses on MiniPEDES (Table 3 of paper 000)"
 entries = {
     "bdam-mamba-s-6": dict(
         config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
+        options=["evaluation.gallery_texts=descriptions-wrong20-missing20"],
     ),
     "bdam-mamba-no-infonce-s-6": dict(
         config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
-        options=[
-            "model.losses.itc=None",
-        ],
+        options=["model.losses.itc=None", "evaluation.gallery_texts=descriptions-wrong20-missing20"],
     ),
     "bdam-mamba-no-triplet-s-6": dict(
         config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
-        options=[
-            "model.losses.triplet=None",
-        ],
+        options=["model.losses.triplet=None", "evaluation.gallery_texts=descriptions-wrong20-missing20"],
     ),
     "bdam-mamba-no-clothing-alignment-s-6": dict(
         config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
-        options=[
-            "model.losses.clothing=None",
-        ],
+        options=["model.losses.clothing=None", "evaluation.gallery_texts=descriptions-wrong20-missing20"],
     ),
     "bdam-mamba-no-hsic-s-6": dict(
         config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
-        options=[
-            "model.losses.hsic=None",
-        ],
+        options=["model.losses.hsic=None", "evaluation.gallery_texts=descriptions-wrong20-missing20"],
     ),
     "bdam-mamba-no-gate-regularization-s-6": dict(
         config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
-        options=[
-            "model.losses.gate=None",
-        ],
+        options=["model.losses.gate=None", "evaluation.gallery_texts=descriptions-wrong20-missing20"],
     ),
     "bdam-mamba-fixed-weights-s-6": dict(
         config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
-        options=[
-            "model.balancer.type=Fixed",
-        ],
+        options=["model.balancer.type=Fixed", "evaluation.gallery_texts=descriptions-wrong20-missing20"],
     ),
     "bdam-mamba-gradnorm-of-paper-s-6": dict(
         config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
@@ -51,11 +40,11 @@ entries = {
             "model.balancer.reference=first",
             "model.balancer.restoring_force=1.0",
             "model.balancer.interval=1",
+            "evaluation.gallery_texts=descriptions-wrong20-missing20",
         ],
     ),
     "bdam-mamba-image-s-6": dict(
-        config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
-        options=["model.fuser.text=None", "evaluation.gallery_texts=None"],
+        config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py", options=["model.fuser.text=None"]
     ),
 }
 datasets = {"mini-pedes": []}
@@ -68,5 +57,4 @@ options = [
     "runtime.threads=1",
     "data.num_workers=0",
     "data.descriptions=descriptions-wrong20-missing20",
-    "evaluation.gallery_texts=descriptions-wrong20-missing20",
 ]

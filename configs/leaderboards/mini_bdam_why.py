@@ -7,19 +7,9 @@ mini_ablation_fusion.py.
 
 title = "Parts of BDAM with Mamba on MiniPEDES, 24 epochs"
 entries = {
-    "bdam-s-24": dict(
-        config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
-        options=["model.fuser=None", "model.heads.global.image=identity", "model.heads.global.project=both"],
-    ),
+    "bdam-s-24": dict(config="../bdam_mamba/bdam-s_tiny_mini-pedes.py"),
     "mamba-fuser-image-s-24": dict(
-        config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
-        options=[
-            "model.disentangler=None",
-            "model.losses.hsic=None",
-            "model.losses.gate=None",
-            "model.losses.clothing=None",
-            "model.fuser.text=None",
-        ],
+        config="../bdam_mamba/mamba-fuser-s_tiny_mini-pedes.py", options=["model.fuser.text=None"]
     ),
     "bdam-mamba-image-no-hsic-s-24": dict(
         config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
@@ -30,29 +20,17 @@ entries = {
         options=["model.fuser.text=None", "model.fuser.alignment=False"],
     ),
     "mamba-fuser-s-24": dict(
-        config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
-        options=[
-            "model.disentangler=None",
-            "model.losses.hsic=None",
-            "model.losses.gate=None",
-            "model.losses.clothing=None",
-            "evaluation.gallery_texts=descriptions-wrong20-missing20",
-        ],
+        config="../bdam_mamba/mamba-fuser-s_tiny_mini-pedes.py",
+        options=["evaluation.gallery_texts=descriptions-wrong20-missing20"],
     ),
     "mamba-fuser-no-alignment-s-24": dict(
-        config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
-        options=[
-            "model.disentangler=None",
-            "model.losses.hsic=None",
-            "model.losses.gate=None",
-            "model.losses.clothing=None",
-            "model.fuser.alignment=False",
-            "evaluation.gallery_texts=descriptions-wrong20-missing20",
-        ],
+        config="../bdam_mamba/mamba-fuser-s_tiny_mini-pedes.py",
+        options=["model.fuser.alignment=False", "evaluation.gallery_texts=descriptions-wrong20-missing20"],
     ),
 }
 datasets = {"mini-pedes": []}
 seeds = (0, 1, 2)
+# One thread: sums then run in one order, and two workers share two cores.
 options = [
     "schedule.max_epochs=24",
     "evaluation.interval=6",

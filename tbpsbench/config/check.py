@@ -37,17 +37,23 @@ SMALLEST = {
 
 def check(config: Config) -> list[Problem]:
     """All problems of a config; an empty list means that it can be built as far as can be told without data."""
-    if "entries" in config.values and "model" not in config.values:
+    if is_suite(config):
         return [Problem("entries", "this is a suite, not a config.", f"python tools/leaderboard.py run {config.path}")]
     found = [*_top_level(config.values), *_plugins(config.values), *_sections(config.values)]
     usable = {id(value): _component(path, slot, value) for path, slot, value in _safe_components(config.values)}
     for problems in usable.values():
         found += problems
-    found += _optimizer(config.values.get("optimizer"))
+    if "optimizer" in config.values:
+        found += _optimizer(config.values["optimizer"])
     if not found:
         found += _selection(config.values)
         found += _wiring(with_defaults(config.values))
     return found
+
+
+def is_suite(config: Config) -> bool:
+    """Whether a file is a leaderboard's suite and no config."""
+    return "entries" in config.values and "model" not in config.values
 
 
 def require_valid(config: Config) -> None:
@@ -118,7 +124,13 @@ def _sections(values: Mapping[str, Any]) -> Iterator[Problem]:
             continue
         parameters = dict(inspect.signature(section).parameters)
         entry: Entry[Any] = Entry(section, f"tbpsbench/config/schema.py, {section.__name__}", parameters=parameters)
-        yield from argument_problems(entry, {"type": None, **values[name]}, name, set(), name)
+        found = argument_problems(entry, {"type": None, **values[name]}, name, set(), name)
+        yield from found
+        known = {problem.path for problem in found}
+        for key, parameter in parameters.items():
+            path, optional = f"{name}.{key}", "None" in str(parameter.annotation)
+            if values[name].get(key, 0) is None and not optional and path not in known:
+                yield Problem(path, f"{path} is needed and cannot be None.", "Give it, or drop the override.")
         if name == "model" and values[name].get("type", "PersonSearchModel") != "PersonSearchModel":
             yield Problem("model.type", f"there is one model, PersonSearchModel; got {values[name]['type']!r}")
         for key in ("heads", "losses"):
@@ -143,8 +155,6 @@ def _component(path: tuple[str, ...], slot: Any, value: Any) -> list[Problem]:
 
 
 def _optimizer(value: Any) -> Iterator[Problem]:
-    if value is None:
-        return
     import torch
 
     if not isinstance(value, Mapping) or not isinstance(value.get("type"), str):
@@ -197,14 +207,26 @@ def _wiring(values: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem("model.heads", "a model needs at least one head to be searched with.")
     if not model["losses"]:
         yield Problem("model.losses", "a model needs at least one loss to be trained with.")
+    read: set[str] = set()
     for path, slot, value in order:
         entry = slot.entry(value["type"], path)
+        if slot is not registry.LOSSES:
+            read |= set(entry.resolve(entry.requires, value))
         for feature in entry.resolve(entry.requires, value):
             if feature not in available | (masked if slot is registry.LOSSES else set()):
                 yield Problem(path, _missing(feature, model), _remedy(feature, path, sorted(available)))
         available |= set(entry.resolve(entry.provides, value))
         if path.startswith("model.heads."):
             available |= {f"{path.removeprefix('model.')}.{side}" for side in ("image", "text")}
+    if values["evaluation"]["gallery_texts"] and not any(
+        feature.startswith(f"text.{role}.") for feature in read for role in DESCRIPTION_ROLES
+    ):
+        yield Problem(
+            "evaluation.gallery_texts",
+            "nothing in this model reads the texts of the gallery: the result would be in the track gallery-text for "
+            "texts that changed nothing.",
+            "Set evaluation.gallery_texts=None, or let a fuser read them (model.fuser.text=text.identity.pooled).",
+        )
 
 
 def _missing(feature: str, model: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -48,8 +49,13 @@ def device_name() -> str:
     return platform.processor() or platform.machine()
 
 
+@cache
 def code_version() -> dict[str, Any]:
-    """Commit of this checkout and whether it was changed since; None outside a checkout."""
+    """Commit of this checkout and whether it was changed since; None outside a checkout.
+
+    Looked up once: a checkout that is updated while a run trains does not change the code that runs. `build_run` asks
+    first.
+    """
     folder = Path(tbpsbench.__file__).parent
     try:
         commit = _git(folder, "rev-parse", "HEAD")

@@ -60,6 +60,7 @@ def build_run(config: Config, *, seed: int | None = None) -> Run:
         ConfigError, DataError, CheckpointError: whatever is wrong with config, data or pretrained weights.
     """
     join_processes()
+    code_version()
     values = with_defaults(config.values)
     if seed is not None:
         values["seed"] = seed

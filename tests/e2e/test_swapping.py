@@ -91,6 +91,11 @@ def test_one_checkpoint_serves_a_gallery_with_and_without_texts(tool, small, tmp
         (["model.fuser=None"], "needs the feature 'fused', which nothing provides: model.fuser is None"),
         (["data.descriptions=None"], "come from data.descriptions"),
         (["model.fuser.type=SimpleFuser", "model.fuser.sequence=tokens"], "SimpleFuser has no argument 'sequence'"),
+        (["model.fuser.text=None", "evaluation.gallery_texts=descriptions"], "nothing in this model reads the texts"),
+        (["model.balancer=None"], "model.balancer is needed and cannot be None"),
+        (["model.text_encoder=None"], "model.text_encoder is needed and cannot be None"),
+        (["data.sampler=None"], "data.sampler is needed and cannot be None"),
+        (["optimizer=None"], "an optimizer is written dict(type="),
     ],
 )
 def test_what_cannot_work_is_refused_before_data_is_read(tool, tmp_path, options, message):

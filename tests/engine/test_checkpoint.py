@@ -1,6 +1,7 @@
 import errno
 import os
 import pickle
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -117,11 +118,15 @@ def test_resume_refuses_a_checkpoint_that_is_not_ours(tmp_path):
         guard_resume(tmp_path / "last.pth", CONFIG, {}, ())
 
 
-def test_cost_of_a_resumed_run_counts_its_earlier_parts(tmp_path):
-    kept = Checkpointer(tmp_path, {"seed": 0}, {}, None, {})
-    alone = kept.peak_memory["host"]
-    kept.after_load_checkpoint(None, {"tbpsbench": {"seconds": 1e6, "peak_memory": {"host": 10 * alone}}})
-    assert kept.seconds >= 1e6
-    assert kept.peak_memory["host"] == 10 * alone
-    kept.after_load_checkpoint(None, {"tbpsbench": {"peak_memory": {"host": 1}}})
-    assert kept.peak_memory["host"] >= alone
+def test_cost_of_a_resumed_run_counts_its_earlier_parts(tmp_path, monkeypatch):
+    runner = SimpleNamespace(model=nn.Linear(1, 1), optim_wrapper=SimpleNamespace(state_dict=dict), iter=1, epoch=1)
+    monkeypatch.setattr("tbpsbench.engine.checkpoint.peak_memory", lambda: {"host": 100})
+    first = Checkpointer(tmp_path, {"seed": 0}, {}, None, {})
+    first._save(runner, "last.pth", 1)
+    second = Checkpointer(tmp_path, {"seed": 0}, {}, None, {})
+    monkeypatch.setattr("tbpsbench.engine.checkpoint.peak_memory", lambda: {"host": 7})
+    second.after_load_checkpoint(runner, torch.load(tmp_path / "last.pth", weights_only=True))
+    assert second.peak_memory == {"host": 100}
+    assert second.seconds >= first._seconds_before
+    monkeypatch.setattr("tbpsbench.engine.checkpoint.peak_memory", lambda: {"host": 300})
+    assert second.peak_memory == {"host": 300}

@@ -1,6 +1,6 @@
 """Paper 000 in small, from scratch: the tiny towers, BDAM of two layers, Mamba fusion at 128, the five losses.
 
-No dropout, as in the towers: a model that sees everything a few times does not overfit.
+No dropout, as in the towers: short runs from random weights learn too little, not too much.
 """
 
 _base_ = "two-tower_tiny.py"
@@ -16,8 +16,8 @@ model = dict(
         hsic=dict(type="HSIC", x="identity", y="clothing", kernel="linear"),
         gate=dict(type="GateRegularization", gate="gate"),
     ),
-    # The original form: the paper's gives all weight to InfoNCE here (docs/faithfulness.md). Every fourth batch, for
-    # measuring costs three backward passes.
+    # The original form: with the paper's the weight of InfoNCE grows throughout (docs/faithfulness.md). Every fourth
+    # batch, for measuring costs three backward passes.
     balancer=dict(
         type="GradNorm",
         layer="image_encoder.vit.layers.-1",
