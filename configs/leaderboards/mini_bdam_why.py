@@ -1,8 +1,8 @@
 """Why BDAM with Mamba does what it does in mini_bdam.py: one part at a time, with the same towers and steps.
 
 First images alone: BDAM without the fuser, the fuser without BDAM, both without HSIC, both without the fuser's
-alignment. Then, without BDAM, whether the alignment still costs what it costs in the short budget of
-mini_ablation_fusion.py.
+alignment. Then, with texts, whether the alignment still costs what it costs in the short budget of
+mini_ablation_fusion.py, without BDAM and with it.
 """
 
 title = "Parts of BDAM with Mamba on MiniPEDES, 24 epochs"
@@ -25,6 +25,10 @@ entries = {
     ),
     "mamba-fuser-no-alignment-s-24": dict(
         config="../bdam_mamba/mamba-fuser-s_tiny_mini-pedes.py",
+        options=["model.fuser.alignment=False", "evaluation.gallery_texts=descriptions-wrong20-missing20"],
+    ),
+    "bdam-mamba-no-alignment-s-24": dict(
+        config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",
         options=["model.fuser.alignment=False", "evaluation.gallery_texts=descriptions-wrong20-missing20"],
     ),
 }
