@@ -16,14 +16,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import _bdam_tables
 import _tables
 from _tables import HERE
 
 from tbpsbench.files import atomic_write
 from tbpsbench.leaderboard.rows import column_order
 
-PAGES = tuple(
-    HERE.parent / name for name in ("README.md", "docs/performance.md", "docs/leaderboard.md", "docs/disentangling.md")
+PAGES = (
+    HERE.parent / "README.md",
+    *(HERE.parent / "docs" / f"{name}.md" for name in ("performance", "leaderboard", "bdam", "disentangling")),
 )
 BLOCK = re.compile(r"(<!-- measured:(\w+) -->\n).*?(<!-- /measured -->)", re.S)
 
@@ -114,8 +116,11 @@ def _kernel_rows() -> list[str]:
         (scan, "speedup_vs_mambapy", whole, "mamba.py's parallel scan"),
         (scan, "one_position_vs_textbook", "`selective_scan.py`: one position, forward", "the published recurrence"),
     )
+    # Races with packages that are not installed have no ratio.
     return [
-        _row(what, against, found["ratios"][key], found["targets"][key], "faster") for found, key, what, against in rows
+        _row(what, against, found["ratios"][key], found["targets"][key], "faster")
+        for found, key, what, against in rows
+        if key in found["ratios"]
     ]
 
 
@@ -167,10 +172,10 @@ MAKERS: dict[str, Callable[[], str]] = {
     "demo": demo,
     "board": _tables.board,
     "noise": _tables.noise,
-    "ablations": _tables.ablations,
-    "bdam": _tables.bdam,
-    "parts": _tables.parts,
-    "probes": _tables.probes,
+    "ablations": _bdam_tables.ablations,
+    "bdam": _bdam_tables.bdam,
+    "parts": _bdam_tables.parts,
+    "probes": _bdam_tables.probes,
     "benchmarks": benchmarks,
     "performance": performance,
 }

@@ -29,7 +29,7 @@ def test_committed_pages_are_what_the_committed_records_say(tmp_path):
         assert same, f"{PAGES / path.name} is not what the records say: make leaderboard"
 
 
-@pytest.mark.parametrize("suite", ["mini", "mini_indoor", "mini_noise", "mini_noise_long"])
+@pytest.mark.parametrize("suite", sorted(path.stem for path in Path("configs/leaderboards").glob("mini*.py")))
 def test_every_run_of_a_committed_suite_has_its_records(suite):
     names = {(record["name"], record["seed"]) for _, record in read_records(RECORDS)}
     asked = {(task.entry, task.seed) for task in read_suite(f"configs/leaderboards/{suite}.py")}
