@@ -112,6 +112,7 @@ def test_selection_on_test_is_a_badge_and_counted(tool, demo, tmp_path):
 
 def test_gallery_texts_put_the_result_in_their_track_and_are_guarded(tool, demo, tmp_path, mini):
     more = ["schedule.max_epochs=1", "evaluation.selection=last", "data.descriptions=descriptions"]
+    more += ["model.fuser=dict(type='SimpleFuser', dim=16, out_dim=16)", "model.heads.global.image=fused"]
     texts = "evaluation.gallery_texts=descriptions"
     code, _, err = tool("train", demo[0], "--work-dir", tmp_path / "a", *demo[1:], *more, texts)
     assert code == 0, err
