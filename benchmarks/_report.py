@@ -21,7 +21,7 @@ import _tables
 from _tables import HERE
 
 from tbpsbench.files import atomic_write
-from tbpsbench.leaderboard.rows import column_order
+from tbpsbench.leaderboard.render.rows import column_order
 
 PAGES = (
     HERE.parent / "README.md",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from tbpsbench.leaderboard.compare import compare
-from tbpsbench.leaderboard.compare_system import find_system
-from tbpsbench.leaderboard.rows import Row, column_order, read_records, rows_of
+from tbpsbench.leaderboard.compare.compare import compare
+from tbpsbench.leaderboard.compare.system import find_system
+from tbpsbench.leaderboard.render.rows import Row, column_order, read_records, rows_of
 
 HERE = Path(__file__).parent
 RECORDS = HERE / "records"

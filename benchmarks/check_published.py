@@ -19,8 +19,8 @@ from _common import environment, parser
 
 from tbpsbench.errors import DataError
 from tbpsbench.files import atomic_write, read_bytes
-from tbpsbench.leaderboard.papers import check_against_papers, paper_files, read_paper
-from tbpsbench.leaderboard.published import CONFLICTS, conflicts, conflicts_csv, read_lines, read_published
+from tbpsbench.leaderboard.published.papers import check_against_papers, paper_files, read_paper
+from tbpsbench.leaderboard.published.read import CONFLICTS, conflicts, conflicts_csv, read_lines, read_published
 
 HERE = Path(__file__).parent
 PUBLISHED = HERE / "published"

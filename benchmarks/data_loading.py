@@ -19,7 +19,7 @@ from _common import environment, finish, parser
 from PIL import Image, ImageFilter
 from torch.utils.data import DataLoader
 
-from tbpsbench.data.annotations import Annotations, read_annotations, write_annotations
+from tbpsbench.annotations import Annotations, read_annotations, write_annotations
 from tbpsbench.data.cache import build_cache
 from tbpsbench.data.collate import collate
 from tbpsbench.data.images import DecodedImages, ImageReader

@@ -38,7 +38,7 @@ import _textbook_irra
 from tbpsbench.config.load import load_config
 from tbpsbench.config.resolve import fill_from_data
 from tbpsbench.engine.optim import build_optimizer
-from tbpsbench.model import PersonSearchModel
+from tbpsbench.model.person_search import PersonSearchModel
 from tbpsbench.types import Batch, Tokens
 
 CONFIG = Path(__file__).parents[1] / "configs" / "irra" / "irra_clip-vit-b16_1xb64-60e_cuhk-pedes.py"

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tbpsbench.engine import convert
 from tbpsbench.metrics.ranking import positive_ranks
 from tbpsbench.registry import DATASETS, METRICS
+from tbpsbench.weights import convert
 
 BLOCKS = re.findall(r"^```python\n(.*?)^```", Path("docs/plugins.md").read_text(), re.M | re.S)
 

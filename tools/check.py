@@ -14,7 +14,7 @@ def main() -> None:
 
     config = load_config(args.config, args.cfg_options)
     if is_suite(config) and not args.cfg_options:
-        from tbpsbench.leaderboard.suite import read_suite
+        from tbpsbench.leaderboard.suite.read import read_suite
 
         print(f"{args.config}: no problems in {len(read_suite(args.config))} runs")
         return

@@ -28,7 +28,7 @@ def main() -> None:
 
     config = load_config(args.config, args.cfg_options)
     require_valid(config)
-    from tbpsbench.engine.convert import convert_checkpoint
+    from tbpsbench.weights.convert import convert_checkpoint
 
     print(convert_checkpoint(config, args.released, args.out, partial=args.partial))
     print(f"wrote {args.out}")

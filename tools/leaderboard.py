@@ -51,7 +51,7 @@ def main() -> int | None:
 
 
 def _run(args: argparse.Namespace) -> None:
-    from tbpsbench.leaderboard.run import run_on_ray, run_on_slurm, run_suite, run_workers
+    from tbpsbench.leaderboard.suite.run import run_on_ray, run_on_slurm, run_suite, run_workers
 
     places = (args.suite, args.records, args.work)
     if args.launcher == "slurm":
@@ -67,9 +67,9 @@ def _run(args: argparse.Namespace) -> None:
 
 
 def _render(args: argparse.Namespace) -> None:
-    from tbpsbench.leaderboard.published import read_published
+    from tbpsbench.leaderboard.published.read import read_published
     from tbpsbench.leaderboard.render import render
-    from tbpsbench.leaderboard.rows import read_records, rows_of
+    from tbpsbench.leaderboard.render.rows import read_records, rows_of
 
     records = read_records(args.records)
     rows = rows_of(records) + (read_published(args.published) if args.published else [])
@@ -79,10 +79,10 @@ def _render(args: argparse.Namespace) -> None:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    from tbpsbench.leaderboard.rows import find_records
-    from tbpsbench.leaderboard.verify import verify
-    from tbpsbench.leaderboard.verify_group import verify_all
-    from tbpsbench.leaderboard.verify_rescore import rescore
+    from tbpsbench.leaderboard.render.rows import find_records
+    from tbpsbench.leaderboard.verify.group import verify_all
+    from tbpsbench.leaderboard.verify.record import verify
+    from tbpsbench.leaderboard.verify.rescore import rescore
 
     folders = find_records(args.records)
     if len(folders) != 1 and (args.checkpoint or args.rescore):
@@ -99,15 +99,15 @@ def _verify(args: argparse.Namespace) -> int:
 
 
 def _compare(args: argparse.Namespace) -> None:
-    from tbpsbench.leaderboard.compare import compare
-    from tbpsbench.leaderboard.compare_system import find_system
+    from tbpsbench.leaderboard.compare.compare import compare
+    from tbpsbench.leaderboard.compare.system import find_system
 
     a, b = (find_system(name, args.records, args.data) for name in (args.a, args.b))
     print(compare(a, b, args.metric, args.protocol, allow=args.allow).report())
 
 
 def _doctor(args: argparse.Namespace) -> int:
-    from tbpsbench.leaderboard.doctor import doctor
+    from tbpsbench.leaderboard.doctor.doctor import doctor
 
     found = doctor(args.records)
     print(found.report())
@@ -115,7 +115,7 @@ def _doctor(args: argparse.Namespace) -> int:
 
 
 def _submit(args: argparse.Namespace) -> None:
-    from tbpsbench.leaderboard.submit import submit
+    from tbpsbench.leaderboard.verify.submit import submit
 
     print(submit(args.folder, args.records).report())
 

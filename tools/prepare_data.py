@@ -10,8 +10,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from tbpsbench.annotations import read_annotations
 from tbpsbench.cli import run_tool
-from tbpsbench.data.annotations import read_annotations
 from tbpsbench.data.verify import verify
 from tbpsbench.files import write_json
 from tbpsbench.registry import DATASETS

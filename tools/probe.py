@@ -52,12 +52,12 @@ def main() -> None:
 
     config = load_config(args.config, args.cfg_options)
     require_valid(config)
-    from tbpsbench.backbones.weights import weight_file
     from tbpsbench.engine.checkpoint import load_model
     from tbpsbench.engine.train import build_run
     from tbpsbench.files import write_json
     from tbpsbench.probes import measure as probes
     from tbpsbench.probes.report import make_report, print_report
+    from tbpsbench.weights.load import weight_file
 
     weights = weight_file(args.checkpoint)
     run = build_run(config)

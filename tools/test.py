@@ -24,13 +24,13 @@ def main() -> None:
 
     config = load_config(args.config, [*args.cfg_options, *flags])
     require_valid(config)
-    from tbpsbench.backbones.weights import weight_file
     from tbpsbench.engine.checkpoint import load_model
     from tbpsbench.engine.cost import model_cost, peak_memory
     from tbpsbench.engine.evaluate import evaluate
     from tbpsbench.engine.train import build_run
-    from tbpsbench.leaderboard.record import make_record, write_record
-    from tbpsbench.leaderboard.table import print_record
+    from tbpsbench.records.make import make_record, write_record
+    from tbpsbench.records.table import print_record
+    from tbpsbench.weights.load import weight_file
 
     weights = weight_file(args.checkpoint)
     run = build_run(config)

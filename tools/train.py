@@ -59,7 +59,7 @@ def main() -> None:
     record = training.train()
     workdir.release()
     if record:
-        from tbpsbench.leaderboard.table import print_record
+        from tbpsbench.records.table import print_record
 
         print_record(record, workdir.path / "record" / "record.json")
 

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from tbpsbench.backbones.base import Encoded, TextEncoder
-from tbpsbench.backbones.hub import find_weights
-from tbpsbench.backbones.weights import LoadReport, load_into, read_state_dict
 from tbpsbench.registry import TEXT_ENCODERS
 from tbpsbench.types import Tokens
+from tbpsbench.weights.hub import find_weights
+from tbpsbench.weights.load import LoadReport, load_into, read_state_dict
 
 ARCH_KEYS = (
     "hidden_size",

@@ -14,9 +14,9 @@ from tbpsbench.backbones.base import Encoded, TextEncoder
 from tbpsbench.backbones.clip_arch import activation, text_arch
 from tbpsbench.backbones.clip_block import run_blocks
 from tbpsbench.backbones.clip_weights import UNUSED, convert_clip, find_clip, fit_text_positions, tower
-from tbpsbench.backbones.weights import LoadReport, load_into, read_state_dict
 from tbpsbench.registry import TEXT_ENCODERS
 from tbpsbench.types import Tokens
+from tbpsbench.weights.load import LoadReport, load_into, read_state_dict
 
 
 @TEXT_ENCODERS.register()

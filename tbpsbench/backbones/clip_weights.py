@@ -11,11 +11,11 @@ from typing import Any
 
 from torch import Tensor
 
-from tbpsbench.backbones.hub import find_weights, unreachable
 from tbpsbench.backbones.positional import stretch_text_positions
 from tbpsbench.backbones.vit_weights import join_qkv, rename
 from tbpsbench.errors import CheckpointError
 from tbpsbench.files import read_json
+from tbpsbench.weights.hub import find_weights, unreachable
 
 REPOSITORIES = {
     "clip-vit-base-patch16": "openai/clip-vit-base-patch16",

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from tbpsbench.backbones.base import Encoded, ImageEncoder
-from tbpsbench.backbones.hub import find_weights
 from tbpsbench.backbones.stem import ConvStem, init_like_vit
 from tbpsbench.backbones.vit_weights import UNUSED, convert_vit, fit_positions
-from tbpsbench.backbones.weights import LoadReport, load_into, read_state_dict
 from tbpsbench.registry import IMAGE_ENCODERS
+from tbpsbench.weights.hub import find_weights
+from tbpsbench.weights.load import LoadReport, load_into, read_state_dict
 
 ARCHS: dict[str, dict[str, int]] = {
     "tiny": {"embed_dims": 192, "num_layers": 12, "num_heads": 3, "feedforward_channels": 768},

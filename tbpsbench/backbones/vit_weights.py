@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from tbpsbench.backbones.positional import resize_grid
-from tbpsbench.backbones.weights import strip_prefix
 from tbpsbench.errors import CheckpointError
+from tbpsbench.weights.load import strip_prefix
 
 Form = Literal["mmpretrain", "timm", "huggingface"]
 

@@ -15,8 +15,8 @@ from tbpsbench.balancers.adam import BufferAdam
 from tbpsbench.balancers.base import Balancer, balanced_tasks, fixed_weights
 from tbpsbench.balancers.layer import layer_parameters
 from tbpsbench.balancers.projection import scale_into
+from tbpsbench.distributed import mean_over_processes
 from tbpsbench.errors import ConfigError
-from tbpsbench.losses.distributed import mean_over_processes
 from tbpsbench.registry import BALANCERS
 from tbpsbench.types import LossOutput
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tbpsbench.balancers.adam import BufferAdam
 from tbpsbench.balancers.base import Balancer, balanced_tasks, fixed_weights
-from tbpsbench.losses.distributed import mean_over_processes
+from tbpsbench.distributed import mean_over_processes
 from tbpsbench.registry import BALANCERS
 from tbpsbench.types import LossOutput
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tbpsbench.data.annotations import Annotations
+    from tbpsbench.annotations import Annotations
     from tbpsbench.data.base import PersonSearchDataset
 
 

@@ -8,7 +8,7 @@ from tbpsbench.captions.base import CaptionSource
 from tbpsbench.registry import CAPTION_SOURCES
 
 if TYPE_CHECKING:
-    from tbpsbench.data.annotations import Annotations
+    from tbpsbench.annotations import Annotations
     from tbpsbench.data.base import PersonSearchDataset
 
 

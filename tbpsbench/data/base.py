@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from tbpsbench.data.annotations import Annotations, read_annotations
+from tbpsbench.annotations import Annotations, read_annotations
 from tbpsbench.errors import DataError
 
 Expected = Mapping[str, Mapping[str, int]]

@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from tbpsbench import registry
-from tbpsbench.data.annotations import Annotations
+from tbpsbench.annotations import Annotations
 from tbpsbench.data.cache import build_cache
 from tbpsbench.data.collate import collate
 from tbpsbench.data.eval_set import GallerySet, QuerySet

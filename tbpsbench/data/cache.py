@@ -28,7 +28,7 @@ import numpy as np
 from torch import Tensor, from_numpy
 from tqdm import tqdm
 
-from tbpsbench.data.annotations import Annotations
+from tbpsbench.annotations import Annotations
 from tbpsbench.data.images import BadImageError, Interpolation, bad_images_error, load_image
 from tbpsbench.data.locking import exclusive
 from tbpsbench.data.verify import check_images

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from tbpsbench.data.annotations import Annotations
+from tbpsbench.annotations import Annotations
 from tbpsbench.data.collate import collate
 from tbpsbench.data.images import ImageReader
 from tbpsbench.data.randomness import sample_rng

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-from tbpsbench.data.annotations import Annotations, counts
+from tbpsbench.annotations import Annotations, counts
 from tbpsbench.data.base import Expected, PersonSearchDataset
 from tbpsbench.data.official import Release, prepare_release
 from tbpsbench.registry import DATASETS

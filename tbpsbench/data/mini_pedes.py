@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from tbpsbench.data.annotations import Annotations
+from tbpsbench.annotations import Annotations
 from tbpsbench.data.base import PersonSearchDataset
 from tbpsbench.data.locking import exclusive
 from tbpsbench.errors import DataError

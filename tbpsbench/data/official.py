@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tbpsbench.data.annotations import counts, raise_problems, write_annotations
+from tbpsbench.annotations import counts, raise_problems, write_annotations
 from tbpsbench.errors import DataError
 from tbpsbench.files import read_json, sha256_file
 from tbpsbench.types import Caption, ImageRecord

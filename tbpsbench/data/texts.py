@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from tbpsbench.data.annotations import Annotations, raise_problems
+from tbpsbench.annotations import Annotations, raise_problems
 from tbpsbench.data.tokenizers.base import Tokenizer
 from tbpsbench.errors import DataError
 from tbpsbench.types import Caption, ImageRecord, Tokens

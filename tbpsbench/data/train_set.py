@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from tbpsbench.data.annotations import Annotations
+from tbpsbench.annotations import Annotations
 from tbpsbench.data.images import ImageReader
 from tbpsbench.data.masking import TokenChanger
 from tbpsbench.data.noise import check_permutation

@@ -12,7 +12,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from tbpsbench.data.annotations import Annotations, counts
+from tbpsbench.annotations import Annotations, counts
 from tbpsbench.data.images import BadImageError, decode, read_image
 from tbpsbench.files import sha256_bytes
 

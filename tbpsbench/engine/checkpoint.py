@@ -21,7 +21,6 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook as EngineHook
 from torch import nn
 
-from tbpsbench.backbones.weights import LoadReport, load_into, read_checkpoint, read_state_dict
 from tbpsbench.config.flat import canonical, differences
 from tbpsbench.engine.cost import peak_memory
 from tbpsbench.engine.energy import EnergyMeter
@@ -29,6 +28,7 @@ from tbpsbench.engine.hooks import Hook
 from tbpsbench.engine.workdir import BEST, LAST
 from tbpsbench.errors import CheckpointError
 from tbpsbench.files import atomic_write
+from tbpsbench.weights.load import LoadReport, load_into, read_checkpoint, read_state_dict
 
 # What may differ between the parts of one run: it changes no number.
 HARMLESS = (

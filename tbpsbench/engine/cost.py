@@ -9,7 +9,7 @@ import torch
 
 from tbpsbench.compat import counted_flops
 from tbpsbench.data.build import Data
-from tbpsbench.model import PersonSearchModel
+from tbpsbench.model.person_search import PersonSearchModel
 from tbpsbench.types import Tokens
 
 

@@ -13,7 +13,7 @@ from tbpsbench.data.eval_set import GallerySet, QuerySet
 from tbpsbench.data.train_set import QUERY
 from tbpsbench.engine.distributed import gather_shares, share
 from tbpsbench.errors import ConfigError
-from tbpsbench.model import PersonSearchModel
+from tbpsbench.model.person_search import PersonSearchModel
 from tbpsbench.types import Batch
 
 

@@ -19,9 +19,9 @@ from tbpsbench.data.build import Data
 from tbpsbench.data.train_set import QUERY
 from tbpsbench.engine.embed import embed_captions, embed_images
 from tbpsbench.errors import ConfigError, DataError
-from tbpsbench.metrics.protocol import check_leaks, track_of
+from tbpsbench.metrics.leaks import check_leaks, track_of
 from tbpsbench.metrics.ranking import PositiveRanks, positive_ranks
-from tbpsbench.model import PersonSearchModel, joint
+from tbpsbench.model.person_search import PersonSearchModel, joint
 from tbpsbench.types import Caption, ImageRecord
 
 

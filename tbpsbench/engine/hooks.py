@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tbpsbench.data.build import Data
-    from tbpsbench.model import PersonSearchModel
+    from tbpsbench.model.person_search import PersonSearchModel
 
 
 @dataclass

@@ -23,7 +23,6 @@ from tbpsbench.data.build import Data, build_data
 from tbpsbench.engine.checkpoint import Checkpointer, guard_resume, load_model
 from tbpsbench.engine.cost import model_cost
 from tbpsbench.engine.distributed import ddp_config, join_processes, rank_and_world
-from tbpsbench.engine.environment import code_version, environment
 from tbpsbench.engine.evaluate import best_metric, evaluate, score_names
 from tbpsbench.engine.hooks import Hook
 from tbpsbench.engine.loop import RetrievalLoop
@@ -32,8 +31,9 @@ from tbpsbench.engine.optim import build_optim_wrapper, build_optimizer, group_t
 from tbpsbench.engine.randomness import make_deterministic, seed_epoch
 from tbpsbench.engine.workdir import BEST, CARD, LAST, WorkDir
 from tbpsbench.files import write_json
-from tbpsbench.leaderboard.record import make_record, write_record
-from tbpsbench.model import BatchToDevice, PersonSearchModel
+from tbpsbench.model.person_search import BatchToDevice, PersonSearchModel
+from tbpsbench.records.environment import code_version, environment
+from tbpsbench.records.make import make_record, write_record
 
 
 @dataclass

@@ -108,7 +108,7 @@ def linear_by_width(
         unbiased: which estimator.
         reduce: sums a tensor over all processes. Only column sums and (D, E) products travel, no features.
         processes: their number. Gradients are multiplied by it, as those of every loss of the joined batch are
-            (losses/distributed.py).
+            (distributed.py).
     """
     return _LinearByWidth.apply(x_ND, y_NE, unbiased, reduce or (lambda x: x), processes)  # type: ignore[no-any-return]
 

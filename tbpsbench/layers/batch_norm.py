@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from tbpsbench.losses.distributed import sum_over_processes
+from tbpsbench.distributed import sum_over_processes
 
 
 class BatchNorm(nn.Module):

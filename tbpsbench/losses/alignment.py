@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from tbpsbench.distributed import gather_rows
 from tbpsbench.losses.contrast import joined
-from tbpsbench.losses.distributed import gather_rows
 from tbpsbench.types import Batch, Features, LossOutput
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from tbpsbench.distributed import gather_rows
 from tbpsbench.losses.base import Loss
 from tbpsbench.losses.contrast import joined, reverse_kl
-from tbpsbench.losses.distributed import gather_rows
 from tbpsbench.registry import LOSSES
 from tbpsbench.types import Batch, Features, LossOutput
 

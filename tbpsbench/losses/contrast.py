@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from tbpsbench.distributed import gather_rows
 from tbpsbench.kernels.precision import at_least_float32
-from tbpsbench.losses.distributed import gather_rows
 from tbpsbench.types import Features
 
 

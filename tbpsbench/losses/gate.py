@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from tbpsbench.distributed import gather_rows
 from tbpsbench.kernels.precision import at_least_float32
 from tbpsbench.losses.base import Loss
-from tbpsbench.losses.distributed import gather_rows
 from tbpsbench.registry import LOSSES
 from tbpsbench.types import Batch, Features, LossOutput
 

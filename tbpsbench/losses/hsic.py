@@ -12,10 +12,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from tbpsbench.distributed import gather_rows, joint_rows, sum_over_processes, world_size
 from tbpsbench.kernels.hsic import MIN_ROWS, hsic, linear_by_width, width_is_cheaper
 from tbpsbench.kernels.precision import at_least_float32
 from tbpsbench.losses.base import Loss
-from tbpsbench.losses.distributed import gather_rows, joint_rows, sum_over_processes, world_size
 from tbpsbench.registry import LOSSES
 from tbpsbench.types import Batch, Features, LossOutput
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from tbpsbench.distributed import gather_rows
 from tbpsbench.losses.base import Loss
 from tbpsbench.losses.contrast import cross_entropy, identity_targets, joined
-from tbpsbench.losses.distributed import gather_rows
 from tbpsbench.losses.scale import Scale
 from tbpsbench.registry import LOSSES
 from tbpsbench.types import Batch, Features, LossOutput

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from torch.nn.functional import normalize
 
+from tbpsbench.distributed import gather_rows
 from tbpsbench.losses.base import Loss
 from tbpsbench.losses.contrast import identity_targets, joined, reverse_kl
-from tbpsbench.losses.distributed import gather_rows
 from tbpsbench.losses.scale import Scale
 from tbpsbench.registry import LOSSES
 from tbpsbench.types import Batch, Features, LossOutput

@@ -9,10 +9,10 @@ from typing import Literal
 
 from torch.nn.functional import normalize
 
+from tbpsbench.distributed import gather_rows
 from tbpsbench.kernels.precision import at_least_float32
 from tbpsbench.kernels.triplet import anchors_with_positive, triplet
 from tbpsbench.losses.base import Loss
-from tbpsbench.losses.distributed import gather_rows
 from tbpsbench.registry import LOSSES
 from tbpsbench.types import Batch, Features, LossOutput
 

@@ -30,7 +30,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from tbpsbench.data.annotations import read_annotations, write_annotations
+from tbpsbench.annotations import read_annotations, write_annotations
 from tbpsbench.errors import DataError
 from tbpsbench.files import atomic_write, read_json, write_json
 from tbpsbench.minipedes.describe import clothing_description, identity_description

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tbpsbench.data.annotations import Annotations, write_annotations
+from tbpsbench.annotations import Annotations, write_annotations
 from tbpsbench.errors import DataError
 from tbpsbench.minipedes import people
 from tbpsbench.minipedes.describe import clothing_description, identity_description

@@ -26,7 +26,7 @@ from tbpsbench.data.build import Data, build_data
 from tbpsbench.engine.embed import embed_features
 from tbpsbench.engine.train import Run
 from tbpsbench.errors import CheckpointError, ConfigError, DataError
-from tbpsbench.model import PersonSearchModel
+from tbpsbench.model.person_search import PersonSearchModel
 from tbpsbench.probes.dependence import PERMUTATIONS, dependence
 from tbpsbench.probes.labels import SIDES, Attribute, attributes_of, shot_of
 from tbpsbench.probes.linear import STRENGTHS, Outcome, above_chance, draws, interval, probe

@@ -13,11 +13,11 @@ from rich.table import Table
 
 from tbpsbench.config.flat import fingerprint
 from tbpsbench.data.build import Data
-from tbpsbench.engine.environment import code_version, environment
 from tbpsbench.engine.train import Run
 from tbpsbench.files import sha256_file
 from tbpsbench.probes.labels import SIDES
 from tbpsbench.probes.measure import CONTROL
+from tbpsbench.records.environment import code_version, environment
 
 SCHEMA = 1
 

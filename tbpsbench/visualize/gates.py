@@ -18,7 +18,7 @@ from tbpsbench.data.eval_set import GallerySet
 from tbpsbench.engine.embed import embed_features
 from tbpsbench.errors import ConfigError
 from tbpsbench.fusers.pair import GatedPair
-from tbpsbench.model import PersonSearchModel
+from tbpsbench.model.person_search import PersonSearchModel
 from tbpsbench.visualize.paper import PALETTE, plain, save_figure
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from tbpsbench.data.build import Data
 from tbpsbench.engine.embed import embed_captions, embed_images
-from tbpsbench.model import PersonSearchModel, joint
+from tbpsbench.model.person_search import PersonSearchModel, joint
 from tbpsbench.types import Ranking
 from tbpsbench.visualize.paper import INK, PAPER, RIGHT, SOFT, WRONG, font, open_rgb, save_png, wrapped
 

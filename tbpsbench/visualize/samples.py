@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from tbpsbench.data.annotations import Annotations
+from tbpsbench.annotations import Annotations
 from tbpsbench.errors import DataError
 from tbpsbench.types import ImageRecord
 from tbpsbench.visualize.paper import INK, PAPER, SECOND, SOFT, font, open_rgb, save_png, wrapped

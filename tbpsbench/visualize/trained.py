@@ -11,7 +11,7 @@ from tbpsbench.engine.checkpoint import load_model
 from tbpsbench.engine.train import Run, build_run
 from tbpsbench.engine.workdir import CARD
 from tbpsbench.files import read_json
-from tbpsbench.model import PersonSearchModel
+from tbpsbench.model.person_search import PersonSearchModel
 
 
 def trained_run(

@@ -19,7 +19,7 @@ import numpy as np
 from tbpsbench.data.build import Data
 from tbpsbench.engine.embed import embed_features
 from tbpsbench.errors import DataError
-from tbpsbench.model import PersonSearchModel
+from tbpsbench.model.person_search import PersonSearchModel
 from tbpsbench.types import ImageRecord
 from tbpsbench.visualize.paper import PALETTE, plain, save_figure
 

@@ -8,8 +8,8 @@ import torch
 
 from tbpsbench.backbones.clip_image import CLIPImage
 from tbpsbench.backbones.clip_text import CLIPText
-from tbpsbench.backbones.torchscript import is_torchscript
 from tbpsbench.types import Tokens
+from tbpsbench.weights.torchscript import is_torchscript
 
 # As ViT-B/16: patches of 16, heads of 64, MLP ratio 4; pretrained for square images, 4 x 4 patches.
 VISION = {"embed_dim": 64, "width": 128, "layers": 2, "patch_size": 16}

@@ -10,9 +10,9 @@ from torch import nn
 from tbpsbench import testing
 from tbpsbench.balancers.fixed import Fixed
 from tbpsbench.balancers.gradnorm import GradNorm
+from tbpsbench.distributed import gather_rows
 from tbpsbench.errors import ConfigError
-from tbpsbench.losses.distributed import gather_rows
-from tbpsbench.model import PersonSearchModel
+from tbpsbench.model.person_search import PersonSearchModel
 from tbpsbench.registry import BALANCERS
 from tbpsbench.types import LossOutput
 

@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from tbpsbench.backbones.weights import read_checkpoint
 from tbpsbench.config.check import require_valid
 from tbpsbench.config.load import load_config
 from tbpsbench.engine import checkpoint
 from tbpsbench.engine.train import Training, build_run
 from tbpsbench.engine.workdir import LAST, WorkDir
+from tbpsbench.weights.load import read_checkpoint
 
 LAYER = "image_encoder.visual.ln_post"
 

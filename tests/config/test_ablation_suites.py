@@ -7,7 +7,7 @@ import pytest
 from tbpsbench.config.check import check
 from tbpsbench.config.load import load_config
 from tbpsbench.config.schema import with_defaults
-from tbpsbench.leaderboard.suite import read_suite
+from tbpsbench.leaderboard.suite.read import read_suite
 
 FOLDER = Path("configs/leaderboards")
 ROWS = {

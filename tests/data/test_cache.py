@@ -13,8 +13,8 @@ import pytest
 import torch
 from PIL import Image
 
+from tbpsbench.annotations import read_annotations, write_annotations
 from tbpsbench.data import cache as module
-from tbpsbench.data.annotations import read_annotations, write_annotations
 from tbpsbench.data.cache import CachedImages, build_cache
 from tbpsbench.data.images import load_image
 from tbpsbench.errors import DataError, StorageError
@@ -104,7 +104,7 @@ def test_a_killed_process_leaves_nothing_that_is_taken_for_done(annotations, tmp
     program = f"""
         import os, signal
         from tbpsbench.data import cache
-        from tbpsbench.data.annotations import read_annotations
+        from tbpsbench.annotations import read_annotations
         cache.BLOCK, written, plain = 3, [], os.pwrite
         def pwrite(descriptor, data, offset):
             if len(written) == 2:

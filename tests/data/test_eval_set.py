@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tbpsbench.data.annotations import read_annotations, write_annotations
+from tbpsbench.annotations import read_annotations, write_annotations
 from tbpsbench.data.eval_set import GallerySet, QuerySet
 from tbpsbench.data.images import DecodedImages
 from tbpsbench.data.tokenizers.wordpiece import WordPiece

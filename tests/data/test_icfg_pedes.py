@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tbpsbench.data.annotations import counts, record_problems
+from tbpsbench.annotations import counts, record_problems
 from tbpsbench.data.icfg_pedes import ICFGPEDES, carved_sha256, is_carved
 from tbpsbench.data.texts import records_of
 from tbpsbench.errors import DataError

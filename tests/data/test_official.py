@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 import pytest
 
-from tbpsbench.data.annotations import read_annotations
+from tbpsbench.annotations import read_annotations
 from tbpsbench.data.cuhk_pedes import CUHKPEDES
 from tbpsbench.data.icfg_pedes import ICFGPEDES
 from tbpsbench.data.rstp_reid import RSTPReid

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from tbpsbench.data.annotations import read_annotations, write_annotations
+from tbpsbench.annotations import read_annotations, write_annotations
 from tbpsbench.data.cache import build_cache
 from tbpsbench.data.collate import collate
 from tbpsbench.data.images import DecodedImages

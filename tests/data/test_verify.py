@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tbpsbench.data.annotations import read_annotations, write_annotations
+from tbpsbench.annotations import read_annotations, write_annotations
 from tbpsbench.data.verify import check_images, verify
 from tbpsbench.types import Caption, ImageRecord
 

@@ -14,19 +14,19 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from tbpsbench.annotations import read_annotations, write_annotations
 from tbpsbench.config.flat import canonical, fingerprint
 from tbpsbench.config.load import load_config
 from tbpsbench.config.schema import with_defaults
-from tbpsbench.data.annotations import read_annotations, write_annotations
 from tbpsbench.data.build import Data
 from tbpsbench.engine.checkpoint import save
 from tbpsbench.engine.evaluate import Evaluation, Result, per_query_values
 from tbpsbench.engine.workdir import BEST, CARD, LAST
 from tbpsbench.files import sha256_file, write_json
-from tbpsbench.leaderboard.record import make_record, write_record
-from tbpsbench.leaderboard.rows import system_sha256
-from tbpsbench.metrics.protocol import track_of
+from tbpsbench.leaderboard.render.rows import system_sha256
+from tbpsbench.metrics.leaks import track_of
 from tbpsbench.metrics.ranking import positive_ranks_from_scores
+from tbpsbench.records.make import make_record, write_record
 from tbpsbench.types import Caption, ImageRecord
 
 DEMO = Path(__file__).parents[2] / "configs/mini/two-tower_mini-pedes.py"

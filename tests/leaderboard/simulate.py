@@ -16,7 +16,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from tbpsbench.leaderboard.compare_statistics import Difference, difference
+from tbpsbench.leaderboard.compare.statistics import Difference, difference
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tbpsbench.data.annotations import read_annotations
+from tbpsbench.annotations import read_annotations
 from tbpsbench.errors import DataError
 from tbpsbench.minipedes.build import build, load_png, plan
 from tbpsbench.minipedes.people import CLOTHING_FACTORS, IDENTITY_FACTORS

@@ -4,7 +4,7 @@ import pytest
 
 from tbpsbench.data.mini_pedes import MiniPEDES
 from tbpsbench.errors import DataError
-from tbpsbench.leaderboard.rows import simulated
+from tbpsbench.leaderboard.render.rows import simulated
 from tbpsbench.minipedes.describe import (
     CLOTHING_TERMS,
     IDENTITY_TERMS,

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from tbpsbench.distributed import gather_rows
 from tbpsbench.losses.base import Loss
 from tbpsbench.losses.contrast import at_least_float32
-from tbpsbench.losses.distributed import gather_rows
 from tbpsbench.registry import LOSSES
 from tbpsbench.types import Batch, Features, LossOutput
 

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from tbpsbench.distributed import sum_over_processes
 from tbpsbench.losses.base import Loss
 from tbpsbench.losses.contrast import at_least_float32
-from tbpsbench.losses.distributed import sum_over_processes
 from tbpsbench.registry import LOSSES
 from tbpsbench.types import Batch, Features, LossOutput
 from tbpsbench_irra.cross_modal import CrossModalEncoder, MLMHead

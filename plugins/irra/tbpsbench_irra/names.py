@@ -16,7 +16,7 @@ import re
 
 from torch import Tensor, nn
 
-from tbpsbench.engine.convert import State, converter
+from tbpsbench.weights.convert import State, converter
 
 RULES = (
     (r"^image_encoder\.visual\.", "base_model.visual."),

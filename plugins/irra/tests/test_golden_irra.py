@@ -13,11 +13,11 @@ from tbpsbench_irra import from_released, released_name
 
 from tbpsbench import registry
 from tbpsbench.backbones.positional import resize_grid
-from tbpsbench.backbones.weights import load_into
 from tbpsbench.config.schema import ScheduleSection
 from tbpsbench.engine.schedule import factor
-from tbpsbench.model import PersonSearchModel
+from tbpsbench.model.person_search import PersonSearchModel
 from tbpsbench.types import Batch, Tokens
+from tbpsbench.weights.load import load_into
 
 ROOT = Path(__file__).parents[3]
 FILES = sorted(Path(os.environ.get("TBPSBENCH_GOLDEN", ROOT / "tests/data/golden")).glob("irra_*.npz"))

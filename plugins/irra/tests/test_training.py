@@ -11,7 +11,7 @@ import torch.multiprocessing as mp
 from tbpsbench_irra import released_name
 
 from tbpsbench import testing
-from tbpsbench.model import PersonSearchModel
+from tbpsbench.model.person_search import PersonSearchModel
 from tbpsbench.types import Batch, Tokens
 
 ROOT = Path(__file__).parents[3]

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from tbpsbench.data.randomness import sample_rng
+from tbpsbench.distributed import gather_rows
 from tbpsbench.engine.hooks import Hook, RunState
 from tbpsbench.errors import ConfigError
-from tbpsbench.losses.distributed import gather_rows
 from tbpsbench.registry import HOOKS
 from tbpsbench_rde.mixture import call_clean, clean_probability, consensus
 

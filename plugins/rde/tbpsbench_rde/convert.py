@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from tbpsbench.backbones.clip_weights import convert_clip
-from tbpsbench.engine.convert import converter
 from tbpsbench.errors import CheckpointError
+from tbpsbench.weights.convert import converter
 from tbpsbench_rde.tse import TSE
 
 if TYPE_CHECKING:
-    from tbpsbench.model import PersonSearchModel
+    from tbpsbench.model.person_search import PersonSearchModel
 
 CLIP = "base_model."
 LAYERS = (

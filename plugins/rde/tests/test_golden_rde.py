@@ -15,10 +15,10 @@ import torch
 from tbpsbench_rde.convert import UNUSED, from_released
 from torch.nn.functional import normalize
 
-from tbpsbench.backbones.weights import load_into
 from tbpsbench.engine.optim import build_optimizer
-from tbpsbench.model import PersonSearchModel
+from tbpsbench.model.person_search import PersonSearchModel
 from tbpsbench.types import Batch, Tokens
+from tbpsbench.weights.load import load_into
 
 FOLDER = os.environ.get("TBPSBENCH_GOLDEN", Path(__file__).parents[3] / "tests" / "data" / "golden")
 FILES = sorted(Path(FOLDER).glob("rde_*.npz"))

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from torch.nn.functional import normalize
 
+from tbpsbench.distributed import gather_rows
 from tbpsbench.losses.base import Loss
-from tbpsbench.losses.distributed import gather_rows
 from tbpsbench.registry import LOSSES
 from tbpsbench.types import Batch, Features, LossOutput
 

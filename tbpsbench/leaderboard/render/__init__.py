@@ -16,7 +16,7 @@ from tbpsbench.leaderboard.render.csv_text import csv_text
 from tbpsbench.leaderboard.render.latex import latex_text
 from tbpsbench.leaderboard.render.markdown import markdown_text
 from tbpsbench.leaderboard.render.page import page_text
-from tbpsbench.leaderboard.rows import Row
+from tbpsbench.leaderboard.render.rows import Row
 
 __all__ = ["render"]
 

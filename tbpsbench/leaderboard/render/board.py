@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tbpsbench.errors import DataError
 from tbpsbench.leaderboard.render.numbers import DIGITS, Mark, percent, quantity
-from tbpsbench.leaderboard.rows import Row, column_order
+from tbpsbench.leaderboard.render.rows import Row, column_order
 
 TRACKS = ("dual-encoder", "gallery-text", "rerank", "interactive")
 # A row with one of these did not do the task that the others did: it is shown, and never the best.

@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 
 from tbpsbench.leaderboard.render.board import columns_of
-from tbpsbench.leaderboard.rows import COSTS, Row
+from tbpsbench.leaderboard.render.rows import COSTS, Row
 
 _TEXTS = ("data", "protocol", "track", "trained_on", "system", "selection", "status")
 _MORE = ("backbone", "citation", "venue", "year", "source", "note")

@@ -12,7 +12,7 @@ from typing import Any
 
 from tbpsbench.leaderboard.render.board import LEGEND, Cell, Table
 from tbpsbench.leaderboard.render.payload import board_json, detail_json, dumps
-from tbpsbench.leaderboard.rows import Row
+from tbpsbench.leaderboard.render.rows import Row
 
 # In the order in which they need each other.
 SCRIPTS = ("board.js", "table.js", "chart.js", "dialog.js", "main.js")

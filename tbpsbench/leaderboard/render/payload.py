@@ -13,7 +13,7 @@ from typing import Any
 from tbpsbench.errors import DataError
 from tbpsbench.leaderboard.render.board import OUT_OF_COMPETITION, Table, cited, columns_of
 from tbpsbench.leaderboard.render.numbers import DIGITS, three_digits
-from tbpsbench.leaderboard.rows import COSTS, Row, Score
+from tbpsbench.leaderboard.render.rows import COSTS, Row, Score
 
 # What a config does not say about a system: it differs between the seeds of a row.
 _OF_A_RUN = ("seed", "name")

@@ -1,0 +1,185 @@
+"""What would a reviewer object to in these records? Asked before the reviewer does.
+
+`verify` looks for what is false; this looks for what is true and weak: one seed, a dirty checkout, twenty queries.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tbpsbench.leaderboard.doctor.record import SEVERITIES, Objection, record_objections
+from tbpsbench.leaderboard.render.rows import data_name, find_records, read_record
+from tbpsbench.records.names import annotations_sha256
+from tbpsbench.records.schema import schema_problems
+
+__all__ = ["Diagnosis", "Objection", "doctor", "objections"]
+
+ENOUGH_SEEDS = 3
+UNSTEADY_POINTS = 2.0
+MAX_SHOWN = 4
+Item = tuple[str, Mapping[str, Any]]
+
+
+@dataclass
+class Diagnosis:
+    """What was objected to, the serious first.
+
+    Attributes:
+        root: the folder that was looked at.
+        records: number of records.
+        objections: equal ones of several records are one.
+        unread: (folder, why) of records that are none.
+    """
+
+    root: Path
+    records: int
+    objections: list[Objection] = field(default_factory=list)
+    unread: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def serious(self) -> int:
+        """Number of serious objections."""
+        return sum(objection.severity == "serious" for objection in self.objections)
+
+    def report(self) -> str:
+        """The objections as text."""
+        lines = [f"{folder}: not a record that can be read: {why}" for folder, why in self.unread]
+        for objection in self.objections:
+            some = len(objection.records) < self.records
+            lines.append(str(objection) + (f"\n{'':10}({_shown(objection.records)})" if some else ""))
+        count = {severity: sum(o.severity == severity for o in self.objections) for severity in SEVERITIES}
+        told = ", ".join(f"{number} {severity}" for severity, number in count.items())
+        return "\n".join([*lines, f"{self.root}: {self.records} records; {told}"])
+
+
+def doctor(root: str | Path) -> Diagnosis:
+    """Examine every record below a folder.
+
+    Args:
+        root: a folder of records, or of one.
+
+    Raises:
+        DataError: if the folder does not exist or a record.json is not JSON.
+    """
+    root = Path(root)
+    items: list[Item] = []
+    unread = []
+    for folder in find_records(root):
+        record, name = read_record(folder), folder.relative_to(root).as_posix()
+        if problems := schema_problems(record):
+            unread.append((name, str(problems[0])))
+        else:
+            items.append((name, record))
+    return Diagnosis(root, len(items), objections(items), unread)
+
+
+def objections(items: Sequence[Item]) -> list[Objection]:
+    """Objections to records and to their being compared.
+
+    Args:
+        items: (folder, record) of each.
+
+    Returns:
+        The serious ones first; equal objections of several records as one.
+    """
+    merged: dict[Objection, list[str]] = {}
+    for folder, record in items:
+        for objection in record_objections(record):
+            merged.setdefault(objection, []).append(folder)
+    found = [replace(objection, records=tuple(folders)) for objection, folders in merged.items()]
+    found += [*_seeds(items), *_settings(items), *_boards(items)]
+    return sorted(found, key=lambda objection: SEVERITIES.index(objection.severity))
+
+
+def _seeds(items: Sequence[Item]) -> Iterator[Objection]:
+    """One system over its seeds."""
+    for key, group in _grouped(items, _system).items():
+        records, folders = [record for _, record in group], tuple(folder for folder, _ in group)
+        what, seeds = f"{key[0]} on {key[1]}", {record["seed"] for record in records}
+        declared = {seed for record in records for seed in record["suite"].get("seeds", ())}
+        if missing := sorted(declared - seeds):
+            message = f"seeds {', '.join(map(str, missing))} of the suite are missing"
+            yield Objection("serious", what, message, "Run the suite to its end.", folders)
+        elif len(seeds) < ENOUGH_SEEDS:
+            one = len(seeds) == 1
+            message = "one seed only" if one else f"{len(seeds)} seeds only"
+            fix = f"Train {ENOUGH_SEEDS - len(seeds)} more; a single run says nothing about the spread between runs."
+            yield Objection("serious" if one else "question", what, message, fix, folders)
+        scores = [record["results"].get(_protocol(record), {}).get("scores", {}).get("R@1") for record in records]
+        known = [score for score in scores if score is not None]
+        if len(known) > 1 and (spread := statistics.stdev(known)) > UNSTEADY_POINTS:
+            message = f"R@1 varies by {spread:.1f} points (standard deviation) from seed to seed"
+            yield Objection("question", what, message, "Train more seeds; never report the best one.", folders)
+        if len({record["code"]["commit"] for record in records}) > 1:
+            message = "its seeds were trained with several versions of the code"
+            yield Objection("question", what, message, "Train all seeds with one commit.", folders)
+        if len({record["environment"]["device"] for record in records}) > 1:
+            message = "its seeds were trained on several kinds of device"
+            yield Objection("remark", what, message, "Compare no speeds between them.", folders)
+
+
+def _settings(items: Sequence[Item]) -> Iterator[Objection]:
+    """One name for several systems."""
+    for key, group in _grouped(items, lambda record: _system(record)[:3]).items():
+        digests = {record["system_sha256"] for _, record in group}
+        if len(digests) > 1:
+            message = f"{len(digests)} different configs go by this name"
+            fix = "Give each its own name, or delete the records of the old one."
+            yield Objection("question", f"{key[0]} on {key[1]}", message, fix, tuple(folder for folder, _ in group))
+
+
+def _boards(items: Sequence[Item]) -> Iterator[Objection]:
+    """Systems that a table would put side by side."""
+    for data, group in _grouped(items, data_name).items():
+        folders, what = tuple(folder for folder, _ in group), f"systems on {data}"
+        for severity, values, message, fix in (
+            ("serious", {annotations_sha256(r) for _, r in group}, "were evaluated on several annotation files",
+             "Evaluate all on one."),
+            ("serious", {r["protocol"]["ties"] for _, r in group}, "order ties by several rules",
+             "Evaluate all with one rule."),
+            ("question", {_texts(r) for _, r in group}, "were trained with unequal texts (data.descriptions)",
+             "Name the additional training data in the table."),
+            ("question", {_trained(r) for _, r in group}, "were trained on unequal data",
+             "Show them in tables of their own."),
+            ("question", {r["selection"]["rule"] for _, r in group}, "chose their checkpoints by several rules",
+             "Choose alike, or show the rule beside the number."),
+            ("remark", {tuple(r["protocol"]["image_size"]) for _, r in group}, "see images of several sizes",
+             "Show the size beside the number."),
+        ):  # fmt: skip
+            if len(values) > 1:
+                shown = f"{message}: {_shown(tuple(sorted(map(str, values))))}"
+                yield Objection(severity, what, shown, fix, folders)  # type: ignore[arg-type]
+
+
+def _system(record: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    return record["name"], data_name(record), _trained(record), record["system_sha256"]
+
+
+def _trained(record: Mapping[str, Any]) -> str:
+    return str(record["spec"].get("trained_on", record["spec"]["data"]))
+
+
+def _texts(record: Mapping[str, Any]) -> str:
+    """The descriptions that training used, by hash."""
+    sources = record["data"]["sources"]
+    return next((source["sha256"][:12] for source in sources if source["role"] == "descriptions"), "none")
+
+
+def _protocol(record: Mapping[str, Any]) -> str:
+    return str(record["config"]["evaluation"]["protocols"][0])
+
+
+def _grouped(items: Sequence[Item], key: Any) -> dict[Any, list[Item]]:
+    groups: dict[Any, list[Item]] = {}
+    for item in items:
+        groups.setdefault(key(item[1]), []).append(item)
+    return groups
+
+
+def _shown(names: Sequence[str]) -> str:
+    rest = len(names) - MAX_SHOWN
+    return ", ".join(names[:MAX_SHOWN]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,170 @@
+"""What a reviewer would object to in one record, from its JSON alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tbpsbench.leaderboard.render.rows import COSTS, simulated
+
+Severity = Literal["serious", "question", "remark"]
+SEVERITIES: tuple[Severity, ...] = ("serious", "question", "remark")
+# Shares of the queries in which a match ties with a non-match: float32 cosines of a working model hardly ever do.
+SOME_TIES, COLLAPSED = 0.01, 0.2
+WIDE_POINTS = 10.0
+FEW_QUERIES = 200
+
+
+@dataclass(frozen=True)
+class Objection:
+    """One thing that a reviewer would object to.
+
+    Attributes:
+        severity: "serious" (the number should not be compared), "question" (the reviewer will ask), "remark".
+        what: the subject, e.g. "selection".
+        message: the objection.
+        fix: what to do about it.
+        records: folders of the records concerned.
+    """
+
+    severity: Severity
+    what: str
+    message: str
+    fix: str
+    records: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.severity:<8}  {self.what}: {self.message}\n{'':10}{self.fix}"
+
+
+def record_objections(record: Mapping[str, Any]) -> Iterator[Objection]:
+    """Objections to a record; it must have the shape of one (schema.py)."""
+    yield from _selection(record)
+    yield from _code(record)
+    yield from _data(record)
+    yield from _evaluation(record)
+    yield from _runtime(record)
+
+
+def _selection(record: Mapping[str, Any]) -> Iterator[Objection]:
+    what, selection = "selection", record["selection"]
+    rule = selection["rule"]
+    if rule == "test":
+        fix = "Train with evaluation.selection='val' or 'last'."
+        yield Objection("serious", what, "the checkpoint was chosen on the test split", fix)
+    elif rule == "given":
+        fix = "Let tools/train.py write the record, or publish how the checkpoint was chosen."
+        yield Objection("question", what, "the checkpoint was given; nothing says how it was chosen", fix)
+        if selection.get("complete") is False:
+            fix = "Evaluate without --partial."
+            yield Objection("serious", "checkpoint", "it does not fit the model: weights were missing or unknown", fix)
+    elif selection.get("test_evaluations", 1) > 1:
+        message = f"the test split was evaluated {selection['test_evaluations']} times"
+        yield Objection("serious", what, message, "Evaluate on test once, at the end.")
+    history = selection.get("history") or []
+    if rule == "val":
+        if selection.get("queries", FEW_QUERIES) < FEW_QUERIES:
+            message = f"the checkpoint was chosen by {selection['queries']} queries: close epochs differ by chance"
+            yield Objection("remark", what, message, "Choose by mAP, which is less coarse than R@1, or take more data.")
+        if len(history) > 1 and selection.get("epoch") == history[-1]["epoch"]:
+            message = "the best epoch is the last: training may not have come to its end"
+            yield Objection("remark", what, message, "Train longer, or say that the budget was fixed.")
+        if (score := selection.get("score")) in _first(record).values() and score not in (0, 100):
+            message = f"the validation score is exactly a test score ({score})"
+            yield Objection("question", what, message, "Verify the record with its checkpoint (--checkpoint).")
+
+
+def _first(record: Mapping[str, Any]) -> Mapping[str, float]:
+    """Scores of the first protocol."""
+    protocol = record["config"]["evaluation"]["protocols"][0]
+    scores: Mapping[str, float] = record["results"].get(protocol, {}).get("scores", {})
+    return scores
+
+
+def _code(record: Mapping[str, Any]) -> Iterator[Objection]:
+    code = record["code"]
+    if not code["commit"]:
+        message = "no commit is known: nobody can tell which code made this"
+        yield Objection("question", "code", message, "Run from a git checkout.")
+    elif code["dirty"]:
+        message = "the code had changes that no commit holds"
+        yield Objection("question", "code", message, "Commit them and run again.")
+    for plugin in record["plugins"]:
+        what = f"plug-in {plugin['name']}"
+        if plugin["error"]:
+            severity: Severity = "serious" if plugin["used"] else "remark"
+            yield Objection(severity, what, f"failed to load: {plugin['error']}", "Mend or uninstall it.")
+        if plugin["used"] and plugin["version"] in ("", "unknown"):
+            yield Objection("question", what, "its version is unknown", "Install it as a package with a version.")
+
+
+def _data(record: Mapping[str, Any]) -> Iterator[Objection]:
+    data, spec = record["data"], record["spec"]
+    if data["partial"]:
+        message = "the data are not whole: other counts than the official release"
+        yield Objection("serious", "data", message, "Get the whole release and prepare it without --allow-partial.")
+    if not data["counts"]:
+        message = "identities, images and captions were not counted"
+        yield Objection("question", "data", message, "Make the annotation file again with tools/prepare_data.py.")
+    if simulated(record):
+        message = "descriptions come from a simulation, not from a person or a model"
+        yield Objection("question", "data", message, "Say so beside every number, or use real descriptions.")
+    for source in data["sources"]:
+        if source["role"] != "captions" and not source["made_from"]:
+            message = f"nothing says what the texts of {source['file']} ({source['role']}) were made from"
+            yield Objection("question", "data", message, "Make them with tools/caption.py, which writes provenance.")
+    if data["dataset"] == "MiniPEDES":
+        message = "MiniPEDES are drawn figures: its numbers say nothing about photographs"
+        yield Objection("remark", "data", message, "Present them as a check of the method, beside a real data set.")
+    if spec["split"] != "test":
+        message = f"the numbers are of the split {spec['split']!r}"
+        yield Objection("question", "data", message, "Evaluate on test for a table.")
+    if spec.get("trained_on", spec["data"]) != spec["data"]:
+        message = f"trained on {spec['trained_on']}, evaluated on {spec['data']}"
+        yield Objection("remark", "data", message, "Keep transfer apart from results on the training data's own test.")
+
+
+def _evaluation(record: Mapping[str, Any]) -> Iterator[Objection]:
+    if record["leaks"]:
+        message = f"the evaluation knew what it must not know: {record['leaks'][0]}"
+        yield Objection("serious", "leak guard", message, "Evaluate without --allow-leak.")
+    if (rule := record["protocol"]["ties"]) != "pessimistic":
+        severity: Severity = "serious" if rule == "optimistic" else "question"
+        yield Objection(severity, "ties", f"ordered by the rule {rule!r}", "Evaluate with ties='pessimistic'.")
+    for name, result in record["results"].items():
+        share = result["tied_queries"] / max(1, result["queries"])
+        if share > SOME_TIES:
+            collapsed = share > COLLAPSED
+            message = f"{100 * share:.0f} % of the queries of {name} have ties" + (": features collapsed" * collapsed)
+            yield Objection("serious" if collapsed else "question", "ties", message, "Look at the embeddings.")
+        if result["skipped_queries"] and name != "without-captioned-image":
+            message = f"{result['skipped_queries']} queries of {name} have no match and were left out"
+            yield Objection("question", "queries", message, "Say so beside the number, or mend the data.")
+        low, high = result["intervals_95"].get("R@1", (0.0, 0.0))
+        if high - low > WIDE_POINTS:
+            message = (
+                f"the 95 % interval of {name} R@1 is {high - low:.0f} points wide ({result['identities']} identities)"
+            )
+            yield Objection("remark", "precision", message, "Print intervals; compare by `compare`, which is paired.")
+
+
+def _runtime(record: Mapping[str, Any]) -> Iterator[Objection]:
+    runtime = record["config"]["runtime"]
+    if runtime.get("deterministic") is False:
+        message = "runtime.deterministic is off: the run cannot be repeated bit for bit"
+        yield Objection("question", "runtime", message, "Train with runtime.deterministic=True.")
+    if runtime.get("amp"):
+        message = f"trained in {runtime['amp']}: repeats only on the same kind of device"
+        yield Objection("remark", "runtime", message, "Name the device (environment.device) beside the number.")
+    cost = record["cost"]
+    known = {f"peak_memory_{place}" for place in cost.get("peak_memory_bytes") or {}}
+    known |= {key for key, value in cost.items() if value is not None}
+    wanted = [key for key in COSTS if key != "peak_memory_gpu" and (key != "train_s" or not _given(record))]
+    if missing := [COSTS[key][0] for key in wanted if key not in known and not (key == "energy_j" and _given(record))]:
+        message = f"unknown: {', '.join(missing)}"
+        yield Objection("remark", "cost", message, "Leave the cells empty; energy needs a machine with a meter.")
+
+
+def _given(record: Mapping[str, Any]) -> bool:
+    return bool(record["selection"]["rule"] == "given")

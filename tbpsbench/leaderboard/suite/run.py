@@ -1,0 +1,208 @@
+"""Workers of a suite: any number of processes, on any number of machines that share a folder, take its tasks.
+
+A worker claims a task by the lock of its run folder, which the operating system drops when the holder dies, however it
+dies. Nothing else is agreed upon: a worker that finds every open task claimed waits until one is done or free again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tbpsbench.errors import ConfigError, DataError, TBPSError
+from tbpsbench.leaderboard.render.rows import find_records, read_record
+from tbpsbench.leaderboard.suite.read import read_suite, record_identity
+
+WAIT_SECONDS = 1.0
+LOG = "train.log"
+LOG_LINES = 15
+
+Say = Callable[[str], None]
+
+
+class RunError(TBPSError):
+    """Some tasks of a suite failed; what the others made is kept."""
+
+    exit_code = 1
+
+
+def run_suite(path: str | Path, records: Path, work: Path, say: Say = print) -> int:
+    """Work on a suite until every task has its records.
+
+    Args:
+        path: the suite's file.
+        records: root of the records.
+        work: root of the runs' folders.
+        say: where progress is told.
+
+    Returns:
+        Number of tasks that this worker did.
+
+    Raises:
+        ConfigError: if the suite or one of its configs is wrong; nothing is trained then.
+        RunError: if tasks failed; all others are done first.
+    """
+    tasks = read_suite(path)
+    wanted = [task.wanted() for task in tasks]
+    folders = [work / task.suite / task.key for task in tasks]
+    done, failed = 0, dict[int, str]()
+    while True:
+        there = _identities(records)
+        open_ = [number for number in range(len(tasks)) if not wanted[number] <= there and number not in failed]
+        if not open_:
+            break
+        claimed = 0
+        for number in open_:
+            if _busy(folders[number]) or wanted[number] <= _identities(records):
+                continue
+            claimed += 1
+            task = tasks[number]
+            say(f"[{number + 1}/{len(tasks)}] {task.entry} on {task.data}, seed {task.seed}: {folders[number]}")
+            started = time.monotonic()
+            code = _work(path, number, records, folders[number])
+            if code == 0:
+                done += 1
+                say(f"[{number + 1}/{len(tasks)}] done in {time.monotonic() - started:.0f} s")
+            elif _busy(folders[number]):
+                say(f"[{number + 1}/{len(tasks)}] another worker was faster")
+            else:
+                failed[number] = _tail(folders[number] / LOG)
+                say(f"[{number + 1}/{len(tasks)}] FAILED (exit code {code}), see {folders[number] / LOG}")
+        if not claimed:
+            time.sleep(WAIT_SECONDS)
+    if failed:
+        listing = "\n\n".join(f"{tasks[n].entry}, seed {tasks[n].seed}:\n{tail}" for n, tail in failed.items())
+        raise RunError(f"{path}: {len(failed)} of {len(tasks)} runs failed\n\n{listing}")
+    return done
+
+
+def run_workers(path: str | Path, records: Path, work: Path, workers: int) -> None:
+    """Several workers on this machine.
+
+    Raises:
+        ConfigError: if the suite is wrong.
+        RunError: if a worker failed.
+    """
+    read_suite(path)
+    command = [sys.executable, "-m", "tbpsbench.leaderboard.suite.run", str(path), str(records), str(work)]
+    running = [subprocess.Popen(command) for _ in range(workers)]
+    codes = [process.wait() for process in running]
+    if any(codes):
+        raise RunError(f"{path}: {sum(map(bool, codes))} of {workers} workers failed; see above")
+
+
+def run_on_ray(path: str | Path, records: Path, work: Path, workers: int) -> None:
+    """Workers on a Ray cluster; a local one starts by itself where none is named by RAY_ADDRESS.
+
+    All machines must see the same folders.
+
+    Raises:
+        ConfigError: if the suite is wrong, or ray is not installed.
+        RunError: if a worker failed.
+    """
+    read_suite(path)
+    try:
+        import ray
+    except ImportError:
+        raise ConfigError("--launcher ray needs Ray: pip install 'tbpsbench[cluster]'") from None
+    ray.init(ignore_reinit_error=True, log_to_driver=True)
+    places = (str(Path(path).resolve()), records.resolve(), work.resolve(), Path.cwd())
+    remote = ray.remote(num_cpus=1, max_retries=-1)(_worker_in)
+    _raise_failed(path, ray.get([remote.remote(*places) for _ in range(workers)]))
+
+
+def run_on_slurm(path: str | Path, records: Path, work: Path, workers: int, options: Sequence[str] = ()) -> list[str]:
+    """Submit workers to Slurm through submitit; returns the numbers of the jobs.
+
+    Args:
+        path, records, work, workers: as for `run_workers`; all machines must see the same folders.
+        options: "KEY=VALUE" parameters of submitit, e.g. "slurm_partition=gpu", "timeout_min=600", or "cluster=local".
+
+    Raises:
+        ConfigError: if the suite or an option is wrong, or submitit is not installed.
+    """
+    read_suite(path)
+    try:
+        import submitit
+    except ImportError:
+        raise ConfigError("--launcher slurm needs submitit: pip install 'tbpsbench[cluster]'") from None
+    parameters = dict(_option(text) for text in options)
+    executor = submitit.AutoExecutor(folder=work / "slurm", cluster=str(parameters.pop("cluster", "slurm")))
+    executor.update_parameters(**parameters)
+    places = (str(Path(path).resolve()), records.resolve(), work.resolve(), Path.cwd())
+    with executor.batch():
+        jobs = [executor.submit(_worker_in, *places) for _ in range(workers)]
+    return [job.job_id for job in jobs]
+
+
+def _option(text: str) -> tuple[str, str | int]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"--slurm takes KEY=VALUE, e.g. slurm_partition=gpu; got {text!r}")
+    return key, int(value) if value.isdigit() else value
+
+
+def _worker_in(path: str, records: Path, work: Path, folder: Path) -> str:
+    """A worker on another machine, in the folder that relative paths of configs start from: "" or what went wrong."""
+    command = [sys.executable, "-m", "tbpsbench.leaderboard.suite.run", path, str(records), str(work)]
+    finished = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    return "" if finished.returncode == 0 else finished.stdout + finished.stderr
+
+
+def _raise_failed(path: str | Path, answers: Sequence[str]) -> None:
+    if failed := [answer for answer in answers if answer]:
+        raise RunError(f"{path}: {len(failed)} of {len(answers)} workers failed\n\n" + "\n\n".join(failed))
+
+
+def _work(path: str | Path, number: int, records: Path, folder: Path) -> int:
+    """Do one task in a process of its own; its output goes to a log in the run's folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "tbpsbench.leaderboard.suite.work", str(path), str(number)]
+    with (folder / LOG).open("a") as log:
+        return subprocess.run(
+            [*command, "--records", str(records), "--work", str(folder)], stdout=log, stderr=subprocess.STDOUT
+        ).returncode
+
+
+def _busy(folder: Path) -> bool:
+    """Whether a process works in a run's folder right now."""
+    try:
+        with (folder / ".lock").open("r+") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False
+
+
+def _identities(records: Path) -> set[tuple[str, int, str, str]]:
+    found = set()
+    for folder in find_records(records) if records.is_dir() else []:
+        try:
+            found.add(record_identity(read_record(folder)))
+        except (DataError, KeyError):
+            continue  # a damaged or older record is not the one that is wanted
+    return found
+
+
+def _tail(log: Path) -> str:
+    lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
+    return "\n".join(f"  {line}" for line in lines[-LOG_LINES:])
+
+
+def main() -> int:
+    """`python -m tbpsbench.leaderboard.suite.run SUITE RECORDS WORK`: one worker."""
+    path, records, work = sys.argv[1:4]
+    run_suite(path, Path(records), Path(work), lambda text: print(text, flush=True))
+    return 0
+
+
+if __name__ == "__main__":
+    from tbpsbench.cli import run_tool
+
+    run_tool(main)

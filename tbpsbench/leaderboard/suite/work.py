@@ -1,0 +1,71 @@
+"""One task of a suite: train (or go on training), evaluate, put the records where they belong.
+
+    python -m tbpsbench.leaderboard.suite.work SUITE NUMBER --records FOLDER --work FOLDER
+
+A process of its own for every task: its peak memory is the task's, and what crashes takes nothing else along.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from tbpsbench.cli import run_tool
+from tbpsbench.engine.workdir import BEST, LAST, WorkDir
+from tbpsbench.leaderboard.suite.read import Task, read_suite
+from tbpsbench.records.names import record_folder
+
+
+def work(task: Task, records: Path, folder: Path) -> list[Path]:
+    """Do a task, from wherever an earlier process left it.
+
+    Args:
+        task: what to train and to evaluate.
+        records: root of the records.
+        folder: the run's own folder.
+
+    Returns:
+        Folders of the records.
+
+    Raises:
+        CheckpointError: if another process works on it.
+        TBPSError: whatever else is wrong with config or data.
+    """
+    workdir = WorkDir(folder, resume="auto", command=["tools/leaderboard.py", "run", task.suite, task.entry])
+    try:
+        from tbpsbench.data.build import build_data
+        from tbpsbench.engine.train import Training, build_run
+        from tbpsbench.records.make import write_record
+
+        run = build_run(task.load())
+        training = Training(run, workdir, suite=task.about())
+        record = training.train()
+        evidence = (folder / "record" / record["evidence"]["file"]).read_bytes()
+        written = [records / record_folder(record)]
+        write_record(written[0], record, evidence)
+        chosen = folder / (LAST if training.metric is None else BEST)
+        for values in task.elsewhere():
+            data = build_data(values["data"], values["evaluation"], task.seed, tokenizer=run.data.tokenizer)
+            made = training.record(data, chosen)
+            assert made is not None, "one process per task"
+            written.append(records / record_folder(made[0]))
+            write_record(written[-1], *made)
+        return written
+    finally:
+        workdir.release()
+
+
+def main() -> None:
+    """Parse the arguments and do one task."""
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("suite", metavar="SUITE")
+    parser.add_argument("number", type=int, metavar="NUMBER", help="of the task within the suite, from 0")
+    parser.add_argument("--records", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True, help="the run's own folder")
+    args = parser.parse_args()
+    for folder in work(read_suite(args.suite)[args.number], args.records, args.work):
+        print(f"record: {folder}")
+
+
+if __name__ == "__main__":
+    run_tool(main)

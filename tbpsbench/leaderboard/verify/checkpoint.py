@@ -1,0 +1,116 @@
+"""Whether a record is about the checkpoint that lies beside it, and whether the checkpoint tells the same story."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tbpsbench.config.flat import canonical, differences
+from tbpsbench.engine.checkpoint import HARMLESS
+from tbpsbench.engine.workdir import BEST, CARD, LAST
+from tbpsbench.errors import CheckpointError
+from tbpsbench.files import sha256_file
+from tbpsbench.leaderboard.verify.report import Verification
+from tbpsbench.records.names import is_transfer
+from tbpsbench.weights.load import read_checkpoint, weight_file
+
+WHAT = "the checkpoint's hash, and the config and selection that it holds"
+FIX = "Name the file that was evaluated with --checkpoint, or evaluate this one again with tools/test.py."
+EDITED = "The record was edited after the run, or the checkpoint is another run's: train again."
+
+
+def check_checkpoint(found: Verification, checkpoint: Path | None) -> Path | None:
+    """Compare a record with its checkpoint: the given one, or the one that its run left beside it.
+
+    Returns:
+        The checkpoint if it is the record's, else None.
+
+    Raises:
+        CheckpointError: if a given checkpoint does not exist.
+    """
+    path = weight_file(checkpoint) if checkpoint is not None else _beside(found)
+    if path is None:
+        found.skip(WHAT, "no checkpoint at hand (name it with --checkpoint)")
+        return None
+    digest = sha256_file(path)
+    if digest != found.record["checkpoint"]["sha256"]:
+        found.equal("checkpoint.sha256", found.record["checkpoint"]["sha256"], digest, FIX, str(path))
+        return None
+    found.equal("checkpoint.bytes", found.record["checkpoint"]["bytes"], path.stat().st_size, EDITED, str(path))
+    found.checked.append(f"hash of the checkpoint {path}")
+    _check_content(found, path)
+    return path
+
+
+def _beside(found: Verification) -> Path | None:
+    """The checkpoint of the run folder that the record lies in, if it lies in one."""
+    run, rule = found.folder.resolve().parent, found.record["selection"]["rule"]
+    if not (run / CARD).is_file() or rule == "given":
+        return None
+    path = run / (LAST if rule == "last" else BEST)
+    return path if path.is_file() else None
+
+
+def _check_content(found: Verification, path: Path) -> None:
+    """Compare with what the training wrote into the checkpoint."""
+    what = "config and selection within the checkpoint"
+    try:
+        own = read_checkpoint(path).get("tbpsbench")
+        config = json.loads(own["config"]) if isinstance(own, Mapping) else None
+    except (CheckpointError, KeyError, TypeError, ValueError) as error:
+        found.skip(what, f"{path} cannot be read as a checkpoint of tools/train.py ({error})")
+        return
+    if not isinstance(own, Mapping) or not isinstance(config, Mapping):
+        found.skip(what, f"{path} holds weights alone")
+        return
+    _check_config(found, config, path)
+    if not is_transfer(found.record):
+        _check_data(found, own.get("data"), path)
+    if found.record["selection"]["rule"] != "given":
+        _check_selection(found, own, path)
+    found.checked.append(what)
+
+
+def _check_config(found: Verification, config: Mapping[str, Any], path: Path) -> None:
+    changed = differences(config, json.loads(canonical(found.record["config"])))
+    # A checkpoint that is evaluated on its own may be asked for other scores than its training was.
+    free = (*HARMLESS, *(("evaluation", "data.dataset.root") if found.record["selection"]["rule"] == "given" else ()))
+    for key, (trained, recorded) in changed.items():
+        if not any(key == name or key.startswith(f"{name}.") for name in free):
+            found.problem(f"config.{key}", f"the record says {recorded!r}, {path} was trained with {trained!r}", EDITED)
+
+
+def _check_data(found: Verification, hashes: object, path: Path) -> None:
+    if not isinstance(hashes, Mapping):
+        return
+    data = found.record["data"]
+    recorded = {source["role"]: source["sha256"] for source in data["sources"]}
+    recorded["tokenizer"] = data["tokenizer_sha256"]
+    for name, digest in hashes.items():
+        if name in recorded:
+            found.equal(f"data.sources.{name}", recorded[name], digest, EDITED, f"{path}, which was trained on it,")
+
+
+def _check_selection(found: Verification, own: Mapping[str, Any], path: Path) -> None:
+    selection, history = found.record["selection"], own.get("history") or []
+    if selection["rule"] == "last":
+        return
+    best = own.get("best") or {}
+    for key in ("epoch", "score", "metric"):
+        found.equal(f"selection.{key}", selection.get(key), best.get(key), EDITED, str(path))
+    rows = [{"epoch": row.get("epoch"), "score": row.get(selection.get("metric"))} for row in history]
+    # best.pth was written at its epoch: later rows are not in it.
+    found.equal("selection.history", list(selection.get("history", ()))[: len(rows)], rows, EDITED, str(path))
+    chosen: Mapping[str, Any] = next((row for row in history if row.get("epoch") == selection.get("epoch")), {})
+    if selection["rule"] == "val" and _is_test(chosen, found.record):
+        message = f"the scores that chose the checkpoint ({path}) are those of the test split, every one of them"
+        found.problem("selection.rule", message, "Choose on validation (evaluation.selection='val') and train again.")
+
+
+def _is_test(chosen: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
+    """Whether one validation's scores are the test scores; two metrics at least must agree, and not at their ends."""
+    first = record["results"].get(record["config"]["evaluation"]["protocols"][0], {}).get("scores", {})
+    shared = [column for column in first if column in chosen and 0 < first[column] < 100]
+    return len(shared) > 1 and all(first[column] == chosen[column] for column in shared)

@@ -1,0 +1,197 @@
+"""Whether a record was made from the annotation files that lie on this machine, and whether anything leaks in them."""
+
+from __future__ import annotations
+
+import inspect
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tbpsbench.annotations import Annotations, counts, read_annotations
+from tbpsbench.data.base import PersonSearchDataset
+from tbpsbench.data.build import data_name
+from tbpsbench.data.train_set import QUERY
+from tbpsbench.errors import DataError, RegistryError
+from tbpsbench.leaderboard.verify.recompute import Evidence
+from tbpsbench.leaderboard.verify.report import Verification
+from tbpsbench.metrics.leaks import leaks
+from tbpsbench.registry import DATASETS
+
+WHAT = "annotation files: hashes, counts, the identity of every query, and the leak guard again"
+OTHER = "Evaluate on the data that the board is about, with tools/test.py, and keep the record that it writes."
+EDITED = "The record was changed by hand: make it again with tools/test.py."
+
+
+def check_named_data(found: Verification) -> None:
+    """Check, from the record alone, that it names the data that it was made from."""
+    record = found.record
+    sources = {source["role"]: source for source in record["data"]["sources"]}
+    if "captions" not in sources:
+        found.problem("data.sources", "no source has the role 'captions'", EDITED)
+        return
+    for role, wanted in (
+        ("descriptions", record["config"]["data"].get("descriptions")),
+        ("gallery", record["config"]["evaluation"].get("gallery_texts")),
+    ):
+        if bool(wanted) != (role in sources):
+            message = f"the config asks for {wanted!r}, the sources are {', '.join(sources)}"
+            found.problem(f"data.sources.{role}", message, EDITED)
+    made = sources["captions"]["made_from"]
+    header = {"made_from": made}
+    named = data_name(Annotations(record["data"]["dataset"], "", Path(), Path(), (), "", header))
+    found.equal("spec.data", record["spec"]["data"], named, EDITED, "data.sources")
+    try:
+        arguments = _arguments(record["data"]["component"])
+    except RegistryError as error:
+        found.skip("data.component", str(error))
+        return
+    for key in ("seed", "size", "domain"):
+        if key in made and key in arguments:
+            found.equal(f"data.component.{key}", arguments[key], made[key], EDITED, "the header of the annotations")
+    found.checked.append("names, roles and origin of the data")
+
+
+def _arguments(component: Mapping[str, Any]) -> dict[str, Any]:
+    """A data set's arguments with its defaults."""
+    parameters = DATASETS.entry(component["type"]).parameters
+    defaults = {key: p.default for key, p in parameters.items() if p.default is not inspect.Parameter.empty}
+    return {**defaults, **component}
+
+
+def check_data(
+    found: Verification, evidence: Mapping[str, Evidence], data: str | Path | None, *, rebuild: bool = False
+) -> None:
+    """Compare a record with the annotation files on this machine.
+
+    Args:
+        found: what is known so far.
+        evidence: the record's ranks by protocol.
+        data: root of the data set; "auto" takes the record's own, None checks nothing.
+        rebuild: draw MiniPEDES again from its seed instead of reading a file.
+
+    Raises:
+        DataError: if a given root does not hold the annotation file, or an annotation file is damaged.
+    """
+    if data is None:
+        found.skip(WHAT, "not asked for")
+        return
+    try:
+        with _dataset(found.record, data, rebuild) as dataset:
+            files = _files(found, dataset.root)
+            if files:
+                _check_files(found, files, evidence)
+            elif data != "auto":
+                names = ", ".join(source["file"] for source in found.record["data"]["sources"])
+                raise DataError(f"{dataset.root}: holds none of {names}. Name the root of the data set.")
+    except RegistryError as error:
+        found.skip(WHAT, str(error))
+
+
+@contextmanager
+def _dataset(record: Mapping[str, Any], data: str | Path, rebuild: bool) -> Iterator[PersonSearchDataset]:
+    component = dict(record["data"]["component"])
+    if data != "auto":
+        component["root"] = str(data)
+    if not rebuild or component["type"] != "MiniPEDES":
+        yield DATASETS.build(component, "data.component")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        dataset = DATASETS.build({**component, "root": folder}, "data.component")
+        if dataset.root.parent != Path(folder):  # "size" and "domain" become part of a path
+            raise DataError(f"data.component: {component} leads out of its folder. {EDITED}")
+        dataset.prepare()
+        yield dataset
+
+
+def _files(found: Verification, root: Path) -> dict[str, Annotations]:
+    """Role -> annotations, of the sources that are there and are the record's."""
+    files = {}
+    for source in found.record["data"]["sources"]:
+        name = Path(source["file"]).name  # a record must not lead to other folders
+        path = root / name
+        if name != source["file"] or not path.is_file():
+            found.skip(f"{WHAT} ({source['role']})", f"{path}: no such file on this machine")
+            continue
+        read = read_annotations(path)
+        files[source["role"]] = read
+        if read.sha256 != source["sha256"]:
+            what = f"data.sources.{source['role']}"
+            found.equal(what, source["sha256"], read.sha256, OTHER, f"the annotation file {path}")
+    return files
+
+
+def _check_files(found: Verification, files: Mapping[str, Annotations], evidence: Mapping[str, Evidence]) -> None:
+    record = found.record
+    same = all(read.sha256 == s["sha256"] for s in record["data"]["sources"] if (read := files.get(s["role"])))
+    found.checked.append(f"hash of the annotation files: {', '.join(str(read.path) for read in files.values())}")
+    captions = files.get("captions")
+    if captions is None or not same:
+        found.skip("counts, query identities and leak guard", "not with the record's annotation files")
+        return
+    found.equal("data.counts", record["data"]["counts"], counts(captions.records), EDITED, str(captions.path))
+    notes = captions.header.get("notes", {})
+    found.equal("data.partial", record["data"]["partial"], bool(notes.get("partial")), EDITED, str(captions.path))
+    _check_queries(found, captions, evidence)
+    found.checked.append("counts, and identity and number of positives of every query, against the annotation file")
+    if len(files) < len(record["data"]["sources"]):
+        found.skip("the leak guard again", "not all text sources are at hand")
+        return
+    _check_leaks(found, files)
+    found.checked.append("the leak guard again")
+
+
+def _check_queries(found: Verification, captions: Annotations, evidence: Mapping[str, Evidence]) -> None:
+    records = captions.split(found.record["spec"]["split"])
+    texts = {c.caption_id: r.pid for r in records for c in r.captions if c.role == QUERY}
+    images = {r.image_id: r.pid for r in records}
+    for protocol, own in evidence.items():
+        pids, gallery = (images, texts) if protocol.endswith("(image-to-text)") else (texts, images)
+        wrong = [int(i) for i, pid in zip(own.query_ids, own.query_pids, strict=True) if pids.get(int(i)) != pid]
+        what = f"ranks.npz: {protocol}"
+        if wrong:
+            message = f"{len(wrong)} queries are of other people or not of this split, first query_id {wrong[0]}"
+            found.problem(what, message, EDITED)
+        elif protocol.startswith("standard"):
+            there = dict(zip(*np.unique(list(gallery.values()), return_counts=True), strict=True))
+            expected = np.array([there.get(pid, 0) for pid in own.query_pids])
+            if (expected != own.ranks.positives).any():
+                found.problem(what, "queries have another number of matches than the gallery holds", EDITED)
+
+
+def _check_leaks(found: Verification, files: Mapping[str, Annotations]) -> None:
+    """As `engine.evaluate` guards an evaluation, from the files instead of a run."""
+    record, captions = found.record, files["captions"]
+    split = record["spec"]["split"]
+    records = captions.split(split)
+    others = (
+        captions.split(f"{split}-clothes") if "clothes-change" in record["config"]["evaluation"]["protocols"] else []
+    )
+    gallery = files.get("gallery")
+    training = [
+        (caption, image.pid)
+        for role in ("captions", "descriptions")
+        if role in files
+        for image in files[role].split("train")
+        for caption in image.captions
+    ]
+    seen = leaks(
+        queries=[caption for image in records for caption in image.captions if caption.role == QUERY],
+        gallery_texts=[c for r in (*records, *others) for c in gallery.records[r.image_id].captions] if gallery else [],
+        training=[caption for caption, _ in training],
+        training_pids=[pid for _, pid in training],
+        test_pids={image.pid for image in records},
+    )
+    known = {_kind(message) for message in record["leaks"]}
+    for message in seen:
+        if _kind(message) not in known:
+            fix = "Evaluate without it, or with --allow-leak, which brands the record."
+            found.problem("leaks", f"the record is silent about a leak: {message}", fix)
+
+
+def _kind(leak: str) -> str:
+    """A leak without the texts that it names."""
+    return leak.partition(" (")[0]

@@ -1,0 +1,171 @@
+"""Check a record: does every number follow from the stored ranks, and does the rest agree with itself and with the
+files at hand (protocol.md section 5)?
+
+What no check of this kind can see: ranks that never came from the checkpoint. `verify_rescore.rescore` evaluates it
+again; without that the report says that the ranks themselves were taken on trust.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from tbpsbench.config.flat import fingerprint
+from tbpsbench.errors import DataError, RegistryError
+from tbpsbench.files import sha256_file
+from tbpsbench.leaderboard.render.rows import RECORD, read_record, system_sha256
+from tbpsbench.leaderboard.verify.checkpoint import check_checkpoint
+from tbpsbench.leaderboard.verify.data import check_data, check_named_data
+from tbpsbench.leaderboard.verify.recompute import (
+    DAMAGED,
+    EDITED,
+    Evidence,
+    disagreements,
+    per_query,
+    read_evidence,
+    recomputed,
+)
+from tbpsbench.leaderboard.verify.report import UNSCORED, Finding, Verification
+from tbpsbench.leaderboard.verify.selection import check_selection
+from tbpsbench.records.schema import schema_problems
+
+__all__ = ["Finding", "Verification", "verify"]
+
+REVERSED = " (image-to-text)"
+SCORES = "scores and intervals"
+
+
+def verify(
+    folder: str | Path,
+    *,
+    checkpoint: Path | None = None,
+    data: str | Path | Literal["auto"] | None = "auto",
+    rebuild: bool = False,
+) -> Verification:
+    """Verify one record.
+
+    Args:
+        folder: holds record.json and ranks.npz.
+        checkpoint: the evaluated file; by default the one that the run left beside the record, if any.
+        data: root of the data set; "auto" takes the record's own where it exists, None checks no files.
+        rebuild: draw MiniPEDES again from its seed instead of reading a file.
+
+    Raises:
+        CheckpointError, DataError: if a checkpoint or data root was named and cannot be read.
+    """
+    found = Verification(Path(folder))
+    try:
+        found.record = read_record(found.folder)
+    except DataError as error:
+        found.problem(RECORD, str(error), DAMAGED)
+        return found
+    problems = schema_problems(found.record)
+    found.checked.append("schema: every key and its type")
+    if problems:
+        found.problems += problems
+        found.skip("everything else", "the record does not have the shape of one")
+        return found
+    _check_hashes(found)
+    _check_protocol(found)
+    evidence = _check_evidence(found)
+    check_named_data(found)
+    check_selection(found)
+    found.skip("scores of single heads, cost and environment", "they do not follow from the ranks")
+    check_checkpoint(found, checkpoint)
+    check_data(found, evidence, data, rebuild=rebuild)
+    found.skip(UNSCORED, "it was not evaluated again (verify --rescore does)")
+    return found
+
+
+def _check_hashes(found: Verification) -> None:
+    record, config = found.record, found.record["config"]
+    found.equal("config_sha256", record["config_sha256"], fingerprint(config), EDITED, "the config")
+    found.equal("system_sha256", record["system_sha256"], system_sha256(config), EDITED, "the config")
+    found.equal("seed", record["seed"], config["seed"], EDITED, "the config")
+    path = found.folder / record["evidence"]["file"]
+    if path.is_file():
+        found.equal("evidence.sha256", record["evidence"]["sha256"], sha256_file(path), EDITED, path.name)
+    found.checked.append("hashes of config, system and ranks.npz")
+
+
+def _check_protocol(found: Verification) -> None:
+    """Track, ties and leaks against the config."""
+    record = found.record
+    section, protocol = record["config"]["evaluation"], record["protocol"]
+    found.equal("protocol.ties", protocol["ties"], section["ties"], EDITED, "the config")
+    for key, value in (("skip_unmatched", bool(section.get("skip_unmatched"))), ("image_size", _size(record))):
+        found.equal(f"protocol.{key}", protocol[key], value, EDITED, "the config")
+    if record["track"] in ("rerank", "interactive"):
+        found.skip("track", f"nothing in a config tells whether {record['track']!r} is right")
+    else:
+        track = "gallery-text" if section.get("gallery_texts") else "dual-encoder"
+        found.equal("track", record["track"], track, EDITED, "evaluation.gallery_texts")
+    if record["leaks"] and not section.get("allow_leak"):
+        message = f"the record lists {len(record['leaks'])} leaks, but the config allows none"
+        found.problem("leaks", message, EDITED)
+    asked = {*section["protocols"]} | ({f"standard{REVERSED}"} if section.get("both_directions") else set())
+    found.equal("results", sorted(record["results"]), sorted(asked), EDITED, "evaluation.protocols")
+    found.checked.append("track, ties, protocols and allowed leaks against the config")
+
+
+def _size(record: Mapping[str, Any]) -> list[int]:
+    return list(record["config"]["data"]["size"])
+
+
+def _check_evidence(found: Verification) -> dict[str, Evidence]:
+    """Every number of `results` from the ranks."""
+    record = found.record
+    try:
+        evidence = read_evidence(found.folder / record["evidence"]["file"])
+    except DataError as error:
+        found.problem(record["evidence"]["file"], str(error), DAMAGED)
+        found.skip("every number of the results", "the ranks cannot be read")
+        return {}
+    found.equal("ranks.npz", sorted(evidence), sorted(record["results"]), EDITED, "results")
+    for protocol in sorted({*evidence} & {*record["results"]}):
+        own, result = evidence[protocol], record["results"][protocol]
+        found.equal(f"{protocol}: ties", own.ranks.ties_rule, record["protocol"]["ties"], EDITED, "protocol.ties")
+        _check_counts(found, protocol, own, result)
+        try:
+            values = per_query(own, record["config"])
+        except (RegistryError, KeyError, TypeError) as error:
+            found.skip(f"{SCORES} of {protocol!r}", f"a metric cannot be built: {error}")
+            continue
+        for key, message in disagreements(result, recomputed(own, values)):
+            found.problem(f"results.{protocol}.{key}", message, EDITED)
+        found.checked.append(f"scores, intervals, counts and ties of {protocol!r} from the ranks")
+    return evidence
+
+
+def _check_counts(found: Verification, protocol: str, own: Evidence, result: Mapping[str, Any]) -> None:
+    """Counts of queries and gallery against those of the data, and of the matches against each other."""
+    record, what = found.record, f"results.{protocol}"
+    counts, split, ranks = record["data"]["counts"], record["spec"]["split"], own.ranks
+    if len(ranks.skipped) and not (record["protocol"]["skip_unmatched"] or protocol == "without-captioned-image"):
+        found.problem(f"{what}.skipped_queries", "queries were skipped, but the config skips none", EDITED)
+    if (ranks.gallery_size > result["gallery"]).any():
+        found.problem(f"{what}.gallery", "a query saw more images than the gallery holds", EDITED)
+    if protocol.startswith("standard"):
+        found.equal(f"{what}.gallery", [result["gallery"]], np.unique(ranks.gallery_size).tolist(), EDITED, "ranks.npz")
+        matches = {(int(pid), int(n)) for pid, n in zip(own.query_pids, ranks.positives, strict=True)}
+        if len(matches) > result["identities"] or sum(n for _, n in matches) > result["gallery"]:
+            found.problem(f"{what}.gallery", "the numbers of matches of its queries contradict each other", EDITED)
+    if split not in counts or not {"images", "captions", "ids"} <= set(counts[split]):
+        found.skip(f"queries and gallery of {protocol} against the data", f"data.counts has no whole {split!r}")
+        return
+    images, captions = counts[split]["images"], counts[split]["captions"]
+    if protocol == "clothes-change":
+        images += counts.get(f"{split}-clothes", {}).get("images", 0)
+    asked, gallery = (images, captions) if protocol.endswith(REVERSED) else (captions, images)
+    source = f"data.counts.{split}"
+    found.equal(f"{what}.gallery", result["gallery"], gallery, EDITED, source)
+    if protocol == "clothes-change":  # asks only for people with a second outfit
+        if result["queries"] + result["skipped_queries"] > asked:
+            found.problem(f"{what}.queries", f"are more than the {asked} captions of {source}", EDITED)
+        return
+    found.equal(f"{what}.queries", result["queries"] + result["skipped_queries"], asked, EDITED, source)
+    if not result["skipped_queries"]:
+        found.equal(f"{what}.identities", result["identities"], counts[split]["ids"], EDITED, source)

@@ -1,0 +1,116 @@
+"""Evaluate a record's checkpoint again and compare every rank: the one check that an edited ranks.npz cannot pass."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tbpsbench.config.check import require_valid
+from tbpsbench.config.load import Config
+from tbpsbench.config.schema import with_defaults
+from tbpsbench.engine.evaluate import Evaluation, Result
+from tbpsbench.errors import DataError
+from tbpsbench.leaderboard.render.rows import read_record
+from tbpsbench.leaderboard.verify.checkpoint import check_checkpoint
+from tbpsbench.leaderboard.verify.recompute import Evidence, read_evidence
+from tbpsbench.leaderboard.verify.report import Verification
+from tbpsbench.records.names import annotations_sha256, is_transfer
+from tbpsbench.records.schema import schema_problems
+
+# Another processor adds up in another order; similarities that are that close then change places.
+QUERIES_ALLOWED = 0.01
+POINTS_ALLOWED = 0.2
+FIX = "Evaluate the checkpoint with tools/test.py and keep the record that it writes."
+
+
+def rescore(folder: str | Path, checkpoint: Path | None = None, *, root: str | None = None) -> Verification:
+    """Evaluate a checkpoint as a record says it was, and compare.
+
+    Args:
+        folder: of the record.
+        checkpoint: the evaluated file; by default the one that the run left beside the record.
+        root: folder of the data set, where it is not the record's own.
+
+    Returns:
+        A verification of the checkpoint's hash and of the ranks and head scores alone. Ranks that differ for at most
+        1 % of the queries, and scores by at most 0.2 points, are reported as checked, with the numbers: another kind
+        of processor does that.
+
+    Raises:
+        CheckpointError, ConfigError, DataError, LeakError: if checkpoint, config or data are not what is needed.
+    """
+    found = Verification(Path(folder))
+    found.record = read_record(folder)
+    if problems := schema_problems(found.record):
+        found.problems += problems
+        return found
+    evidence = read_evidence(found.folder / found.record["evidence"]["file"])
+    path = check_checkpoint(found, checkpoint)
+    if path is None:
+        found.skip("ranks from the checkpoint", "not with the record's checkpoint")
+        return found
+    evaluation = _evaluate(found, path, root)
+    for name, own in evidence.items():
+        if name not in evaluation.results:
+            found.problem(f"results.{name}", "the config evaluates no such protocol", FIX)
+            continue
+        _compare(found, name, own, evaluation.results[name])
+    return found
+
+
+def _evaluate(found: Verification, checkpoint: Path, root: str | None) -> Evaluation:
+    from tbpsbench.data.build import build_data
+    from tbpsbench.engine.checkpoint import load_model
+    from tbpsbench.engine.evaluate import evaluate
+    from tbpsbench.engine.train import build_run
+
+    record = found.record
+    values = copy.deepcopy(dict(record["config"]))
+    values["name"] = record["name"]
+    if root is not None:
+        values["data"]["dataset"]["root"] = root
+    config = Config(found.folder / "record.json", values)
+    require_valid(config)
+    run = build_run(config)
+    load_model(run.model, checkpoint, partial=record["selection"].get("complete") is False)
+    data = run.data
+    if is_transfer(record):
+        component = {**record["data"]["component"], **({"root": root} if root is not None else {})}
+        section = {**with_defaults(values)["data"], "dataset": component}
+        data = build_data(section, values["evaluation"], record["seed"], tokenizer=run.data.tokenizer)
+    if data.annotations.sha256 != annotations_sha256(record):
+        raise DataError(f"{data.annotations.path}: not the annotation file of the record. Name its root with --data.")
+    return evaluate(run.model, data, record["spec"]["split"], run.values["evaluation"])
+
+
+def _compare(found: Verification, name: str, own: Evidence, again: Result) -> None:
+    what = f"ranks.npz: {name}"
+    if not np.array_equal(own.query_ids, again.query_ids) or not np.array_equal(own.query_pids, again.query_pids):
+        found.problem(what, "holds other queries than the split", FIX)
+        return
+    if not np.array_equal(own.ranks.offsets, again.ranks.offsets):
+        found.problem(what, "holds another number of matches than the gallery", FIX)
+        return
+    recorded = found.record["results"][name]
+    moved = _points(recorded["scores"], again.scores)
+    for head in sorted({*recorded["heads"], *again.head_scores}):
+        moved = max(moved, _points(recorded["heads"].get(head, {}), again.head_scores.get(head, {})))
+    changed = np.add.reduceat(own.ranks.ranks != again.ranks.ranks, own.ranks.offsets[:-1]) > 0
+    said = f"{int(changed.sum())} of {len(changed)} queries rank differently, scores by up to {moved:.3f} points"
+    if changed.mean() > QUERIES_ALLOWED or moved > POINTS_ALLOWED:
+        found.problem(what, f"does not come from this checkpoint: {said}", FIX)
+    elif changed.any() or moved > 0:
+        found.checked.append(f"ranks of {name!r} from the checkpoint, as another processor would give them: {said}")
+    else:
+        found.checked.append(f"ranks and head scores of {name!r} from the checkpoint: every one is the same")
+
+
+def _points(recorded: Mapping[str, float], again: Mapping[str, Any]) -> float:
+    """Largest difference; infinite where a column is missing on one side."""
+    if set(recorded) != set(again):
+        return float("inf")
+    return max((abs(recorded[key] - again[key]) for key in recorded), default=0.0)

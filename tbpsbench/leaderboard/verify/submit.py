@@ -1,0 +1,199 @@
+"""Take in a third party's records: check them as if nobody could be trusted, then copy them to their place, whole.
+
+A submission is a folder with one record or several, each in a folder of its own. Beside record.json and ranks.npz may
+lie an about.json: {"system": ..., "citation": ..., "code": a URL, "contact": ...}.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from tbpsbench.config.flat import flatten
+from tbpsbench.errors import DataError, TBPSError
+from tbpsbench.files import read_json, storage_error
+from tbpsbench.leaderboard.render.rows import RECORD, find_records
+from tbpsbench.leaderboard.verify.group import GroupVerification, verify_all
+from tbpsbench.leaderboard.verify.recompute import MAX_BYTES
+from tbpsbench.leaderboard.verify.record import SCORES
+from tbpsbench.leaderboard.verify.report import Finding
+from tbpsbench.records.names import record_folder
+
+EVIDENCE = "ranks.npz"
+ABOUT = "about.json"
+LIMITS = {RECORD: 4 << 20, EVIDENCE: MAX_BYTES // 4, ABOUT: 64 << 10}
+ABOUT_KEYS = ("system", "citation", "code", "contact")
+# Folders that name a person, and absolute paths in general.
+HOME = re.compile(r"(?:^|[\s'\"=:])(?:/home/|/Users/|[A-Za-z]:\\Users\\)([^/\\\s]+)")
+ABSOLUTE = re.compile(r"^(?:/|~|[A-Za-z]:\\)")
+
+
+class SubmissionError(TBPSError):
+    """A submission is not taken; nothing was copied."""
+
+
+@dataclass
+class Submission:
+    """What became of a submission.
+
+    Attributes:
+        source: the folder that was handed in.
+        taken: (folder within it, folder within the records) of each record that was copied.
+        known: the same of records that were there already, unchanged.
+        warnings: what the sender should know before it is published.
+        verification: of all records.
+    """
+
+    source: Path
+    taken: list[tuple[str, str]] = field(default_factory=list)
+    known: list[tuple[str, str]] = field(default_factory=list)
+    warnings: list[Finding] = field(default_factory=list)
+    verification: GroupVerification | None = None
+
+    def report(self) -> str:
+        """The outcome as text."""
+        lines = [f"warning  {warning}" for warning in self.warnings]
+        lines += [f"{self.source / source} -> {target}" for source, target in self.taken]
+        lines += [f"{self.source / source}: is there already, {target}" for source, target in self.known]
+        for one in self.verification.records if self.verification else ():
+            lines += [f"{one.folder}: not checked: {what}: {why}" for what, why in one.unchecked]
+        return "\n".join([*lines, f"{self.source}: {len(self.taken)} records taken"])
+
+
+def submit(
+    folder: str | Path, records: str | Path, *, data: str | Path | Literal["auto"] | None = None, rebuild: bool = False
+) -> Submission:
+    """Check a folder of records and copy them below `records`.
+
+    Args:
+        folder: what was handed in.
+        records: root of the records; made if it is not there.
+        data: root of the data set for `verify`; by default no file that the submission names is looked at.
+        rebuild: draw MiniPEDES again to compare the annotations; needs `data="auto"`.
+
+    Raises:
+        DataError: if the folder does not exist.
+        SubmissionError: listing everything that is wrong; nothing was copied then.
+        StorageError: if a record cannot be written.
+    """
+    source, root = Path(folder), Path(records)
+    folders = find_records(source)
+    if not folders:
+        raise SubmissionError(f"{source}: no {RECORD} below it. Hand in the record folder that tools/train.py left.")
+    _raise(source, [problem for one in folders for problem in _files(one)])
+    found = Submission(source, verification=verify_all(source, data=data, rebuild=rebuild))
+    assert found.verification is not None
+    wrong = [problem for one in found.verification.records for problem in one.problems]
+    _raise(source, [*wrong, *_unproved(found.verification), *found.verification.problems])
+    plan = []
+    for one in found.verification.records:
+        target = root / record_folder(one.record)
+        names = one.folder.relative_to(source).as_posix(), record_folder(one.record)
+        found.warnings += [*_private(names[0], one.record), *_about(one.folder, one.record)]
+        if not target.exists():
+            plan.append((one.folder, target, names))
+        elif _same(one.folder, target):
+            found.known.append(names)
+        else:
+            fix = "Records are never replaced. Give the system another name, or take the old record away first."
+            _raise(source, [Finding(names[0], f"another record is there: {target}", fix)])
+    for one_folder, target, names in plan:
+        _copy(one_folder, target)
+        found.taken.append(names)
+    return found
+
+
+def _raise(source: Path, problems: list[Finding]) -> None:
+    if problems:
+        listing = "".join(f"\n  {problem}" for problem in problems)
+        count = f"{len(problems)} problem{'s' * (len(problems) > 1)}"
+        raise SubmissionError(f"{source}: not taken, {count}:{listing}\nNothing was copied.")
+
+
+def _files(folder: Path) -> Iterator[Finding]:
+    """Files that are missing, too large, or lead elsewhere."""
+    for name, limit in LIMITS.items():
+        path = folder / name
+        if path.is_symlink():
+            yield Finding(str(path), "is a link", "Hand in the file itself.")
+        elif not path.is_file():
+            if name != ABOUT:
+                yield Finding(str(path), "is missing", "A record is record.json and ranks.npz together.")
+        elif (size := path.stat().st_size) > limit:
+            yield Finding(str(path), f"has {size} bytes, more than {limit}", "Hand in what tools/test.py writes.")
+
+
+def _unproved(verification: GroupVerification) -> Iterator[Finding]:
+    """Scores that nothing was compared with: a metric that nobody here has would let any number in."""
+    for one in verification.records:
+        for what, why in one.unchecked:
+            if what.startswith(SCORES):
+                yield Finding(f"{one.folder}: {what}", why, "Install the plug-in that the metric belongs to.")
+
+
+def _private(name: str, record: Mapping[str, Any]) -> Iterator[Finding]:
+    """Paths that tell who the sender is; the config's hash forbids to take them out here."""
+    fix = "If it should not be public, train with relative paths and hand in that record."
+    told = set()
+    for place, value in flatten({"config": record["config"], "data": {"component": record["data"]["component"]}}):
+        for text in value if isinstance(value, list | tuple) else [value]:
+            if not isinstance(text, str) or text in told:
+                continue
+            told.add(text)
+            if user := HOME.search(text):
+                yield Finding(f"{name}: {'.'.join(place)}", f"names a user, {user[1]!r}: {text}", fix)
+            elif ABSOLUTE.match(text):
+                yield Finding(f"{name}: {'.'.join(place)}", f"is a path on the sender's machine: {text}", fix)
+
+
+def _about(folder: Path, record: Mapping[str, Any]) -> Iterator[Finding]:
+    """What is missing or strange in about.json."""
+    path = folder / ABOUT
+    fix = f'Write {ABOUT}: {{"system": ..., "citation": ..., "code": a URL, "contact": ...}}.'
+    if not path.is_file():
+        yield Finding(str(folder), f"no {ABOUT}: nobody can be cited or asked", fix)
+        return
+    try:
+        about = read_json(path)
+    except DataError as error:
+        yield Finding(str(path), str(error), fix)
+        return
+    if not isinstance(about, Mapping):
+        yield Finding(str(path), "is not an object", fix)
+        return
+    if missing := [key for key in ABOUT_KEYS if not isinstance(about.get(key), str) or not about[key].strip()]:
+        yield Finding(str(path), f"lacks {', '.join(missing)}", fix)
+    if about.get("system", record["name"]) != record["name"]:
+        yield Finding(str(path), f"is about {about['system']!r}, the record is of {record['name']!r}", fix)
+    if isinstance(about.get("code"), str) and not about["code"].startswith(("https://", "http://")):
+        yield Finding(str(path), f"code is no URL: {about['code']!r}", fix)
+
+
+def _same(folder: Path, target: Path) -> bool:
+    return all(
+        (target / name).is_file() and (folder / name).read_bytes() == (target / name).read_bytes()
+        for name in (RECORD, EVIDENCE)
+    )
+
+
+def _copy(folder: Path, target: Path) -> None:
+    """Copy a record aside and rename it: the folder is whole or absent, and one that appeared meanwhile stays."""
+    aside: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        for name in LIMITS:
+            if (folder / name).is_file():
+                shutil.copyfile(folder / name, aside / name)
+        aside.chmod(0o755)
+        aside.rename(target)  # fails if a folder with files is there
+    except OSError as error:
+        raise storage_error(target, error) from error
+    finally:
+        if aside is not None and aside.is_dir():
+            shutil.rmtree(aside)

@@ -1,0 +1,133 @@
+"""The record of a result: one JSON and the ranks that every number in it follows from (protocol.md section 5)."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tbpsbench.config.flat import fingerprint
+from tbpsbench.config.schema import components
+from tbpsbench.data.build import Data
+from tbpsbench.engine.evaluate import Evaluation
+from tbpsbench.files import atomic_write, sha256_bytes, sha256_file, write_json
+from tbpsbench.leaderboard.render.rows import RECORD, system_sha256
+from tbpsbench.metrics.bootstrap import bootstrap_interval
+from tbpsbench.records.environment import code_version, environment, plugin_provenance
+
+SCHEMA = 1
+SPEC_VERSION = 1
+EVIDENCE = "ranks.npz"
+
+
+def make_record(
+    *,
+    name: str,
+    config: Mapping[str, Any],
+    checkpoint: Path,
+    data: Data,
+    evaluation: Evaluation,
+    selection: Mapping[str, Any],
+    cost: Mapping[str, Any],
+    suite: Mapping[str, Any] | None = None,
+    trained_on: str | None = None,
+) -> tuple[dict[str, Any], bytes]:
+    """Gather everything that a reader needs to check a result.
+
+    Args:
+        name: of the system, by default the config's.
+        config: the resolved config with defaults.
+        checkpoint: the evaluated file; its hash is kept.
+        data: the run's data.
+        evaluation: what was measured on the test split.
+        selection: how the checkpoint was chosen: rule, epoch, score, on which split with how many queries, number of
+            evaluations on test.
+        cost: parameters, FLOPs, memory, time, energy.
+        suite: the leaderboard suite that asked for this run: its name, entry and all of its seeds.
+        trained_on: the data set that the model was trained on, where it is not the evaluated one.
+
+    Returns:
+        The record, and its evidence as the bytes of ranks.npz.
+    """
+    evidence = _evidence(evaluation)
+    used = {(slot.slot, value["type"]) for _, slot, value in components(config) if isinstance(value, Mapping)}
+    record = {
+        "schema": SCHEMA,
+        "name": name,
+        "status": "measured",
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "spec": {
+            "data": data.name,
+            "trained_on": trained_on or data.name,
+            "split": evaluation.split,
+            "version": SPEC_VERSION,
+        },
+        "suite": dict(suite or {}),
+        "track": evaluation.track,
+        "leaks": evaluation.leaks,
+        "selection": dict(selection),
+        "seed": config["seed"],
+        "config": dict(config),
+        "config_sha256": fingerprint(config),
+        "system_sha256": system_sha256(config),
+        "checkpoint": {"sha256": sha256_file(checkpoint), "bytes": checkpoint.stat().st_size},
+        "code": code_version(),
+        "plugins": plugin_provenance(used),
+        "environment": environment(),
+        "data": data.provenance(),
+        "protocol": {
+            "similarity": "weighted sum of the heads' cosines, float32",
+            "ties": config["evaluation"]["ties"],
+            "image_size": list(data.size),
+            "text_length": data.tokenizer.max_length,
+            "skip_unmatched": config["evaluation"]["skip_unmatched"],
+        },
+        "results": {result_name: _result(evaluation, result_name) for result_name in evaluation.results},
+        "cost": {**cost, **evaluation.speed, "index_bytes": evaluation.index_bytes},
+        "evidence": {"file": EVIDENCE, "sha256": sha256_bytes(evidence)},
+    }
+    return record, evidence
+
+
+def write_record(folder: Path, record: Mapping[str, Any], evidence: bytes) -> None:
+    """Write `folder/ranks.npz`, then `folder/record.json`; each whole or not at all.
+
+    Raises:
+        StorageError: if they cannot be written.
+    """
+    with atomic_write(folder / EVIDENCE) as stream:
+        stream.write(evidence)
+    write_json(folder / RECORD, record)
+
+
+def _result(evaluation: Evaluation, name: str) -> dict[str, Any]:
+    result = evaluation.results[name]
+    intervals = {
+        key: [100 * bound for bound in bootstrap_interval(values, result.query_pids)]
+        for key, values in result.per_query.items()
+    }
+    return {
+        "scores": result.scores,
+        "intervals_95": intervals,
+        "heads": result.head_scores,
+        "queries": result.queries,
+        "gallery": result.gallery,
+        "identities": result.identities,
+        "skipped_queries": len(result.ranks.skipped),
+        "tied_queries": result.ranks.ties,
+    }
+
+
+def _evidence(evaluation: Evaluation) -> bytes:
+    """Ranks of all positives of every query, by protocol, as a compressed npz without objects."""
+    arrays: dict[str, np.ndarray] = {}
+    for name, result in evaluation.results.items():
+        arrays |= {f"{name}/{key}": value for key, value in result.ranks.to_arrays().items()}
+        arrays |= {f"{name}/query_pid": result.query_pids, f"{name}/query_id": result.query_ids}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    return buffer.getvalue()

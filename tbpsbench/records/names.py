@@ -1,0 +1,55 @@
+"""Where a record lies below the records' root, from the record alone: run, submit and every reader agree.
+
+    mini-pedes-tiny/two-tower_seed-0_e31cc952/            trained and evaluated on the same data
+    mini-pedes-indoor/two-tower_from-mini-pedes_seed-0_e31cc952_on-55caf95a/   trained elsewhere
+
+The eight digits of `system_sha256` keep apart systems of one name with different settings.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+from tbpsbench.leaderboard.render.rows import data_name
+
+DIGITS = 8
+
+
+def slug(text: str) -> str:
+    """A name as a folder: lower case, words by hyphens, ASCII; "MiniPEDES (tiny)" becomes "mini-pedes-tiny"."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", plain)
+    return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-") or "unnamed"
+
+
+def record_folder(record: Mapping[str, Any]) -> str:
+    """Canonical folder of a record, relative to the root of all records, with forward slashes."""
+    spec = record["spec"]
+    parts = [slug(record["name"])]
+    if is_transfer(record):
+        parts.append(f"from-{slug(spec.get('trained_on') or 'unknown')}")
+    parts += [f"seed-{int(record['seed'])}", slug(record["system_sha256"][:DIGITS])]
+    if is_transfer(record):
+        # Two populations of MiniPEDES share a name; what was evaluated is not part of the system's hash here.
+        parts.append(f"on-{slug(annotations_sha256(record)[:DIGITS])}")
+    return f"{slug(data_name(record))}/{'_'.join(parts)}"
+
+
+def is_transfer(record: Mapping[str, Any]) -> bool:
+    """Whether the model was evaluated on other data than it was trained on."""
+    trained, evaluated = record["config"]["data"]["dataset"], record["data"].get("component", {})
+    differ = _without_root(trained) != _without_root(evaluated) if evaluated else False
+    return differ or record["spec"].get("trained_on", record["spec"]["data"]) != record["spec"]["data"]
+
+
+def annotations_sha256(record: Mapping[str, Any]) -> str:
+    """Hash of the annotation file with the query captions; "" if the record names none."""
+    sources = record["data"].get("sources", [])
+    return next((source["sha256"] for source in sources if source["role"] == "captions"), "")
+
+
+def _without_root(component: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in component.items() if key not in ("root", "val_carve")}

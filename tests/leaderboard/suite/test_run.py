@@ -1,0 +1,148 @@
+"""Workers of a suite: shared work, killed workers, failing entries. Real training on tiny MiniPEDES."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tbpsbench.errors import RegistryError, TBPSError
+from tbpsbench.leaderboard.render.rows import read_records
+from tbpsbench.leaderboard.suite.run import RunError, run_on_ray, run_on_slurm, run_suite, run_workers
+
+KILLS = 10
+
+
+@pytest.fixture
+def suite(tmp_path, demo, mini):
+    """A function that writes a suite of tiny runs."""
+
+    def write(entries=("a", "b"), seeds=(0,), epochs=1, transfer=None, options=()):
+        options = [*demo[2:], f"schedule.max_epochs={epochs}", "evaluation.interval=1", "data.num_workers=0", *options]
+        values = {
+            "title": "Tiny",
+            "entries": {
+                name: {"config": str(Path(demo[0]).resolve()), "options": [f"optimizer.lr={1e-3 / (number + 1)}"]}
+                for number, name in enumerate(entries)
+            },
+            "datasets": {"mini": []},
+            "seeds": tuple(seeds),
+            "options": options,
+            "transfer": transfer or {},
+        }
+        path = tmp_path / "suite.py"
+        path.write_text("".join(f"{key} = {value!r}\n" for key, value in values.items()))
+        return path
+
+    return write
+
+
+def results(records):
+    """What must not depend on how the work was done: everything but cost, date and the machine."""
+    return {
+        folder: (record["results"], record["evidence"], record["seed"], record["spec"], record["selection"])
+        for folder, record in read_records(records)
+    }
+
+
+def worker(path, folder):
+    command = [sys.executable, "-m", "tbpsbench.leaderboard.suite.run", path, folder / "records", folder / "work"]
+    return subprocess.Popen(
+        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_workers_killed_at_random_leave_the_scores_of_an_undisturbed_run(suite, tmp_path):
+    path = suite(epochs=3)
+    assert run_suite(path, tmp_path / "whole" / "records", tmp_path / "whole" / "work", lambda _: None) == 2
+    whole, chance = results(tmp_path / "whole" / "records"), random.Random(7)
+    assert len(whole) == 2
+    killed, folder = 0, tmp_path / "killed"
+    while killed < KILLS:
+        process = worker(path, folder)
+        time.sleep(chance.uniform(0.2, 8.0))
+        if process.poll() is None:
+            # The worker and the task that it started, as when a machine goes down.
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        killed += 1
+    process = worker(path, folder)
+    out = process.communicate(timeout=240)[0].decode()
+    assert process.returncode == 0, out
+    assert results(folder / "records") == whole
+
+
+@pytest.mark.slow
+def test_two_workers_share_the_work_and_a_third_finds_nothing_to_do(suite, tmp_path):
+    path = suite(seeds=(0, 1))
+    run_workers(path, tmp_path / "records", tmp_path / "work", 2)
+    found = results(tmp_path / "records")
+    assert {(value[2]) for value in found.values()} == {0, 1}
+    assert len(found) == 4
+    assert run_suite(path, tmp_path / "records", tmp_path / "work", lambda _: None) == 0
+
+
+@pytest.mark.slow
+def test_trained_model_is_also_tested_on_other_data(suite, tmp_path, mini):
+    path = suite(entries=("a",), transfer={"indoor": ["data.dataset.domain=indoor"]})
+    run_suite(path, tmp_path / "records", tmp_path / "work", lambda _: None)
+    specs = {record["spec"]["data"]: record for _, record in read_records(tmp_path / "records")}
+    assert set(specs) == {"MiniPEDES (tiny)", "MiniPEDES (indoor, tiny)"}
+    away = specs["MiniPEDES (indoor, tiny)"]
+    assert away["spec"]["trained_on"] == "MiniPEDES (tiny)"
+    assert away["data"]["component"]["domain"] == "indoor"
+    assert away["data"]["tokenizer_sha256"] == specs["MiniPEDES (tiny)"]["data"]["tokenizer_sha256"]
+    assert away["system_sha256"] == specs["MiniPEDES (tiny)"]["system_sha256"]
+    assert away["results"] != specs["MiniPEDES (tiny)"]["results"]
+
+
+@pytest.mark.slow
+def test_failing_entry_does_not_stop_the_others_and_is_named(suite, tmp_path):
+    path = suite(options=["evaluation.skip_unmatched=False", "data.noise=missing.npy"], entries=("a",))
+    with pytest.raises(RunError, match=r"1 of 1 runs failed(?s:.)*a, seed 0(?s:.)*missing\.npy: no such file"):
+        run_suite(path, tmp_path / "records", tmp_path / "work", lambda _: None)
+    assert not (tmp_path / "records").exists()
+
+
+@pytest.mark.slow
+def test_ray_spreads_a_suite_over_a_cluster_that_it_starts(suite, tmp_path):
+    ray = pytest.importorskip("ray", reason="Ray is in the extra 'cluster'")
+    path = suite()
+    try:
+        run_on_ray(path, tmp_path / "records", tmp_path / "work", 2)
+    finally:
+        ray.shutdown()
+    assert len(results(tmp_path / "records")) == 2
+
+
+@pytest.mark.slow
+def test_slurm_jobs_do_the_work(suite, tmp_path):
+    submitit = pytest.importorskip("submitit", reason="submitit is in the extra 'cluster'")
+    path = suite(entries=("a",))
+    jobs = run_on_slurm(path, tmp_path / "records", tmp_path / "work", 1, ["cluster=local", "timeout_min=5"])
+    job = submitit.local.local.LocalJob(tmp_path / "work" / "slurm", jobs[0])
+    deadline = time.monotonic() + 300
+    while not job.paths.result_pickle.exists() and time.monotonic() < deadline:
+        time.sleep(0.2)  # a handle made from the number alone cannot tell a running local job from a lost one
+    assert job.result() == ""
+    assert len(results(tmp_path / "records")) == 1
+
+
+def test_slurm_option_without_value_is_refused(suite, tmp_path):
+    pytest.importorskip("submitit", reason="submitit is in the extra 'cluster'")
+    with pytest.raises(TBPSError, match="KEY=VALUE"):
+        run_on_slurm(suite(), tmp_path / "records", tmp_path / "work", 1, ["partition"])
+
+
+def test_wrong_suite_is_refused_by_every_launcher(suite, tmp_path):
+    path = suite()
+    path.write_text(path.read_text().replace("lr=", "lrr="))
+    for launch in (run_suite, lambda *a: run_workers(*a, 1), lambda *a: run_on_ray(*a, 1)):
+        with pytest.raises((TBPSError, RegistryError), match="Did you mean 'lr'"):
+            launch(path, tmp_path / "records", tmp_path / "work")

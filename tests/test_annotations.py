@@ -1,0 +1,110 @@
+import json
+
+import pytest
+
+from tbpsbench.annotations import counts, read_annotations, write_annotations
+from tbpsbench.errors import DataError
+from tbpsbench.types import Caption, ImageRecord
+
+
+def make(count=3, **changes):
+    records = []
+    for i in range(count):
+        values = {"image_id": i, "file": f"{i}.png", "pid": i // 2, "split": "train", "camera": i, "outfit": "A"}
+        values |= {"attributes": {"sex": "woman"}, **changes} if i == count - 1 else {}
+        text = values.pop("text", f"a person number {i}")
+        caption = Caption(text, "query", i, "human", values["split"], values.pop("caption_id", i), style="terse")
+        records.append(ImageRecord(captions=(caption,), **values))
+    return records
+
+
+def test_what_is_written_is_read_back(tmp_path):
+    records = make()
+    path = write_annotations(tmp_path / "human.jsonl", "Toy", "human", records, images="imgs", made_from={"seed": 1})
+    found = read_annotations(path)
+    assert found.records == tuple(records)
+    assert found.image_root == tmp_path / "imgs"
+    assert found.header["made_from"] == {"seed": 1}
+    assert found.header["counts"] == counts(records) == {"train": {"ids": 2, "images": 3, "captions": 3}}
+    assert len(found.sha256) == 64
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"text": " "}, "caption 2 is empty"),
+        ({"text": "word " * 10_000}, "caption 2 has 10000 words, more than 1000"),
+        ({"pid": 0, "split": "test"}, r"identity 0 is in several splits: train \(image_id 0\), test \(image_id 2\)"),
+        ({"split": "dev"}, "split 'dev' is none of train, val, test"),
+        ({"image_id": 7}, "image_id must be 2, its position"),
+        ({"caption_id": 9}, "caption_id 9 must be 2, its position"),
+        ({"file": "../secret.png"}, "must lie below the image folder"),
+        ({"file": "/etc/passwd"}, "must lie below the image folder"),
+    ],
+)
+def test_records_that_are_not_sound_are_refused_and_nothing_is_written(tmp_path, changes, message):
+    with pytest.raises(DataError, match=message):
+        write_annotations(tmp_path / "human.jsonl", "Toy", "human", make(**changes))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_clothes_splits_may_share_identities_with_their_own_split(tmp_path):
+    records = make(2, split="test-clothes", pid=0)
+    records[0] = ImageRecord(0, "0.png", 0, "test", records[0].captions)
+    assert read_annotations(write_annotations(tmp_path / "a.jsonl", "Toy", "human", records)).splits() == [
+        "test",
+        "test-clothes",
+    ]
+
+
+def lines(tmp_path):
+    path = write_annotations(tmp_path / "human.jsonl", "Toy", "human", make())
+    return path, path.read_text().splitlines()
+
+
+def test_truncated_file_is_named_with_its_line(tmp_path):
+    path, text = lines(tmp_path)
+    path.write_text("\n".join(text)[:-20])
+    with pytest.raises(DataError, match=r"human\.jsonl:4: not valid JSON\. Is the file complete\?"):
+        read_annotations(path)
+
+
+def test_missing_lines_are_noticed_by_the_counts(tmp_path):
+    path, text = lines(tmp_path)
+    path.write_text("\n".join(text[:-1]))
+    with pytest.raises(DataError, match="is it complete"):
+        read_annotations(path)
+
+
+def test_missing_and_wrong_keys_are_all_listed(tmp_path):
+    path, text = lines(tmp_path)
+    first, second = json.loads(text[1]), json.loads(text[2])
+    del first["pid"]
+    second["split"] = 3
+    path.write_text("\n".join([text[0], json.dumps(first), json.dumps(second), text[3]]))
+    with pytest.raises(DataError) as error:
+        read_annotations(path)
+    assert "2 problems" in str(error.value)
+    assert "line 2: has no 'pid'" in str(error.value)
+    assert "line 3: 'split' is 3, expected str" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("{}", "not an annotation file"),
+        ('{"tbpsbench_annotations": 99}', "annotation format 99, this program reads 1"),
+        ('{"tbpsbench_annotations": 1, "dataset": "X"}', "the header lacks source, images"),
+        ("", "not an annotation file"),
+    ],
+)
+def test_other_files_are_not_taken_for_annotations(tmp_path, header, message):
+    (tmp_path / "x.jsonl").write_text(header)
+    with pytest.raises(DataError, match=message):
+        read_annotations(tmp_path / "x.jsonl")
+
+
+def test_long_lists_of_problems_are_cut(tmp_path):
+    records = [ImageRecord(0, f"{i}.png", i, "train", ()) for i in range(30)]
+    with pytest.raises(DataError, match=r"29 problems[\s\S]*and 9 more"):
+        write_annotations(tmp_path / "a.jsonl", "Toy", "human", records)

@@ -1,0 +1,96 @@
+import pytest
+import torch
+
+from tbpsbench.config.load import load_config
+from tbpsbench.errors import CheckpointError, RegistryError
+from tbpsbench.weights import convert
+
+CLIP = "arch=dict(embed_dim=16, width=32, layers=1, heads=2"
+SIZES = [
+    f"model.image_encoder=dict(type='CLIPImage', img_size=(48, 24), pretrained='openai', {CLIP}, patch_size=8))",
+    f"model.text_encoder=dict(type='CLIPText', {CLIP}, vocab_size=50, context_length=12))",
+    "model.heads.global.embed_dim=16",
+]
+
+
+def unchanged(state, model):
+    return dict(state)
+
+
+def anything(state):
+    return True
+
+
+@pytest.fixture
+def known():
+    """Names registered here are forgotten afterwards."""
+    before = dict(convert._converters)
+    yield
+    convert._converters.clear()
+    convert._converters.update(before)
+
+
+@pytest.fixture
+def released(known, tmp_path):
+    """A config, and a file of a system that puts "old." before every name, half of it in float16."""
+
+    @convert.converter("toy", detect=lambda state: all(key.startswith("old.") for key in state))
+    def from_released(state, model):
+        return {key.removeprefix("old."): value for key, value in state.items()}
+
+    config = load_config("configs/mini/two-tower_mini-pedes.py", SIZES)
+    model = convert._build(dict(config.values) | {"data": {"descriptions": None}})
+    weights = {f"old.{key}": value.half() for key, value in model.state_dict().items()}
+    torch.save({"model": weights, "epoch": 3}, tmp_path / "released.pth")
+    return config, tmp_path / "released.pth", weights
+
+
+def test_released_checkpoint_becomes_one_of_ours(released, tmp_path):
+    config, path, weights = released
+    report = convert.convert_checkpoint(config, path, tmp_path / "ours.pth")
+    assert report.complete
+    ours = torch.load(tmp_path / "ours.pth", weights_only=True)
+    assert ours["tbpsbench"]["converted"]["converter"] == "toy"
+    assert {f"old.{key}" for key in ours["state_dict"]} == set(weights)
+    for key, value in ours["state_dict"].items():
+        torch.testing.assert_close(value, weights[f"old.{key}"].to(value.dtype))
+
+
+def test_a_key_without_a_place_is_named_and_nothing_written(released, tmp_path):
+    config, path, weights = released
+    torch.save({"model": weights | {"old.stray": torch.zeros(1)}}, path)
+    with pytest.raises(CheckpointError, match=r"1 unknown to the model:\s+stray"):
+        convert.convert_checkpoint(config, path, tmp_path / "ours.pth")
+    assert not (tmp_path / "ours.pth").exists()
+    report = convert.convert_checkpoint(config, path, tmp_path / "ours.pth", partial=True)
+    assert report.unexpected == ("stray",)
+    assert (tmp_path / "ours.pth").exists()
+
+
+def test_weights_that_nobody_knows_are_refused(released):
+    with pytest.raises(CheckpointError, match=r"f.pth: no converter recognises these weights .*begin with: x"):
+        convert.find_converter({"x": torch.zeros(1)}, "f.pth")
+
+
+def test_weights_that_two_know_are_refused(released):
+    convert.converter("greedy", detect=anything)(unchanged)
+    with pytest.raises(CheckpointError, match=r"several converters recognise these weights \(greedy, toy\)"):
+        convert.find_converter({"old.x": torch.zeros(1)}, "f.pth")
+
+
+def test_only_the_plug_ins_of_the_config_are_asked(released):
+    with pytest.raises(CheckpointError, match="no converter recognises"):
+        convert.find_converter({"old.x": torch.zeros(1)}, "f.pth", ["another-plug-in"])
+
+
+def test_a_name_is_taken_once(released):
+    with pytest.raises(RegistryError, match="converter 'toy' is taken"):
+        convert.converter("toy", detect=anything)(unchanged)
+
+
+def test_tool_says_what_it_cannot_read(tool, tmp_path):
+    code, _, err = tool(
+        "convert_checkpoint", "configs/mini/two-tower_mini-pedes.py", tmp_path / "absent.pth", tmp_path / "out.pth"
+    )
+    assert code == 2
+    assert "no such file" in err
