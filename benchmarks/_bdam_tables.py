@@ -10,7 +10,7 @@ from typing import Any
 
 from _tables import HERE, LARGE, RECORDS, SMALL, gap, measured, score
 
-from tbpsbench.leaderboard.render.rows import read_records
+from tbpsbench.records.read import read_records
 
 UNADJUSTED = "p-values of `compare`, not adjusted for their number"
 # Table of paper 000 -> (its rows as printed, the system on MiniPEDES); all are compared with the whole model, marked *.

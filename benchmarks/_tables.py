@@ -7,7 +7,8 @@ from pathlib import Path
 
 from tbpsbench.leaderboard.compare.compare import compare
 from tbpsbench.leaderboard.compare.system import find_system
-from tbpsbench.leaderboard.render.rows import Row, column_order, read_records, rows_of
+from tbpsbench.leaderboard.render.rows import Row, column_order, rows_of
+from tbpsbench.records.read import read_records
 
 HERE = Path(__file__).parent
 RECORDS = HERE / "records"

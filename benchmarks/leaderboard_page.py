@@ -27,7 +27,8 @@ import numpy as np
 from _common import environment, finish, parser
 
 from tbpsbench.leaderboard.render import render
-from tbpsbench.leaderboard.render.rows import read_records, rows_of
+from tbpsbench.leaderboard.render.rows import rows_of
+from tbpsbench.records.read import read_records
 
 COLUMNS = ("R@1", "R@5", "R@10", "mAP", "mINP")
 # What the claims are stated in: seconds for rendering everything, milliseconds for one interaction.

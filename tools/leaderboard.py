@@ -69,7 +69,8 @@ def _run(args: argparse.Namespace) -> None:
 def _render(args: argparse.Namespace) -> None:
     from tbpsbench.leaderboard.published.read import read_published
     from tbpsbench.leaderboard.render import render
-    from tbpsbench.leaderboard.render.rows import read_records, rows_of
+    from tbpsbench.leaderboard.render.rows import rows_of
+    from tbpsbench.records.read import read_records
 
     records = read_records(args.records)
     rows = rows_of(records) + (read_published(args.published) if args.published else [])
@@ -79,10 +80,10 @@ def _render(args: argparse.Namespace) -> None:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    from tbpsbench.leaderboard.render.rows import find_records
     from tbpsbench.leaderboard.verify.group import verify_all
     from tbpsbench.leaderboard.verify.record import verify
     from tbpsbench.leaderboard.verify.rescore import rescore
+    from tbpsbench.records.read import find_records
 
     folders = find_records(args.records)
     if len(folders) != 1 and (args.checkpoint or args.rescore):

@@ -57,7 +57,7 @@ def main() -> None:
     from tbpsbench.files import write_json
     from tbpsbench.probes import measure as probes
     from tbpsbench.probes.report import make_report, print_report
-    from tbpsbench.weights.load import weight_file
+    from tbpsbench.weights.files import weight_file
 
     weights = weight_file(args.checkpoint)
     run = build_run(config)

@@ -30,7 +30,7 @@ def main() -> None:
     from tbpsbench.engine.train import build_run
     from tbpsbench.records.make import make_record, write_record
     from tbpsbench.records.table import print_record
-    from tbpsbench.weights.load import weight_file
+    from tbpsbench.weights.files import weight_file
 
     weights = weight_file(args.checkpoint)
     run = build_run(config)

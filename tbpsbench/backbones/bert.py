@@ -15,8 +15,9 @@ from torch import Tensor
 from tbpsbench.backbones.base import Encoded, TextEncoder
 from tbpsbench.registry import TEXT_ENCODERS
 from tbpsbench.types import Tokens
+from tbpsbench.weights.files import read_state_dict
 from tbpsbench.weights.hub import find_weights
-from tbpsbench.weights.load import LoadReport, load_into, read_state_dict
+from tbpsbench.weights.load import LoadReport, load_into
 
 ARCH_KEYS = (
     "hidden_size",

@@ -16,7 +16,8 @@ from tbpsbench.backbones.clip_block import run_blocks
 from tbpsbench.backbones.clip_weights import UNUSED, convert_clip, find_clip, tower
 from tbpsbench.backbones.vit_weights import fit_positions
 from tbpsbench.registry import IMAGE_ENCODERS
-from tbpsbench.weights.load import LoadReport, load_into, read_state_dict
+from tbpsbench.weights.files import read_state_dict
+from tbpsbench.weights.load import LoadReport, load_into
 
 
 @IMAGE_ENCODERS.register()

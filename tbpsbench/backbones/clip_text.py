@@ -16,7 +16,8 @@ from tbpsbench.backbones.clip_block import run_blocks
 from tbpsbench.backbones.clip_weights import UNUSED, convert_clip, find_clip, fit_text_positions, tower
 from tbpsbench.registry import TEXT_ENCODERS
 from tbpsbench.types import Tokens
-from tbpsbench.weights.load import LoadReport, load_into, read_state_dict
+from tbpsbench.weights.files import read_state_dict
+from tbpsbench.weights.load import LoadReport, load_into
 
 
 @TEXT_ENCODERS.register()

@@ -15,8 +15,9 @@ from tbpsbench.backbones.base import Encoded, ImageEncoder
 from tbpsbench.backbones.stem import ConvStem, init_like_vit
 from tbpsbench.backbones.vit_weights import UNUSED, convert_vit, fit_positions
 from tbpsbench.registry import IMAGE_ENCODERS
+from tbpsbench.weights.files import read_state_dict
 from tbpsbench.weights.hub import find_weights
-from tbpsbench.weights.load import LoadReport, load_into, read_state_dict
+from tbpsbench.weights.load import LoadReport, load_into
 
 ARCHS: dict[str, dict[str, int]] = {
     "tiny": {"embed_dims": 192, "num_layers": 12, "num_heads": 3, "feedforward_channels": 768},

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from tbpsbench.backbones.positional import resize_grid
 from tbpsbench.errors import CheckpointError
-from tbpsbench.weights.load import strip_prefix
+from tbpsbench.weights.files import strip_prefix
 
 Form = Literal["mmpretrain", "timm", "huggingface"]
 

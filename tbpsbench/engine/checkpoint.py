@@ -28,17 +28,9 @@ from tbpsbench.engine.hooks import Hook
 from tbpsbench.engine.workdir import BEST, LAST
 from tbpsbench.errors import CheckpointError
 from tbpsbench.files import atomic_write
-from tbpsbench.weights.load import LoadReport, load_into, read_checkpoint, read_state_dict
-
-# What may differ between the parts of one run: it changes no number.
-HARMLESS = (
-    "runtime.threads",
-    "runtime.log_interval",
-    "data.num_workers",
-    "data.cache_dir",
-    "name",
-    "evaluation.batch_size",
-)
+from tbpsbench.records.identity import same_run
+from tbpsbench.weights.files import read_checkpoint, read_state_dict
+from tbpsbench.weights.load import LoadReport, load_into
 
 
 class Checkpointer(EngineHook):
@@ -179,11 +171,8 @@ def guard_resume(path: Path, config: Mapping[str, Any], data: Mapping[str, str],
     if not isinstance(own, Mapping) or "config" not in own:
         raise CheckpointError(f"{path}: not a checkpoint of tools/train.py, cannot be resumed")
     changed = differences(json.loads(str(own["config"])), json.loads(canonical(config)))
-    permitted = (*HARMLESS, *allowed)
     lines = [
-        f"\n  {key}: {old!r} -> {new!r}"
-        for key, (old, new) in changed.items()
-        if not any(key == name or key.startswith(f"{name}.") for name in permitted)
+        f"\n  {key}: {old!r} -> {new!r}" for key, (old, new) in changed.items() if not same_run(key, tuple(allowed))
     ]
     lines += [
         f"\n  annotations {name}: {old[:12]} -> {data.get(name, '(absent)')[:12]}"

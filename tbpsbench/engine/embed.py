@@ -11,7 +11,7 @@ from torch.nn.functional import normalize
 from tbpsbench.arguments import did_you_mean
 from tbpsbench.data.eval_set import GallerySet, QuerySet
 from tbpsbench.data.train_set import QUERY
-from tbpsbench.engine.distributed import gather_shares, share
+from tbpsbench.distributed import gather_shares, share
 from tbpsbench.errors import ConfigError
 from tbpsbench.model.person_search import PersonSearchModel
 from tbpsbench.types import Batch

@@ -7,77 +7,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from tbpsbench import registry
 from tbpsbench.data.build import Data
 from tbpsbench.data.train_set import QUERY
 from tbpsbench.engine.embed import embed_captions, embed_images
 from tbpsbench.errors import ConfigError, DataError
-from tbpsbench.metrics.leaks import check_leaks, track_of
+from tbpsbench.metrics.leaks import check_leaks
 from tbpsbench.metrics.ranking import PositiveRanks, positive_ranks
+from tbpsbench.metrics.result import Evaluation, Result, per_query_values, percent
+from tbpsbench.metrics.tracks import track_of
 from tbpsbench.model.person_search import PersonSearchModel, joint
 from tbpsbench.types import Caption, ImageRecord
-
-
-@dataclass
-class Result:
-    """Scores of one protocol in one direction, with the evidence they follow from.
-
-    Attributes:
-        name: protocol, with " (image-to-text)" for the other direction.
-        scores: metric -> percent, of the weighted sum of the heads.
-        head_scores: head -> metric -> percent, each head alone; empty for a single head.
-        per_query: metric -> (Q,) fractions.
-        ranks: ranks of all positives.
-        query_pids: (Q,) identity of each query, in the order of `ranks`.
-        query_ids: (Q,) caption_id (or image_id) of each query, in the order of `ranks`.
-        queries, gallery, identities: counts of what was evaluated.
-    """
-
-    name: str
-    scores: dict[str, float]
-    head_scores: dict[str, dict[str, float]]
-    per_query: dict[str, np.ndarray]
-    ranks: PositiveRanks
-    query_pids: np.ndarray
-    query_ids: np.ndarray
-    queries: int
-    gallery: int
-    identities: int
-
-
-@dataclass
-class Evaluation:
-    """What one call of `evaluate` found.
-
-    Attributes:
-        split: the split that was evaluated.
-        track: derived from what was passed (protocol.md section 3).
-        results: by name of protocol.
-        leaks: what the leak guard saw and `allow_leak` let pass.
-        speed: images and captions embedded per second, and seconds for ranking.
-        index_bytes: size of the gallery's joint embeddings.
-    """
-
-    split: str
-    track: str
-    results: dict[str, Result]
-    leaks: list[str] = field(default_factory=list)
-    speed: dict[str, float] = field(default_factory=dict)
-    index_bytes: int = 0
-
-    def flat(self) -> dict[str, float]:
-        """Scores as one dict: the first protocol's keys bare, the others' as "protocol/key"."""
-        flat: dict[str, float] = {}
-        for position, (name, result) in enumerate(self.results.items()):
-            flat |= {key if position == 0 else f"{name}/{key}": value for key, value in result.scores.items()}
-        return flat
 
 
 @torch.no_grad()
@@ -191,15 +137,15 @@ class _Context:
     ) -> Result:
         weights = self.model.head_weights
         ranks = self._rank(joint(asking, weights), joint(answering, weights), name, ask, answer)
-        per_query = per_query_values(ranks, self.section)
+        per_query = per_query_values(ranks, self.section["metrics"])
         heads = {}
         if len(weights) > 1:
             for head in weights:
                 alone = self._rank(asking[head], answering[head], name, ask, answer)
-                heads[head] = _percent(per_query_values(alone, self.section))
+                heads[head] = percent(per_query_values(alone, self.section["metrics"]))
         pids = np.asarray(ask[0])[ranks.query]
         return Result(
-            name, _percent(per_query), heads, per_query, ranks, pids, np.asarray(ask[2])[ranks.query],
+            name, percent(per_query), heads, per_query, ranks, pids, np.asarray(ask[2])[ranks.query],
             queries=len(ranks), gallery=len(answer[0]), identities=len(np.unique(pids)),
         )  # fmt: skip
 
@@ -216,29 +162,6 @@ class _Context:
         )
 
 
-def per_query_values(ranks: PositiveRanks, section: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Column -> (Q,) fractions, of every configured metric."""
-    values: dict[str, np.ndarray] = {}
-    for position, config in enumerate(section["metrics"]):
-        values |= registry.METRICS.build(config, f"evaluation.metrics.{position}").per_query(ranks)
-    return values
-
-
-def _percent(per_query: Mapping[str, np.ndarray]) -> dict[str, float]:
-    return {key: 100.0 * float(values.mean()) for key, values in per_query.items()}
-
-
-def score_names(section: Mapping[str, Any]) -> dict[str, float]:
-    """Keys that `Evaluation.flat` will have, without evaluating anything: a one-query ranking shows the columns."""
-    one = np.zeros(1, np.int64)
-    toy = PositiveRanks(one, np.array([0, 1]), one + 1, one, section["ties"], one, one[:0])
-    columns = per_query_values(toy, section)
-    names = dict.fromkeys(columns, 0.0)
-    for protocol in section["protocols"][1:]:
-        names |= {f"{protocol}/{column}": 0.0 for column in columns}
-    return names
-
-
 def best_metric(section: Mapping[str, Any], scores: Mapping[str, float]) -> float:
     """The score that selects the checkpoint.
 
@@ -250,3 +173,14 @@ def best_metric(section: Mapping[str, Any], scores: Mapping[str, float]) -> floa
             f"evaluation.metric: no score is called {section['metric']!r}; there are: {', '.join(scores)}"
         )
     return scores[section["metric"]]
+
+
+def score_names(section: Mapping[str, Any]) -> dict[str, float]:
+    """Keys that `Evaluation.flat` will have, without evaluating anything: a one-query ranking shows the columns."""
+    one = np.zeros(1, np.int64)
+    toy = PositiveRanks(one, np.array([0, 1]), one + 1, one, section["ties"], one, one[:0])
+    columns = per_query_values(toy, section["metrics"])
+    names = dict.fromkeys(columns, 0.0)
+    for protocol in section["protocols"][1:]:
+        names |= {f"{protocol}/{column}": 0.0 for column in columns}
+    return names

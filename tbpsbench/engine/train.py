@@ -20,9 +20,9 @@ from tbpsbench.config.load import Config
 from tbpsbench.config.resolve import fill_from_data
 from tbpsbench.config.schema import RuntimeSection, ScheduleSection, with_defaults
 from tbpsbench.data.build import Data, build_data
+from tbpsbench.distributed import ddp_config, join_processes, rank_and_world
 from tbpsbench.engine.checkpoint import Checkpointer, guard_resume, load_model
 from tbpsbench.engine.cost import model_cost
-from tbpsbench.engine.distributed import ddp_config, join_processes, rank_and_world
 from tbpsbench.engine.evaluate import best_metric, evaluate, score_names
 from tbpsbench.engine.hooks import Hook
 from tbpsbench.engine.loop import RetrievalLoop

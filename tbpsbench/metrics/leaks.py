@@ -1,35 +1,16 @@
-"""Which track a result belongs to, and what it must not have known (docs/protocol.md, tracks and leak guard).
+"""The leak guard: what an evaluation must not have known (docs/protocol.md, leak guard).
 
-Both are derived from what was passed to the evaluation, never from what an author declares.
+It is told by what was passed to the evaluation, never by what an author declares.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Literal
 
 from tbpsbench.errors import LeakError
 from tbpsbench.types import Caption
 
-Track = Literal["dual-encoder", "gallery-text", "rerank", "interactive"]
 MAX_SHOWN = 5
-
-
-def track_of(
-    *, gallery_texts: Sequence[Caption] | None = None, reranker: bool = False, interactive: bool = False
-) -> Track:
-    """The track of a result; where several apply, the one that may know most.
-
-    Args:
-        gallery_texts: texts that the gallery side was encoded with; None or empty if images alone.
-        reranker: whether a model looked at pairs of query and gallery image together.
-        interactive: whether queries were refined at test time.
-    """
-    if interactive:
-        return "interactive"
-    if reranker:
-        return "rerank"
-    return "gallery-text" if gallery_texts else "dual-encoder"
 
 
 def normalized(text: str) -> str:

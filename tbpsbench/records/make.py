@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tbpsbench.config.flat import fingerprint
 from tbpsbench.config.schema import components
 from tbpsbench.data.build import Data
-from tbpsbench.engine.evaluate import Evaluation
 from tbpsbench.files import atomic_write, sha256_bytes, sha256_file, write_json
-from tbpsbench.leaderboard.render.rows import RECORD, system_sha256
 from tbpsbench.metrics.bootstrap import bootstrap_interval
+from tbpsbench.metrics.result import Evaluation
 from tbpsbench.records.environment import code_version, environment, plugin_provenance
+from tbpsbench.records.evidence import EVIDENCE, pack_evidence
+from tbpsbench.records.identity import system_sha256
+from tbpsbench.records.read import RECORD
 
 SCHEMA = 1
 SPEC_VERSION = 1
-EVIDENCE = "ranks.npz"
 
 
 def make_record(
@@ -53,7 +51,7 @@ def make_record(
     Returns:
         The record, and its evidence as the bytes of ranks.npz.
     """
-    evidence = _evidence(evaluation)
+    evidence = pack_evidence(evaluation.results)
     used = {(slot.slot, value["type"]) for _, slot, value in components(config) if isinstance(value, Mapping)}
     record = {
         "schema": SCHEMA,
@@ -120,14 +118,3 @@ def _result(evaluation: Evaluation, name: str) -> dict[str, Any]:
         "skipped_queries": len(result.ranks.skipped),
         "tied_queries": result.ranks.ties,
     }
-
-
-def _evidence(evaluation: Evaluation) -> bytes:
-    """Ranks of all positives of every query, by protocol, as a compressed npz without objects."""
-    arrays: dict[str, np.ndarray] = {}
-    for name, result in evaluation.results.items():
-        arrays |= {f"{name}/{key}": value for key, value in result.ranks.to_arrays().items()}
-        arrays |= {f"{name}/query_pid": result.query_pids, f"{name}/query_id": result.query_ids}
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
-    return buffer.getvalue()

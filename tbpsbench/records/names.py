@@ -13,7 +13,8 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from tbpsbench.leaderboard.render.rows import data_name
+from tbpsbench.records.identity import annotations_sha256, is_transfer
+from tbpsbench.records.read import data_name
 
 DIGITS = 8
 
@@ -36,20 +37,3 @@ def record_folder(record: Mapping[str, Any]) -> str:
         # Two populations of MiniPEDES share a name; what was evaluated is not part of the system's hash here.
         parts.append(f"on-{slug(annotations_sha256(record)[:DIGITS])}")
     return f"{slug(data_name(record))}/{'_'.join(parts)}"
-
-
-def is_transfer(record: Mapping[str, Any]) -> bool:
-    """Whether the model was evaluated on other data than it was trained on."""
-    trained, evaluated = record["config"]["data"]["dataset"], record["data"].get("component", {})
-    differ = _without_root(trained) != _without_root(evaluated) if evaluated else False
-    return differ or record["spec"].get("trained_on", record["spec"]["data"]) != record["spec"]["data"]
-
-
-def annotations_sha256(record: Mapping[str, Any]) -> str:
-    """Hash of the annotation file with the query captions; "" if the record names none."""
-    sources = record["data"].get("sources", [])
-    return next((source["sha256"] for source in sources if source["role"] == "captions"), "")
-
-
-def _without_root(component: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in component.items() if key not in ("root", "val_carve")}

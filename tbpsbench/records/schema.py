@@ -12,10 +12,26 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tbpsbench.leaderboard.verify.report import Finding
-
 SCHEMA = 1
 FIX = "The record is damaged or was written by another program: make it again with tools/test.py or tools/train.py."
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong with a record.
+
+    Attributes:
+        what: the place in the record or the file.
+        message: what is wrong with it.
+        fix: what to do.
+    """
+
+    what: str
+    message: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.message}\n    {self.fix}"
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tbpsbench.errors import DataError
-from tbpsbench.leaderboard.render.rows import Row, find_records, read_record, rows_of
+from tbpsbench.leaderboard.render.rows import Row, rows_of
+from tbpsbench.records.read import find_records, read_record
 from tbpsbench.visualize.paper import PALETTE, save_figure
 
 if TYPE_CHECKING:

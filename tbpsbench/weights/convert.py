@@ -122,7 +122,8 @@ def convert_checkpoint(config: Config, released: str | Path, out: str | Path, *,
     from tbpsbench.config.schema import with_defaults
     from tbpsbench.engine.checkpoint import save
     from tbpsbench.files import sha256_file
-    from tbpsbench.weights.load import load_into, read_state_dict, weight_file
+    from tbpsbench.weights.files import read_state_dict, weight_file
+    from tbpsbench.weights.load import load_into
 
     values = with_defaults(config.values)
     released = weight_file(released)

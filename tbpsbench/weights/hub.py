@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tbpsbench.errors import CheckpointError
-from tbpsbench.weights.load import FOLDER_FILES, weight_file
+from tbpsbench.weights.files import FOLDER_FILES, weight_file
 
 WEIGHT_SUFFIXES = (".pth", ".pt", ".bin", ".safetensors", ".ckpt")
 

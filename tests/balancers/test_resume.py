@@ -8,7 +8,7 @@ from tbpsbench.config.load import load_config
 from tbpsbench.engine import checkpoint
 from tbpsbench.engine.train import Training, build_run
 from tbpsbench.engine.workdir import LAST, WorkDir
-from tbpsbench.weights.load import read_checkpoint
+from tbpsbench.weights.files import read_checkpoint
 
 LAYER = "image_encoder.visual.ln_post"
 

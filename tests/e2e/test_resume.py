@@ -10,7 +10,7 @@ import time
 import pytest
 import torch
 
-from tbpsbench.weights.load import read_checkpoint
+from tbpsbench.weights.files import read_checkpoint
 
 EPOCHS = 4
 

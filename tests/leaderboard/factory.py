@@ -20,12 +20,12 @@ from tbpsbench.config.load import load_config
 from tbpsbench.config.schema import with_defaults
 from tbpsbench.data.build import Data
 from tbpsbench.engine.checkpoint import save
-from tbpsbench.engine.evaluate import Evaluation, Result, per_query_values
 from tbpsbench.engine.workdir import BEST, CARD, LAST
 from tbpsbench.files import sha256_file, write_json
-from tbpsbench.leaderboard.render.rows import system_sha256
-from tbpsbench.metrics.leaks import track_of
 from tbpsbench.metrics.ranking import positive_ranks_from_scores
+from tbpsbench.metrics.result import Evaluation, Result, per_query_values
+from tbpsbench.metrics.tracks import track_of
+from tbpsbench.records.identity import system_sha256
 from tbpsbench.records.make import make_record, write_record
 from tbpsbench.types import Caption, ImageRecord
 
@@ -169,7 +169,7 @@ def _result(data: Data, section: dict, split: str, name: str, draw: int, skill: 
         person * (query_pids[:, None] == gallery_pids) + fixed.normal(size=shape) + 0.3 * once.normal(size=shape)
     )
     ranks = positive_ranks_from_scores(scores_QG.astype(np.float32), query_pids, gallery_pids, ties=section["ties"])
-    values = per_query_values(ranks, section)
+    values = per_query_values(ranks, section["metrics"])
     percent = {key: 100 * float(value.mean()) for key, value in values.items()}
     ids = np.array([caption.caption_id for caption, _ in asked])
     counts = {"queries": len(ranks), "gallery": len(images), "identities": len(set(query_pids.tolist()))}

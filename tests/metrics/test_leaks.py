@@ -3,7 +3,8 @@ from dataclasses import replace
 import pytest
 
 from tbpsbench.errors import LeakError
-from tbpsbench.metrics.leaks import check_leaks, leaks, track_of
+from tbpsbench.metrics.leaks import check_leaks, leaks
+from tbpsbench.metrics.tracks import track_of
 from tbpsbench.types import Caption
 
 QUERY = Caption("A man in a red coat.", "query", image_id=0, source="human", split="test", caption_id=0)

@@ -4,7 +4,6 @@ import pytest
 
 from tbpsbench.data.mini_pedes import MiniPEDES
 from tbpsbench.errors import DataError
-from tbpsbench.leaderboard.render.rows import simulated
 from tbpsbench.minipedes.describe import (
     CLOTHING_TERMS,
     IDENTITY_TERMS,
@@ -15,6 +14,7 @@ from tbpsbench.minipedes.describe import (
 from tbpsbench.minipedes.people import CLOTHING_FACTORS, IDENTITY_FACTORS
 from tbpsbench.minipedes.simulate import OPTIONS, Describer
 from tbpsbench.minipedes.words import Facts
+from tbpsbench.records.badges import simulated
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,8 @@ import copy
 
 import pytest
 
-from tbpsbench.records.names import is_transfer, record_folder, slug
+from tbpsbench.records.identity import is_transfer
+from tbpsbench.records.names import record_folder, slug
 
 from ..leaderboard.factory import imagine, make, read
 

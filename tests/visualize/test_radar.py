@@ -1,7 +1,7 @@
 import pytest
 
 from tbpsbench.errors import DataError
-from tbpsbench.leaderboard.render.rows import read_record
+from tbpsbench.records.read import read_record
 from tbpsbench.visualize.radar import Axis, radar_figure, read_radar, short
 
 from ..leaderboard.factory import edit, imagine, make_seeds

@@ -7,7 +7,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from tbpsbench.errors import CheckpointError
-from tbpsbench.weights.load import load_into, matches_any, read_state_dict, weight_file
+from tbpsbench.weights.files import read_state_dict, weight_file
+from tbpsbench.weights.load import load_into, matches_any
 
 
 class WritesAFile:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from tbpsbench.errors import CheckpointError
-from tbpsbench.weights.load import read_state_dict
+from tbpsbench.weights.files import read_state_dict
 from tbpsbench.weights.torchscript import is_torchscript, read_torchscript
 
 

@@ -16,9 +16,10 @@ from tbpsbench.arguments import did_you_mean
 from tbpsbench.errors import DataError
 from tbpsbench.leaderboard.compare.statistics import Difference, difference
 from tbpsbench.leaderboard.compare.system import System, listed, read_system
-from tbpsbench.leaderboard.render.rows import data_name
-from tbpsbench.leaderboard.verify.recompute import per_query, read_evidence
-from tbpsbench.records.names import annotations_sha256
+from tbpsbench.leaderboard.verify.recompute import per_query
+from tbpsbench.records.evidence import read_evidence
+from tbpsbench.records.identity import annotations_sha256
+from tbpsbench.records.read import data_name
 
 __all__ = ["Comparison", "System", "compare", "read_system"]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from tbpsbench.arguments import did_you_mean
 from tbpsbench.errors import DataError
-from tbpsbench.leaderboard.render.rows import data_name, find_records, read_record
-from tbpsbench.records.names import annotations_sha256
+from tbpsbench.records.identity import annotations_sha256
+from tbpsbench.records.read import data_name, find_records, read_record
 from tbpsbench.records.schema import schema_problems
 
 

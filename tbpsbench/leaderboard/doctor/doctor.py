@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from tbpsbench.leaderboard.doctor.record import SEVERITIES, Objection, record_objections
-from tbpsbench.leaderboard.render.rows import data_name, find_records, read_record
-from tbpsbench.records.names import annotations_sha256
+from tbpsbench.records.identity import annotations_sha256
+from tbpsbench.records.read import data_name, find_records, read_record
 from tbpsbench.records.schema import schema_problems
 
 __all__ = ["Diagnosis", "Objection", "doctor", "objections"]

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tbpsbench.leaderboard.render.rows import COSTS, simulated
+from tbpsbench.leaderboard.render.rows import COSTS
+from tbpsbench.records.badges import simulated
 
 Severity = Literal["serious", "question", "remark"]
 SEVERITIES: tuple[Severity, ...] = ("serious", "question", "remark")

@@ -19,7 +19,7 @@ import pandas as pd
 from tbpsbench.errors import DataError
 from tbpsbench.files import read_bytes
 from tbpsbench.leaderboard.render.rows import Row, Score
-from tbpsbench.metrics.leaks import Track
+from tbpsbench.metrics.tracks import Track
 
 UNKNOWN = "unknown"
 SCORES = ("R@1", "R@5", "R@10", "mAP", "mINP")

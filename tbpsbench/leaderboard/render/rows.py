@@ -1,7 +1,7 @@
 """One line of a leaderboard: a measured system over its seeds, or a row that a paper reports.
 
-Records of the same system, data, track, protocol and selection become one row; `config_sha256` without the seed tells
-whether they are the same system. Reading and grouping happen here, every output format only prints rows.
+Records of the same system, data, track, protocol and selection become one row; `records/identity.py` says what the same
+system is. Grouping happens here, every output format only prints rows.
 """
 
 from __future__ import annotations
@@ -11,15 +11,12 @@ import re
 import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
-from tbpsbench.config.flat import fingerprint
-from tbpsbench.errors import DataError
-from tbpsbench.files import read_json
+from tbpsbench.records.badges import badges_of
+from tbpsbench.records.read import data_name
 
 Status = Literal["measured", "reported"]
-RECORD = "record.json"
 # What a run costs, in the order in which tables show it: key -> (heading, what one unit is called).
 COSTS = {
     "parameters": ("parameters", ""),
@@ -93,54 +90,9 @@ class Row:
     records: tuple[str, ...] = ()
 
 
-def read_record(folder: str | Path) -> dict[str, Any]:
-    """One record's JSON.
-
-    Args:
-        folder: holds record.json and ranks.npz; the path of a record.json is taken, too.
-
-    Raises:
-        DataError: if it is missing, damaged or no record.
-    """
-    path = Path(folder)
-    path = path / RECORD if path.is_dir() else path
-    record = read_json(path)
-    if not isinstance(record, dict) or not {"schema", "results", "config", "evidence"} <= set(record):
-        raise DataError(f"{path}: not a record of tbpsbench (no schema, results, config or evidence)")
-    return record
-
-
-def find_records(root: str | Path) -> list[Path]:
-    """Folders below `root` (or `root` itself) that hold a record, sorted.
-
-    Raises:
-        DataError: if `root` does not exist.
-    """
-    root = Path(root)
-    if not root.is_dir():
-        raise DataError(f"{root}: no such folder of records")
-    return sorted(path.parent for path in root.rglob(RECORD))
-
-
-def read_records(root: str | Path) -> list[tuple[str, dict[str, Any]]]:
-    """(folder relative to `root`, record) of every record below `root`, sorted by folder."""
-    return [(folder.relative_to(root).as_posix(), read_record(folder)) for folder in find_records(root)]
-
-
 def column_order(column: str) -> tuple[tuple[int, int | str], ...]:
     """Sort key of a metric's name: R@1, R@5, R@10, mAP, mINP."""
     return tuple((0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", column) if part)
-
-
-def system_sha256(config: Mapping[str, Any]) -> str:
-    """Fingerprint of a resolved config without its seed and without what changes no number: names the system."""
-    values = {key: value for key, value in config.items() if key not in ("seed", "name")}
-    data, runtime = dict(values.get("data", {})), dict(values.get("runtime", {}))
-    for section, keys in ((data, ("num_workers", "cache_dir")), (runtime, ("threads", "log_interval"))):
-        for key in keys:
-            section.pop(key, None)
-    dataset = {key: value for key, value in dict(data.get("dataset", {})).items() if key != "root"}
-    return fingerprint({**values, "data": {**data, "dataset": dataset}, "runtime": runtime})
 
 
 def rows_of(records: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Row]:
@@ -152,27 +104,6 @@ def rows_of(records: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Row]:
                    record["selection"]["rule"], record["system_sha256"])  # fmt: skip
             groups.setdefault(key, []).append((folder, record, protocol))
     return [_row(group) for _, group in sorted(groups.items(), key=lambda item: str(item[0]))]
-
-
-def data_name(record: Mapping[str, Any]) -> str:
-    """The data set that a record was evaluated on, with the split where it is not the test split."""
-    spec = record["spec"]
-    return spec["data"] if spec["split"] == "test" else f"{spec['data']} ({spec['split']})"
-
-
-def badges_of(record: Mapping[str, Any]) -> list[str]:
-    """What a reader must know before comparing a record's numbers."""
-    badges = ["selected on test"] if record["selection"]["rule"] == "test" else []
-    badges += ["checkpoint given"] if record["selection"]["rule"] == "given" else []
-    badges += ["leak allowed"] if record["leaks"] else []
-    badges += ["partial data"] if record["data"].get("partial") else []
-    badges += ["simulated descriptions"] if simulated(record) else []
-    return badges
-
-
-def simulated(record: Mapping[str, Any]) -> bool:
-    """Whether a text source of this record was made by a simulation instead of a person or a model."""
-    return any(source.get("notes", {}).get("simulated") for source in record["data"].get("sources", []))
 
 
 def _row(group: list[tuple[str, Mapping[str, Any], str]]) -> Row:

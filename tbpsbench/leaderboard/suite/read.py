@@ -20,13 +20,11 @@ from typing import Any
 
 from tbpsbench.arguments import did_you_mean
 from tbpsbench.config.check import check, report
-from tbpsbench.config.flat import canonical
 from tbpsbench.config.load import Config, load_config
 from tbpsbench.config.schema import with_defaults
 from tbpsbench.errors import ConfigError
-from tbpsbench.leaderboard.render.rows import system_sha256
+from tbpsbench.records.identity import data_key, system_sha256
 from tbpsbench.registration import Entry, Problem, argument_problems
-from tbpsbench.registry import DATASETS
 
 
 @dataclass(frozen=True)
@@ -111,28 +109,15 @@ class Task:
         """Identities of the records that this task must leave; see `record_identity`."""
         digest = system_sha256(with_defaults(self.load().values))
         return {
-            (self.entry, self.seed, digest, component_key(values["data"]["dataset"]))
+            (self.entry, self.seed, digest, data_key(values["data"]["dataset"]))
             for values in (with_defaults(self.load().values), *self.elsewhere())
         }
 
     def elsewhere(self) -> list[dict[str, Any]]:
         """Resolved configs that read the other data on which the trained model is evaluated, its own left out."""
-        own = component_key(with_defaults(self.load().values)["data"]["dataset"])
+        own = data_key(with_defaults(self.load().values)["data"]["dataset"])
         others = [with_defaults(self.load(more).values) for more in self.transfer.values()]
-        return [values for values in others if component_key(values["data"]["dataset"]) != own]
-
-
-def record_identity(record: Mapping[str, Any]) -> tuple[str, int, str, str]:
-    """(system, seed, system hash, evaluated data): what makes two records the same result."""
-    component = component_key(record["data"].get("component", {}))
-    return record["name"], record["seed"], record["system_sha256"], component
-
-
-def component_key(config: Mapping[str, Any]) -> str:
-    """A data set as one text, with its arguments as its constructor would have them and without the folder."""
-    entry = DATASETS.entry(config["type"])
-    defaults = {key: p.default for key, p in entry.parameters.items() if p.default is not p.empty}
-    return canonical({key: value for key, value in {**defaults, **config}.items() if key not in ("root", "val_carve")})
+        return [values for values in others if data_key(values["data"]["dataset"]) != own]
 
 
 def read_suite(path: str | Path) -> list[Task]:

@@ -14,8 +14,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tbpsbench.errors import ConfigError, DataError, TBPSError
-from tbpsbench.leaderboard.render.rows import find_records, read_record
-from tbpsbench.leaderboard.suite.read import read_suite, record_identity
+from tbpsbench.leaderboard.suite.read import read_suite
+from tbpsbench.records.identity import record_identity
+from tbpsbench.records.read import find_records, read_record
 
 WAIT_SECONDS = 1.0
 LOG = "train.log"

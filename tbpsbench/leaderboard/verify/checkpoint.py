@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from tbpsbench.config.flat import canonical, differences
-from tbpsbench.engine.checkpoint import HARMLESS
 from tbpsbench.engine.workdir import BEST, CARD, LAST
 from tbpsbench.errors import CheckpointError
 from tbpsbench.files import sha256_file
 from tbpsbench.leaderboard.verify.report import Verification
-from tbpsbench.records.names import is_transfer
-from tbpsbench.weights.load import read_checkpoint, weight_file
+from tbpsbench.records.identity import is_transfer, same_run
+from tbpsbench.weights.files import read_checkpoint, weight_file
 
 WHAT = "the checkpoint's hash, and the config and selection that it holds"
 FIX = "Name the file that was evaluated with --checkpoint, or evaluate this one again with tools/test.py."
@@ -76,9 +75,9 @@ def _check_content(found: Verification, path: Path) -> None:
 def _check_config(found: Verification, config: Mapping[str, Any], path: Path) -> None:
     changed = differences(config, json.loads(canonical(found.record["config"])))
     # A checkpoint that is evaluated on its own may be asked for other scores than its training was.
-    free = (*HARMLESS, *(("evaluation", "data.dataset.root") if found.record["selection"]["rule"] == "given" else ()))
+    free = ("evaluation", "data.dataset.root") if found.record["selection"]["rule"] == "given" else ()
     for key, (trained, recorded) in changed.items():
-        if not any(key == name or key.startswith(f"{name}.") for name in free):
+        if not same_run(key, free):
             found.problem(f"config.{key}", f"the record says {recorded!r}, {path} was trained with {trained!r}", EDITED)
 
 

@@ -16,9 +16,9 @@ from tbpsbench.data.base import PersonSearchDataset
 from tbpsbench.data.build import data_name
 from tbpsbench.data.train_set import QUERY
 from tbpsbench.errors import DataError, RegistryError
-from tbpsbench.leaderboard.verify.recompute import Evidence
 from tbpsbench.leaderboard.verify.report import Verification
 from tbpsbench.metrics.leaks import leaks
+from tbpsbench.records.evidence import Evidence
 from tbpsbench.registry import DATASETS
 
 WHAT = "annotation files: hashes, counts, the identity of every query, and the leak guard again"

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tbpsbench.config.flat import differences
-from tbpsbench.leaderboard.render.rows import data_name, find_records
 from tbpsbench.leaderboard.verify.record import verify
-from tbpsbench.leaderboard.verify.report import Finding, Verification
-from tbpsbench.records.names import annotations_sha256, record_folder
-from tbpsbench.records.schema import schema_problems
+from tbpsbench.leaderboard.verify.report import Verification
+from tbpsbench.records.identity import annotations_sha256, system_config
+from tbpsbench.records.names import record_folder
+from tbpsbench.records.read import data_name, find_records
+from tbpsbench.records.schema import Finding, schema_problems
 
 MAX_SHOWN = 4
 RUN_MISSING = "Run the suite again: it makes the records that are missing. Leaving out seeds is choosing a result."
@@ -133,15 +134,11 @@ def _other_settings(records: Records) -> Iterable[Finding]:
         for folder, record in others:
             where = f"{folder} and {first[0]}"
             if record["system_sha256"] != first[1]["system_sha256"]:
-                changed = differences(_comparable(first[1]), _comparable(record))
+                changed = differences(system_config(first[1]["config"]), system_config(record["config"]))
                 shown = "; ".join(f"{k}: {old!r} and {new!r}" for k, (old, new) in list(changed.items())[:MAX_SHOWN])
                 yield Finding(what, f"{where} have other configs: {shown}", AGAIN)
             if annotations_sha256(record) != annotations_sha256(first[1]):
                 yield Finding(what, f"{where} were evaluated on other annotation files", AGAIN)
-
-
-def _comparable(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in record["config"].items() if key not in ("seed", "name")}
 
 
 def _task(record: Mapping[str, Any]) -> tuple[str, str, str, str]:

@@ -16,21 +16,15 @@ import numpy as np
 from tbpsbench.config.flat import fingerprint
 from tbpsbench.errors import DataError, RegistryError
 from tbpsbench.files import sha256_file
-from tbpsbench.leaderboard.render.rows import RECORD, read_record, system_sha256
 from tbpsbench.leaderboard.verify.checkpoint import check_checkpoint
 from tbpsbench.leaderboard.verify.data import check_data, check_named_data
-from tbpsbench.leaderboard.verify.recompute import (
-    DAMAGED,
-    EDITED,
-    Evidence,
-    disagreements,
-    per_query,
-    read_evidence,
-    recomputed,
-)
-from tbpsbench.leaderboard.verify.report import UNSCORED, Finding, Verification
+from tbpsbench.leaderboard.verify.recompute import disagreements, per_query, recomputed
+from tbpsbench.leaderboard.verify.report import UNSCORED, Verification
 from tbpsbench.leaderboard.verify.selection import check_selection
-from tbpsbench.records.schema import schema_problems
+from tbpsbench.records.evidence import DAMAGED, EDITED, Evidence, read_evidence
+from tbpsbench.records.identity import system_sha256
+from tbpsbench.records.read import RECORD, read_record
+from tbpsbench.records.schema import Finding, schema_problems
 
 __all__ = ["Finding", "Verification", "verify"]
 

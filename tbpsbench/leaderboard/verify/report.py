@@ -6,25 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tbpsbench.records.schema import Finding
+
 UNSCORED = "that the ranks come from the checkpoint"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong with a record.
-
-    Attributes:
-        what: the place in the record or the file.
-        message: what is wrong with it.
-        fix: what to do.
-    """
-
-    what: str
-    message: str
-    fix: str
-
-    def __str__(self) -> str:
-        return f"{self.what}: {self.message}\n    {self.fix}"
 
 
 @dataclass

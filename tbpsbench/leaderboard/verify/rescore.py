@@ -12,13 +12,13 @@ import numpy as np
 from tbpsbench.config.check import require_valid
 from tbpsbench.config.load import Config
 from tbpsbench.config.schema import with_defaults
-from tbpsbench.engine.evaluate import Evaluation, Result
 from tbpsbench.errors import DataError
-from tbpsbench.leaderboard.render.rows import read_record
 from tbpsbench.leaderboard.verify.checkpoint import check_checkpoint
-from tbpsbench.leaderboard.verify.recompute import Evidence, read_evidence
 from tbpsbench.leaderboard.verify.report import Verification
-from tbpsbench.records.names import annotations_sha256, is_transfer
+from tbpsbench.metrics.result import Evaluation, Result
+from tbpsbench.records.evidence import Evidence, read_evidence
+from tbpsbench.records.identity import annotations_sha256, is_transfer
+from tbpsbench.records.read import read_record
 from tbpsbench.records.schema import schema_problems
 
 # Another processor adds up in another order; similarities that are that close then change places.

@@ -13,7 +13,7 @@ from typing import Any
 
 from tbpsbench.leaderboard.verify.recompute import TOLERANCE
 from tbpsbench.leaderboard.verify.report import Verification
-from tbpsbench.records.names import is_transfer
+from tbpsbench.records.identity import is_transfer
 from tbpsbench.records.schema import NUMBER
 
 WHAT = "selection"

@@ -17,12 +17,12 @@ from typing import Any, Literal
 from tbpsbench.config.flat import flatten
 from tbpsbench.errors import DataError, TBPSError
 from tbpsbench.files import read_json, storage_error
-from tbpsbench.leaderboard.render.rows import RECORD, find_records
 from tbpsbench.leaderboard.verify.group import GroupVerification, verify_all
-from tbpsbench.leaderboard.verify.recompute import MAX_BYTES
 from tbpsbench.leaderboard.verify.record import SCORES
-from tbpsbench.leaderboard.verify.report import Finding
+from tbpsbench.records.evidence import MAX_BYTES
 from tbpsbench.records.names import record_folder
+from tbpsbench.records.read import RECORD, find_records
+from tbpsbench.records.schema import Finding
 
 EVIDENCE = "ranks.npz"
 ABOUT = "about.json"

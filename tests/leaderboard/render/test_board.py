@@ -6,9 +6,10 @@ import pytest
 
 from tbpsbench.leaderboard.published.read import read_published
 from tbpsbench.leaderboard.render import render
-from tbpsbench.leaderboard.render.rows import read_records, rows_of
+from tbpsbench.leaderboard.render.rows import rows_of
 from tbpsbench.leaderboard.suite.read import read_suite
 from tbpsbench.leaderboard.verify.group import verify_all
+from tbpsbench.records.read import read_records
 
 RECORDS, PAGES = Path("benchmarks/records"), Path("docs/leaderboard")
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tbpsbench.errors import RegistryError, TBPSError
-from tbpsbench.leaderboard.render.rows import read_records
 from tbpsbench.leaderboard.suite.run import RunError, run_on_ray, run_on_slurm, run_suite, run_workers
+from tbpsbench.records.read import read_records
 
 KILLS = 10
 

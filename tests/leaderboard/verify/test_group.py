@@ -5,11 +5,12 @@ import shutil
 import numpy as np
 import pytest
 
-from tbpsbench.leaderboard.render.rows import RECORD
 from tbpsbench.leaderboard.verify.group import verify_all
-from tbpsbench.leaderboard.verify.recompute import per_query, read_evidence, recomputed
+from tbpsbench.leaderboard.verify.recompute import per_query, recomputed
 from tbpsbench.leaderboard.verify.record import verify
 from tbpsbench.leaderboard.verify.rescore import rescore
+from tbpsbench.records.evidence import read_evidence
+from tbpsbench.records.read import RECORD
 
 from ..factory import edit, edit_ranks, fix_hashes, imagine, make, make_seeds, read
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tbpsbench.errors import DataError
-from tbpsbench.leaderboard.render.rows import RECORD
-from tbpsbench.leaderboard.verify.recompute import read_evidence
 from tbpsbench.leaderboard.verify.record import verify
+from tbpsbench.records.evidence import read_evidence
+from tbpsbench.records.read import RECORD
 
 from ..factory import edit, edit_ranks, fix_hashes, make_all, places, unchecked
 

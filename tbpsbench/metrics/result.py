@@ -1,0 +1,91 @@
+"""What an evaluation found: scores of every protocol, with the ranks that they follow from.
+
+Shapes: Q queries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tbpsbench import registry
+from tbpsbench.metrics.ranks import PositiveRanks
+
+
+@dataclass
+class Result:
+    """Scores of one protocol in one direction, with the evidence they follow from.
+
+    Attributes:
+        name: protocol, with " (image-to-text)" for the other direction.
+        scores: metric -> percent, of the weighted sum of the heads.
+        head_scores: head -> metric -> percent, each head alone; empty for a single head.
+        per_query: metric -> (Q,) fractions.
+        ranks: ranks of all positives.
+        query_pids: (Q,) identity of each query, in the order of `ranks`.
+        query_ids: (Q,) caption_id (or image_id) of each query, in the order of `ranks`.
+        queries, gallery, identities: counts of what was evaluated.
+    """
+
+    name: str
+    scores: dict[str, float]
+    head_scores: dict[str, dict[str, float]]
+    per_query: dict[str, np.ndarray]
+    ranks: PositiveRanks
+    query_pids: np.ndarray
+    query_ids: np.ndarray
+    queries: int
+    gallery: int
+    identities: int
+
+
+@dataclass
+class Evaluation:
+    """What one call of `evaluate` found.
+
+    Attributes:
+        split: the split that was evaluated.
+        track: derived from what was passed (protocol.md section 3).
+        results: by name of protocol.
+        leaks: what the leak guard saw and `allow_leak` let pass.
+        speed: images and captions embedded per second, and seconds for ranking.
+        index_bytes: size of the gallery's joint embeddings.
+    """
+
+    split: str
+    track: str
+    results: dict[str, Result]
+    leaks: list[str] = field(default_factory=list)
+    speed: dict[str, float] = field(default_factory=dict)
+    index_bytes: int = 0
+
+    def flat(self) -> dict[str, float]:
+        """Scores as one dict: the first protocol's keys bare, the others' as "protocol/key"."""
+        flat: dict[str, float] = {}
+        for position, (name, result) in enumerate(self.results.items()):
+            flat |= {key if position == 0 else f"{name}/{key}": value for key, value in result.scores.items()}
+        return flat
+
+
+def per_query_values(ranks: PositiveRanks, metrics: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+    """Column -> (Q,) fractions, of every configured metric.
+
+    Args:
+        ranks: of one protocol.
+        metrics: METRICS components.
+
+    Raises:
+        RegistryError: if a metric cannot be built.
+    """
+    values: dict[str, np.ndarray] = {}
+    for position, config in enumerate(metrics):
+        values |= registry.METRICS.build(config, f"evaluation.metrics.{position}").per_query(ranks)
+    return values
+
+
+def percent(per_query: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """Means over the queries, in percent."""
+    return {key: 100.0 * float(values.mean()) for key, values in per_query.items()}

@@ -1,0 +1,93 @@
+"""What "the same" means, once: the same run, the same system, the same data, the same result.
+
+    same run      a checkpoint may be resumed: only RUN_MAY_DIFFER differs
+    same system   one row of a board: equal `system_sha256`, whatever seed, folder or number of threads
+    same data     equal `data_key`: one data set, split and population, wherever it lies
+    same result   equal `record_identity`: one system, seed and evaluated data
+
+Systems are identified by their resolved config in the form of version 1, in which the committed records are written.
+Where a later form says the same thing in another way, `in_first_form` brings it back, so that rows stay one row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tbpsbench.config.flat import canonical, fingerprint
+from tbpsbench.registry import DATASETS
+
+# Keys that change no number, wherever they are compared.
+NEUTRAL = ("runtime.threads", "runtime.log_interval", "data.num_workers", "data.cache_dir", "name")
+# Between the parts of one run; a system of version 1 is also told by the batch size of its evaluation.
+RUN_MAY_DIFFER = (*NEUTRAL, "evaluation.batch_size")
+# Between the runs of one system.
+SYSTEM_MAY_DIFFER = (*NEUTRAL, "seed", "data.dataset.root")
+# Arguments of a data set that do not say which images and captions are evaluated.
+_PLACE_AND_SPLIT = ("root", "val_carve")
+
+
+def in_first_form(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A resolved config in the form of version 1: `PatchMean` was what `disentangler=None` meant."""
+    model = dict(config.get("model", {}))
+    if model.get("disentangler") == {"type": "PatchMean"}:
+        model["disentangler"] = None
+    return {**config, "model": model} if "model" in config else dict(config)
+
+
+def system_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a resolved config that makes a system."""
+    reduced = in_first_form(config)
+    for key in SYSTEM_MAY_DIFFER:
+        reduced = _without(reduced, key.split("."))
+    return reduced
+
+
+def system_sha256(config: Mapping[str, Any]) -> str:
+    """Fingerprint of what makes a system."""
+    return fingerprint(system_config(config))
+
+
+def same_run(key: str, allowed: tuple[str, ...] = ()) -> bool:
+    """Whether a key of the config (or one below it) may differ between two parts of one run."""
+    return any(key == name or key.startswith(f"{name}.") for name in (*RUN_MAY_DIFFER, *allowed))
+
+
+def data_key(component: Mapping[str, Any]) -> str:
+    """A data set as one text, with its constructor's defaults filled in and without its folder.
+
+    A data set of a plug-in that is not installed is taken as it is written.
+    """
+    arguments = {key: value for key, value in component.items() if key not in _PLACE_AND_SPLIT}
+    if component.get("type") in DATASETS.names():
+        parameters = DATASETS.entry(component["type"]).parameters
+        defaults = {key: p.default for key, p in parameters.items() if p.default is not p.empty}
+        arguments = {key: v for key, v in {**defaults, **arguments}.items() if key not in _PLACE_AND_SPLIT}
+    return canonical(arguments)
+
+
+def record_identity(record: Mapping[str, Any]) -> tuple[str, int, str, str]:
+    """(name, seed, system, evaluated data): what makes two records the same result."""
+    component = data_key(record["data"].get("component", {}))
+    return record["name"], record["seed"], record["system_sha256"], component
+
+
+def is_transfer(record: Mapping[str, Any]) -> bool:
+    """Whether the model was evaluated on other data than it was trained on."""
+    trained, evaluated = record["config"]["data"]["dataset"], record["data"].get("component", {})
+    differ = data_key(trained) != data_key(evaluated) if evaluated else False
+    return differ or record["spec"].get("trained_on", record["spec"]["data"]) != record["spec"]["data"]
+
+
+def annotations_sha256(record: Mapping[str, Any]) -> str:
+    """Hash of the annotation file with the query captions; "" if the record names none."""
+    sources = record["data"].get("sources", [])
+    return next((source["sha256"] for source in sources if source["role"] == "captions"), "")
+
+
+def _without(values: Mapping[str, Any], path: list[str]) -> dict[str, Any]:
+    key, *rest = path
+    if not rest:
+        return {name: value for name, value in values.items() if name != key}
+    inner = values.get(key)
+    return {**values, key: _without(inner, rest)} if isinstance(inner, Mapping) else dict(values)

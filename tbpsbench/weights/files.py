@@ -1,0 +1,133 @@
+"""Weight files to names and tensors, without running code that a file may hold."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tbpsbench.errors import CheckpointError
+from tbpsbench.weights.torchscript import is_torchscript, read_torchscript
+
+# Keys under which training programs keep the weights beside optimiser and epoch.
+WRAPPERS = ("state_dict", "model", "model_state_dict", "module")
+# What a folder made by save_pretrained or a hub download calls its weights, best first.
+# timm's CLIP repositories hold another model in model.safetensors, hence open_clip's before it.
+FOLDER_FILES = ("open_clip_model.safetensors", "model.safetensors", "pytorch_model.bin", "open_clip_pytorch_model.bin")
+
+
+def strip_prefix(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The entries below `prefix`, without it; all entries if none starts with it."""
+    below = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+    return below or dict(state)
+
+
+def read_state_dict(path: str | Path) -> dict[str, Tensor]:
+    """Read names and tensors from a weight file, on the CPU, in the file's dtype.
+
+    Reads safetensors, `torch.save` files (also wrapped as {"state_dict": ...} or {"model": ...} and with the "module."
+    prefix of DistributedDataParallel), TorchScript archives (tensors only) and folders that hold one of these.
+
+    Raises:
+        CheckpointError: if the file is missing, damaged, no weight file, or holds objects that would
+            have to be executed.
+    """
+    path = weight_file(path)
+    if path.stat().st_size == 0:
+        raise CheckpointError(f"{path}: the file is empty. Download or copy it again.")
+    if path.suffix == ".safetensors":
+        loaded: Any = _read_safetensors(path)
+    elif is_torchscript(path):
+        loaded = read_torchscript(path)
+    else:
+        loaded = _read_pickle(path)
+    return _unwrap(loaded, path)
+
+
+def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
+    """Everything in a `torch.save` file: weights beside optimiser, epoch and whatever else is plain data.
+
+    Raises:
+        CheckpointError: as `read_state_dict`.
+    """
+    loaded = _read_pickle(weight_file(path))
+    if not isinstance(loaded, Mapping):
+        raise CheckpointError(f"{path}: holds {_kind(loaded)}, not a checkpoint")
+    return loaded
+
+
+def weight_file(path: str | Path) -> Path:
+    """The weight file behind a path: the file itself, or the one that a model folder holds.
+
+    Raises:
+        CheckpointError: if there is none.
+    """
+    path = Path(path)
+    if path.is_file():
+        return path
+    if not path.exists():
+        raise CheckpointError(f"{path}: no such file or folder")
+    for name in FOLDER_FILES:
+        if (path / name).is_file():
+            return path / name
+    raise CheckpointError(
+        f"{path}: the folder holds none of {', '.join(FOLDER_FILES)}. Name the weight file itself; weights split over "
+        f"several files must be joined first."
+    )
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{path}: not a complete safetensors file ({error}). Download or copy it again."
+        ) from error
+
+
+def _read_pickle(path: Path) -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Detected pickle protocol")
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except PermissionError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
+    except Exception as error:  # torch raises seven unrelated types for damaged files
+        found = re.search(r"GLOBAL (\S+)", str(error))
+        if found:
+            raise CheckpointError(
+                f"{path}: holds the object {found[1]}, which reading would execute; only tensors are read. If you "
+                f"trust the file, convert it once where you would run its code: save its state_dict alone, with "
+                f"torch.save or safetensors.torch.save_file."
+            ) from error
+        raise CheckpointError(
+            f"{path}: not a complete weight file ({type(error).__name__}). Download or copy it again; a web page saved "
+            f"instead of the file gives this error too."
+        ) from error
+
+
+def _unwrap(loaded: Any, path: Path) -> dict[str, Tensor]:
+    for wrapper in WRAPPERS:
+        if isinstance(loaded, Mapping) and isinstance(loaded.get(wrapper), Mapping):
+            loaded = loaded[wrapper]
+            break
+    if not isinstance(loaded, Mapping) or not loaded:
+        raise CheckpointError(f"{path}: holds {_kind(loaded)}, not named tensors (a state_dict)")
+    for key, value in loaded.items():
+        if not isinstance(key, str) or not isinstance(value, Tensor):
+            raise CheckpointError(f"{path}: {key!r} holds {_kind(value)}, not a tensor: this is no state_dict")
+    if all(key.startswith("module.") for key in loaded):
+        return strip_prefix(loaded, "module.")
+    return dict(loaded)
+
+
+def _kind(value: Any) -> str:
+    return f"{'an empty' if isinstance(value, Mapping) and not value else 'a'} {type(value).__name__}"
