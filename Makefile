@@ -32,7 +32,7 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt $(wildcard plugins/*/setup.cf
 demo: $(STAMP)
 	$(BIN)/python tools/train.py $(DEMO) --work-dir $(OUT) --resume auto
 	$(BIN)/python tools/visualize.py samples $(DEMO) --out $(OUT)/pictures/mini-pedes.png
-	$(BIN)/python tools/visualize.py retrieval $(DEMO) $(OUT)/best.pth --out $(OUT)/pictures/retrieval.png
+	$(BIN)/python tools/visualize.py retrieval $(OUT)/best.pth --out $(OUT)/pictures/retrieval.png
 	$(BIN)/python tools/visualize.py curves $(OUT) --out $(OUT)/pictures/training.png
 	@echo; echo "Pictures: $(OUT)/pictures/    Record: $(OUT)/record/record.json"
 

@@ -24,6 +24,7 @@ from tbpsbench.data.cache import build_cache
 from tbpsbench.data.collate import collate
 from tbpsbench.data.images import DecodedImages, ImageReader
 from tbpsbench.data.samplers.shuffle import Shuffle
+from tbpsbench.data.texts import TextStore
 from tbpsbench.data.tokenizers.wordpiece import WordPiece
 from tbpsbench.data.train_set import TrainSet
 from tbpsbench.data.transforms.compose import Compose
@@ -65,7 +66,7 @@ def make_loader(annotations: Annotations, images: ImageReader, workers: int) -> 
     """The training loader of either arm."""
     transform = Compose([HorizontalFlip(), PadCrop(10), Normalize(MEAN, STD), RandomErasing(MEAN)], SIZE)
     texts = [caption.text for record in annotations.records for caption in record.captions]
-    train = TrainSet(annotations, WordPiece(texts=texts, vocab_size=500), images, transform, seed=0)
+    train = TrainSet(annotations, TextStore(WordPiece(texts=texts, vocab_size=500)), images, transform, seed=0)
     sampler = Shuffle(train.pids, BATCH, 0)
     return DataLoader(
         train, BATCH, sampler=sampler, num_workers=workers, collate_fn=collate, persistent_workers=workers > 0

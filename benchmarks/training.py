@@ -74,10 +74,11 @@ def draw_batch(size: int, seed: int, shared: bool) -> Batch:
     chosen_BT[:, 1] |= ~chosen_BT.any(axis=1)
     masked_BT, label_BT = np.where(chosen_BT, MASK, ids_BT), np.where(chosen_BT, ids_BT, 0)
     ids, masked, label, mask = (torch.from_numpy(x) for x in (ids_BT, masked_BT, label_BT, ids_BT != 0))
-    tokens = Tokens(masked, mask, None, label) if shared else Tokens(ids, mask, masked, label)
+    texts = {"masked": Tokens(masked, mask, label, copy_of="query" if shared else None)}
+    texts |= {"query": Tokens(masked if shared else ids, mask)}
     pid_B = torch.arange(size) * 3 // 4
     image = torch.randn(size, 3, 384, 128, generator=torch.Generator().manual_seed(seed))
-    return Batch(image, {"query": tokens}, pid_B, pid_B, pid_B, pid_B, torch.ones(size))
+    return Batch(image, texts, pid_B, pid_B, pid_B, pid_B, torch.ones(size))
 
 
 def build(attend_padding: bool, tiny: bool = False) -> tuple[PersonSearchModel, dict[str, Any]]:
@@ -119,12 +120,11 @@ def textbook_step(model: PersonSearchModel, values: dict[str, Any], attend_paddi
     optimizer = torch.optim.Adam(kept, **settings, foreach=False, fused=False)
 
     def step(batch: Batch) -> dict[str, float]:
-        query = batch.texts["query"]
-        masked = query.ids if query.masked_ids is None else query.masked_ids
+        query, masked = batch.texts["query"], batch.texts["masked"]
         assert batch.image_B3HW is not None
-        assert query.labels is not None
+        assert masked.labels is not None
         found: dict[str, Tensor] = _textbook_irra.losses(
-            weights, batch.image_B3HW, query.ids, masked, query.labels, batch.pid_B, attend_padding=attend_padding
+            weights, batch.image_B3HW, query.ids, masked.ids, masked.labels, batch.pid_B, attend_padding=attend_padding
         )
         torch.stack(list(found.values())).sum().backward()
         optimizer.step()

@@ -16,6 +16,7 @@ BUILTINS: dict[str, dict[str, str]] = {
     },
     "DISENTANGLERS": {
         "BDAM": "tbpsbench.disentanglers.bdam:BDAM",
+        "PatchMean": "tbpsbench.disentanglers.patch_mean:PatchMean",
     },
     "FUSERS": {
         "SimpleFuser": "tbpsbench.fusers.simple:SimpleFuser",
@@ -78,5 +79,10 @@ BUILTINS: dict[str, dict[str, str]] = {
         "MeanAP": "tbpsbench.metrics.mean_ap:MeanAP",
         "MeanINP": "tbpsbench.metrics.mean_inp:MeanINP",
         "TrapezoidalAP": "tbpsbench.metrics.trapezoidal_ap:TrapezoidalAP",
+    },
+    "PROTOCOLS": {
+        "standard": "tbpsbench.protocols.standard:Standard",
+        "without-captioned-image": "tbpsbench.protocols.without_captioned_image:WithoutCaptionedImage",
+        "clothes-change": "tbpsbench.protocols.clothes_change:ClothesChange",
     },
 }

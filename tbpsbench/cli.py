@@ -42,12 +42,32 @@ def config_parser(description: str, **kwargs: Any) -> argparse.ArgumentParser:
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     """Add CONFIG and --cfg-options to a parser or sub-parser."""
     parser.add_argument("config", metavar="CONFIG", help="a config file, e.g. configs/mini/two-tower_mini-pedes.py")
+    _add_overrides(parser, "e.g. model.losses.itc.temperature=0.05 data.batch_size=32 model.fuser=None")
+
+
+def _add_overrides(parser: argparse.ArgumentParser, examples: str) -> None:
     parser.add_argument(
         "--cfg-options",
         nargs="+",
         action="extend",  # a second --cfg-options adds to the first
         default=[],
         metavar="KEY=VALUE",
-        help="override values of the config, e.g. model.losses.itc.temperature=0.05 data.batch_size=32 "
-        "model.fuser=None; a value is a Python literal, anything else is taken as text",
+        help=f"override values of the config, {examples}; a value is a Python literal, anything else is taken as text",
     )
+
+
+def add_checkpoint_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add [CONFIG] CHECKPOINT and --cfg-options to a parser or sub-parser."""
+    parser.add_argument(
+        "config",
+        metavar="CONFIG",
+        nargs="?",
+        help="a config that names the data and the evaluation; by default those that the system was trained with",
+    )
+    parser.add_argument(
+        "checkpoint",
+        metavar="CHECKPOINT",
+        help="a checkpoint (best.pth), a run's folder, or a folder that System.save wrote; everything but the data "
+        "comes from it",
+    )
+    _add_overrides(parser, "e.g. data.dataset.root=/data/CUHK-PEDES evaluation.ties=expected data.num_workers=4")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,6 +50,28 @@ def publish(temporary: str | Path, path: str | Path) -> None:
     os.umask(mask)
     Path(temporary).chmod(0o666 & ~mask)
     Path(temporary).replace(path)
+
+
+def publish_folder(temporary: str | Path, folder: str | Path) -> None:
+    """Let a finished temporary folder take the place of `folder`: whole or as it was before, never half of each."""
+    temporary, folder = Path(temporary), Path(folder)
+    mask = os.umask(0)
+    os.umask(mask)
+    temporary.chmod(0o777 & ~mask)
+    for path in temporary.iterdir():
+        path.chmod(0o666 & ~mask)
+    if not folder.exists():
+        temporary.rename(folder)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".old", dir=folder.parent))
+    folder.rename(old / "folder")
+    try:
+        temporary.rename(folder)
+    except OSError:
+        (old / "folder").rename(folder)
+        raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def storage_error(path: str | Path, error: OSError) -> StorageError:

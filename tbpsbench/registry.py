@@ -31,11 +31,12 @@ HOOKS = _slot("HOOKS", "hook", "engine.hooks:Hook")
 DATASETS = _slot("DATASETS", "data set", "data.base:PersonSearchDataset")
 CAPTION_SOURCES = _slot("CAPTION_SOURCES", "caption source", "captions.base:CaptionSource")
 TRANSFORMS = _slot("TRANSFORMS", "transform", "data.transforms.base:Transform", "size", "mean", "std")
-TOKENIZERS = _slot("TOKENIZERS", "tokenizer", "data.tokenizers.base:Tokenizer", "texts", "cache_dir")
+TOKENIZERS = _slot("TOKENIZERS", "tokenizer", "data.tokenizers.base:Tokenizer", "texts", "cache_dir", "files")
 SAMPLERS = _slot("SAMPLERS", "sampler", "data.samplers.base:TrainSampler", "pids", "batch_size", "seed")
 
 # what is measured
 METRICS = _slot("METRICS", "metric", "metrics.base:Metric")
+PROTOCOLS = _slot("PROTOCOLS", "protocol", "protocols.base:Protocol")
 
 # captions, search and dialogue; filled by their own packages
 CLUSTERERS = _slot("CLUSTERERS", "clusterer", "captions.clustering.base:Clusterer")
@@ -47,7 +48,7 @@ SLOTS: dict[str, Registry[Any]] = {
     slot.slot: slot
     for slot in (
         IMAGE_ENCODERS, TEXT_ENCODERS, HEADS, DISENTANGLERS, FUSERS, LOSSES, BALANCERS, PARAM_GROUPS, HOOKS,
-        DATASETS, CAPTION_SOURCES, TRANSFORMS, TOKENIZERS, SAMPLERS, METRICS,
+        DATASETS, CAPTION_SOURCES, TRANSFORMS, TOKENIZERS, SAMPLERS, METRICS, PROTOCOLS,
         CLUSTERERS, MLLM_CLIENTS, INDEXES, INTERACTORS,
     )
 }  # fmt: skip

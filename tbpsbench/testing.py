@@ -20,27 +20,31 @@ import torch
 from torch import Tensor, nn
 
 from tbpsbench import registry
+from tbpsbench.model.roles import MASKED, QUERY
 from tbpsbench.types import Batch, Embedding, Features, LossOutput, Tokens
 
 Component = Mapping[str, Any]
 WIDTH = 16
-ROLES = ("query", "identity", "clothing")
+ROLES = (QUERY, "identity", "clothing")
 # More features than one model makes at once, so that any component finds what it requires.
 VECTORS = ("image.pooled", "identity", "clothing", "clothing_ungated", "gate", "fused")
 
 
 def toy_tokens(batch: int = 6, length: int = 9, vocab_size: int = 50, seed: int = 0) -> Tokens:
-    """Random texts of different lengths: ids 4 .. vocab_size - 1, padded with 0; masked ids and labels as for MLM."""
+    """Random texts of different lengths: ids 4 .. vocab_size - 1, padded with 0."""
     rng = np.random.default_rng(seed)
     lengths = rng.integers(3, length + 1, size=batch)
     lengths[0] = length
     mask = torch.arange(length) < torch.from_numpy(lengths)[:, None]
     ids = torch.from_numpy(rng.integers(4, vocab_size, size=(batch, length))) * mask
-    labels = torch.zeros_like(ids)
-    labels[:, 1] = ids[:, 1]
-    masked = ids.clone()
-    masked[:, 1] = 3
-    return Tokens(ids, mask, masked, labels)
+    return Tokens(ids, mask)
+
+
+def toy_masked(query: Tokens) -> Tokens:
+    """A caption with its second token masked (id 3), and labels: what the data make in the role "masked"."""
+    masked, labels = query.ids.clone(), torch.zeros_like(query.ids)
+    masked[:, 1], labels[:, 1] = 3, query.ids[:, 1]
+    return Tokens(masked, query.mask, labels)
 
 
 def toy_batch(pids: Sequence[int] = (0, 0, 1, 2, 2, 3), size: tuple[int, int] = (32, 16), seed: int = 0) -> Batch:
@@ -55,6 +59,7 @@ def toy_batch(pids: Sequence[int] = (0, 0, 1, 2, 2, 3), size: tuple[int, int] = 
     index = torch.arange(count)
     image = torch.randn(count, 3, *size, generator=torch.Generator().manual_seed(seed))
     texts = {role: toy_tokens(count, seed=seed + position) for position, role in enumerate(ROLES)}
+    texts[MASKED] = toy_masked(texts[QUERY])
     return Batch(image, texts, torch.tensor(list(pids)), index, index, index, torch.ones(count))
 
 
@@ -70,7 +75,7 @@ def toy_features(batch: Batch, width: int = WIDTH, seed: int = 0, dtype: torch.d
     features["image.tokens"], features["image.patches"] = draw(count, 9, width), draw(count, 8, width)
     features["identity.tokens"] = draw(count, 8, width)
     features["image.attention"] = torch.rand(count, 9, 9, generator=generator).softmax(-1)
-    for role, tokens in {**batch.texts, "masked": batch.texts["query"]}.items():
+    for role, tokens in batch.texts.items():
         features[f"text.{role}.tokens"], features[f"text.{role}.pooled"] = (
             draw(count, length, width),
             draw(count, width),
@@ -83,7 +88,7 @@ def toy_features(batch: Batch, width: int = WIDTH, seed: int = 0, dtype: torch.d
 
 def toy_dims(width: int = WIDTH) -> dict[str, int]:
     """Widths of the toy features."""
-    texts = [f"text.{role}.{kind}" for role in (*ROLES, "masked") for kind in ("tokens", "pooled")]
+    texts = [f"text.{role}.{kind}" for role in (*ROLES, MASKED) for kind in ("tokens", "pooled")]
     tokens = ("image.tokens", "image.patches", "identity.tokens")
     names = [*VECTORS, *tokens, *texts, "heads.global.image", "heads.global.text"]
     return dict.fromkeys(names, width)

@@ -6,7 +6,7 @@ Shapes: B batch, T text tokens, L image tokens, D width, Q queries, G gallery im
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,7 +23,8 @@ class Caption:
 
     Attributes:
         text: the sentence.
-        role: "query" (what a person would type), "identity", "clothing" or "description" (made from the image alone).
+        role: what the text is for: "query" (what a person would type), or a role of descriptions, which are made from
+            the image alone: "identity", "clothing", ... (model/roles.py).
         image_id: the image it belongs to.
         source: who wrote it, e.g. "human", "mtg", "grammar".
         split: split of its image.
@@ -77,26 +78,27 @@ class Tokens:
     Attributes:
         ids: (B, T) int64.
         mask: (B, T) bool, True on real tokens.
-        masked_ids, labels: (B, T) int64 for masked language modelling; None where no loss asks for them. Labels without
-            masked ids: `ids` themselves are masked (data.mask_shared).
+        labels: (B, T) int64, the original ids of masked tokens and 0 elsewhere; None where nothing is masked.
+        copy_of: the role whose text this is, too, so that it is encoded once; None for a text of its own.
     """
 
     ids: Tensor
     mask: Tensor
-    masked_ids: Tensor | None = None
     labels: Tensor | None = None
+    copy_of: str | None = None
 
     def to(self, device: Any) -> Tokens:
         """The same tokens on another device."""
-        return Tokens(*(None if t is None else t.to(device, non_blocking=True) for t in self._all()))  # type: ignore[arg-type]
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
 
     def cut(self) -> Tokens:
         """Without the columns that are padding in every row; at least one column stays."""
         longest = max(1, int(self.mask.sum(dim=-1).max()))
-        return Tokens(*(None if t is None else t[..., :longest] for t in self._all()))  # type: ignore[arg-type]
+        return self._each(lambda tensor: tensor[..., :longest])
 
-    def _all(self) -> tuple[Tensor | None, ...]:
-        return self.ids, self.mask, self.masked_ids, self.labels
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Tokens:
+        labels = None if self.labels is None else change(self.labels)
+        return Tokens(change(self.ids), change(self.mask), labels, self.copy_of)
 
 
 @dataclass

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
-from tbpsbench.cli import config_parser, run_tool
+from tbpsbench.cli import add_checkpoint_arguments, run_tool
 
 
 def main() -> None:
-    parser = config_parser(
-        __doc__ or "",
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="A model disentangles if `identity` knows who somebody is and nothing of the clothes, `clothing` the\n"
         "reverse, and the two are independent. How to read the tables: docs/disentangling.md\n\n"
         "examples:\n"
-        "  python tools/probe.py work_dirs/bdam/config.py work_dirs/bdam/best.pth --population 1\n"
-        "  python tools/probe.py CONFIG CHECKPOINT --features identity clothing clothing_ungated --out probes.json",
+        "  python tools/probe.py work_dirs/bdam/best.pth --population 1\n"
+        "  python tools/probe.py CHECKPOINT --features identity clothing clothing_ungated --out probes.json",
     )
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", type=Path, help="a .pth or .safetensors file")
+    add_checkpoint_arguments(parser)
     parser.add_argument(
         "--features",
         nargs="+",
@@ -43,33 +45,26 @@ def main() -> None:
     parser.add_argument(
         "--out", type=Path, metavar="JSON", help="file for everything measured; printed only without it"
     )
-    parser.add_argument("--partial", action="store_true", help="probe although some weights are missing or unknown")
     args = parser.parse_args()
     if args.folds < 2:
         parser.error("--folds: cross-validation needs at least 2")
-    from tbpsbench.config.check import require_valid
-    from tbpsbench.config.load import load_config
-
-    config = load_config(args.config, args.cfg_options)
-    require_valid(config)
-    from tbpsbench.engine.checkpoint import load_model
-    from tbpsbench.engine.train import build_run
+    from tbpsbench.engine.trained import open_trained
     from tbpsbench.files import write_json
     from tbpsbench.probes import measure as probes
     from tbpsbench.probes.report import make_report, print_report
-    from tbpsbench.weights.files import weight_file
+    from tbpsbench.system_files import checkpoint_file
 
-    weights = weight_file(args.checkpoint)
-    run = build_run(config)
-    loaded = load_model(run.model, weights, partial=args.partial)
-    if not loaded.complete:
-        print(loaded)
-    data = run.data if args.population is None else probes.population(run, args.population)
+    trained = open_trained(args.checkpoint, args.config, args.cfg_options)
+    print(*trained.notes, sep="\n", end="\n" * bool(trained.notes))
+    system = trained.system
+    data = trained.data if args.population is None else probes.population(system, args.population)
     asked = args.split or (["test"] if args.population is None else data.annotations.splits())
     splits = probes.splits_of(data, asked)
-    names = list(dict.fromkeys(args.features or probes.usual_features(run.model)))
-    records, features = probes.extract(run.model, data, splits, names, run.values["evaluation"]["batch_size"])
-    report = make_report(run, weights, data, splits, probes.measure(records, features, folds=args.folds))
+    names = list(dict.fromkeys(args.features or probes.usual_features(system.model)))
+    records, features = probes.extract(system.model, data, splits, names, trained.settings.evaluation.batch_size)
+    report = make_report(
+        system, checkpoint_file(args.checkpoint), data, splits, probes.measure(records, features, folds=args.folds)
+    )
     if args.out:
         write_json(args.out, report)
     print_report(report, args.out)

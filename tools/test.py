@@ -1,50 +1,50 @@
-"""Evaluate a checkpoint on a split and print, or write, its record."""
+"""Evaluate a trained system on a data set and print, or write, its record.
+
+    python tools/test.py work_dirs/demo/best.pth                            the data that it was trained on
+    python tools/test.py configs/mini/two-tower_mini-pedes.py best.pth      the data and evaluation of this config
+
+Model, tokenizer and preprocessing always come from the checkpoint.
+"""
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
-from tbpsbench.cli import config_parser, run_tool
+from tbpsbench.cli import add_checkpoint_arguments, run_tool
 
 
 def main() -> None:
-    parser = config_parser(__doc__ or "", epilog="example:\n  python tools/test.py CONFIG work_dirs/demo/best.pth")
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", type=Path, help="a .pth or .safetensors file")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_checkpoint_arguments(parser)
     parser.add_argument("--split", default="test", help="the split to evaluate (default: test)")
     parser.add_argument("--out", type=Path, help="folder for record.json and ranks.npz; printed only without it")
-    parser.add_argument("--partial", action="store_true", help="evaluate although some weights are missing or unknown")
     parser.add_argument(
         "--allow-leak", action="store_true", help="go on where the leak guard refuses; brands the record"
     )
     parser.add_argument("--skip-unmatched", action="store_true", help="leave out queries without a match; counted")
     args = parser.parse_args()
     flags = [f"evaluation.{name}=True" for name in ("allow_leak", "skip_unmatched") if getattr(args, name)]
-    from tbpsbench.config.check import require_valid
-    from tbpsbench.config.load import load_config
-
-    config = load_config(args.config, [*args.cfg_options, *flags])
-    require_valid(config)
-    from tbpsbench.engine.checkpoint import load_model
     from tbpsbench.engine.cost import model_cost, peak_memory
     from tbpsbench.engine.evaluate import evaluate
-    from tbpsbench.engine.train import build_run
-    from tbpsbench.records.make import make_record, write_record
+    from tbpsbench.engine.record import record_of
+    from tbpsbench.engine.trained import open_trained
+    from tbpsbench.records.make import write_record
     from tbpsbench.records.table import print_record
-    from tbpsbench.weights.files import weight_file
+    from tbpsbench.system_files import checkpoint_file
 
-    weights = weight_file(args.checkpoint)
-    run = build_run(config)
-    report = load_model(run.model, weights, partial=args.partial)
-    if not report.complete:
-        print(report)
-    record, evidence = make_record(
-        name=run.name,
-        config=run.values,
-        checkpoint=weights,
-        data=run.data,
-        evaluation=evaluate(run.model, run.data, args.split, run.values["evaluation"]),
-        selection={"rule": "given", "complete": report.complete},
-        cost={**model_cost(run.model, run.data), "peak_memory_bytes": peak_memory()},
+    trained = open_trained(args.checkpoint, args.config, [*args.cfg_options, *flags])
+    print(*trained.notes, sep="\n", end="\n" * bool(trained.notes))
+    system, data = trained.system, trained.data
+    known = None if system.trained_on is None else system.trained_on.texts
+    record, evidence = record_of(
+        system,
+        trained.settings,
+        data,
+        evaluate(system.model, data, args.split, trained.settings.evaluation, known),
+        checkpoint=checkpoint_file(args.checkpoint),
+        selection={"rule": "given", "complete": system.notes.get("converted", {}).get("complete", True)},
+        cost={**model_cost(system.model, data, args.split), "peak_memory_bytes": peak_memory()},
     )
     if args.out:
         write_record(args.out, record, evidence)

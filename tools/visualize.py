@@ -5,33 +5,41 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tbpsbench.cli import add_config_arguments, run_tool
+from tbpsbench.cli import add_checkpoint_arguments, add_config_arguments, run_tool
+
+if TYPE_CHECKING:
+    from tbpsbench.engine.trained import Trained
 
 
 def _samples(args: argparse.Namespace) -> Path:
-    from tbpsbench import registry
     from tbpsbench.config.check import require_valid
     from tbpsbench.config.load import load_config
-    from tbpsbench.config.schema import with_defaults
+    from tbpsbench.config.settings import Settings
+    from tbpsbench.data.sources import read_sources
     from tbpsbench.visualize.samples import contact_sheet
 
     config = load_config(args.config, args.cfg_options)
     require_valid(config)
-    section = with_defaults(config.values)["data"]
-    dataset = registry.DATASETS.build(section["dataset"], "data.dataset")
-    annotations = registry.CAPTION_SOURCES.build(section["captions"], "data.captions").load(dataset)
-    return contact_sheet(annotations, args.out, rows=args.rows or 5)
+    sources = read_sources(Settings.of(config.values).data, None, training=False)
+    return contact_sheet(sources.annotations, args.out, rows=args.rows or 5)
+
+
+def _open(args: argparse.Namespace) -> Trained:
+    from tbpsbench.engine.trained import open_trained
+
+    trained = open_trained(args.checkpoint, args.config, args.cfg_options)
+    print(*trained.notes, sep="\n", end="\n" * bool(trained.notes))
+    return trained
 
 
 def _retrieval(args: argparse.Namespace) -> Path:
     from tbpsbench.visualize.retrieval import best_matches, retrieval_sheet
-    from tbpsbench.visualize.trained import trained_run
 
-    run = trained_run(args.config, args.cfg_options, args.checkpoint)
-    ranking = best_matches(run.model, run.data, args.split, k=10)
-    return retrieval_sheet(run.data, args.split, ranking, args.out, rows=args.rows or 8)
+    trained = _open(args)
+    ranking = best_matches(trained.system.model, trained.data, args.split, k=10)
+    return retrieval_sheet(trained.data, args.split, ranking, args.out, rows=args.rows or 8)
 
 
 def _curves(args: argparse.Namespace) -> Path:
@@ -42,20 +50,23 @@ def _curves(args: argparse.Namespace) -> Path:
 
 def _gates(args: argparse.Namespace) -> Path:
     from tbpsbench.visualize.gates import gate_figure, gate_values, require_gate
-    from tbpsbench.visualize.trained import trained_run
 
-    run = trained_run(args.config, args.cfg_options, args.checkpoint, require_gate)
-    gates = gate_values(run.model, run.data.gallery(args.split))
-    return gate_figure(gates, f"{run.name} on {run.data.name}, {args.split}", args.out)
+    trained = _open(args)
+    require_gate(trained.system.model)
+    gates = gate_values(trained.system.model, trained.data.gallery(args.split))
+    return gate_figure(gates, _title(trained, args.split), args.out)
 
 
 def _tsne(args: argparse.Namespace) -> Path:
-    from tbpsbench.visualize.trained import trained_run
     from tbpsbench.visualize.tsne import show, tsne_figure
 
-    run = trained_run(args.config, args.cfg_options, args.checkpoint)
-    shown = show(run.model, run.data, args.split, args.persons, args.colour)
-    return tsne_figure(shown, f"{run.name} on {run.data.name}, {args.split}", args.out)
+    trained = _open(args)
+    shown = show(trained.system.model, trained.data, args.split, args.persons, args.colour)
+    return tsne_figure(shown, _title(trained, args.split), args.out)
+
+
+def _title(trained: Trained, split: str) -> str:
+    return f"{trained.system.name} on {trained.data.name}, {split}"
 
 
 def _radar(args: argparse.Namespace) -> Path:
@@ -67,14 +78,13 @@ def _radar(args: argparse.Namespace) -> Path:
 # name -> what is drawn, by what, from which arguments
 KINDS: dict[str, tuple[str, Callable[[argparse.Namespace], Path], str]] = {
     "samples": ("a contact sheet: identities, their images, one caption each", _samples, "config --rows"),
-    "retrieval": ("queries with their ten best images", _retrieval, "config checkpoint --split --rows"),
+    "retrieval": ("queries with their ten best images", _retrieval, "checkpoint --split --rows"),
     "curves": ("losses, their weights and validation scores of a run", _curves, "run"),
-    "gates": ("distributions of BDAM's gate and the fuser's", _gates, "config checkpoint --split"),
-    "tsne": ("identity and clothing vectors", _tsne, "config checkpoint --split --persons --colour"),
+    "gates": ("distributions of BDAM's gate and the fuser's", _gates, "checkpoint --split"),
+    "tsne": ("identity and clothing vectors", _tsne, "checkpoint --split --persons --colour"),
     "radar": ("parameters, FLOPs, memory and mAP, means over seeds", _radar, "records --protocol"),
 }
 ARGUMENTS: dict[str, dict[str, Any]] = {
-    "checkpoint": {"metavar": "CHECKPOINT", "type": Path},
     "run": {"metavar": "RUN-FOLDER", "type": Path},
     "records": {"metavar": "RECORD-FOLDER", "type": Path, "nargs": "+", "help": "of records, or with records below"},
     "--split": {"default": "test", "help": "whose images; default: test"},
@@ -93,6 +103,8 @@ def main() -> None:
         for argument in arguments.split():
             if argument == "config":
                 add_config_arguments(kind)
+            elif argument == "checkpoint":
+                add_checkpoint_arguments(kind)
             else:
                 kind.add_argument(argument, **ARGUMENTS[argument])
         kind.add_argument("--out", type=Path, required=True, metavar="PNG", help="the picture to write")

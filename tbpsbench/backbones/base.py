@@ -6,7 +6,10 @@ Shapes: B batch, L image or text tokens, D width of the encoder's output.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -37,9 +40,12 @@ class ImageEncoder(nn.Module, ABC):
 
     Attributes:
         dim: D, width of tokens and pooled vector.
+        settled: constructor arguments whose value the pretrained weights decided; a checkpoint keeps them, so that the
+            weights are not needed again.
     """
 
     dim: int
+    settled: Mapping[str, Any] = MappingProxyType({})
 
     @abstractmethod
     def forward(self, image_B3HW: Tensor, *, need_attention: bool = False) -> Encoded:
@@ -52,10 +58,12 @@ class TextEncoder(nn.Module, ABC):
     Attributes:
         dim: D, width of tokens and pooled vector.
         max_length: longest text in tokens, special tokens included.
+        settled: as for an image encoder.
     """
 
     dim: int
     max_length: int
+    settled: Mapping[str, Any] = MappingProxyType({})
 
     @abstractmethod
     def forward(self, tokens: Tokens, *, need_attention: bool = False) -> Encoded:

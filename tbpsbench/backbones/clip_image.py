@@ -61,6 +61,7 @@ class CLIPImage(ImageEncoder):
 
         self.dim, self.img_size = sizes.embed_dim, tuple(img_size)
         self.grid_hw = ((img_size[0] - sizes.patch_size) // step + 1, (img_size[1] - sizes.patch_size) // step + 1)
+        self.settled = {"quick_gelu": quick}
         self.visual = VisionTransformer(
             image_size=self.img_size,
             patch_size=sizes.patch_size,

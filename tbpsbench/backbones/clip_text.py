@@ -59,6 +59,7 @@ class CLIPText(TextEncoder):
 
         self.dim = sizes.embed_dim
         self.max_length = sizes.context_length if context_length is None else context_length
+        self.settled = {"quick_gelu": quick}
         self.text = TextTransformer(
             context_length=self.max_length,
             vocab_size=sizes.vocab_size if vocab_size is None else vocab_size,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
+
+from tbpsbench.model.roles import QUERY
 
 if TYPE_CHECKING:
     from tbpsbench.annotations import Annotations
@@ -15,9 +17,11 @@ class CaptionSource(ABC):
 
     Attributes:
         name: name of the annotation file, without its suffix.
+        roles: text roles of its captions; "query" must be among them.
     """
 
     name: str
+    roles: ClassVar[tuple[str, ...]] = (QUERY,)
 
     @abstractmethod
     def load(self, dataset: PersonSearchDataset) -> Annotations:

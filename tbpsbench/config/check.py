@@ -20,11 +20,11 @@ from tbpsbench.config.schema import (
     with_defaults,
 )
 from tbpsbench.errors import ConfigError, RegistryError
+from tbpsbench.model.roles import MASKED, QUERY, description_roles, role_of
+from tbpsbench.model.wiring import available_texts, stages
 from tbpsbench.registration import Entry, Problem, argument_problems
+from tbpsbench.types import Batch
 
-BATCH_FIELDS = ("image", "pid", "image_id", "caption_id", "sample_index", "pair_weight")
-ENCODED = ("tokens", "pooled", "mask", "attention")
-DESCRIPTION_ROLES = ("identity", "clothing", "description")
 SMALLEST = {
     "schedule.max_epochs": 1,
     "data.batch_size": 1,
@@ -174,7 +174,7 @@ def _optimizer(value: Any) -> Iterator[Problem]:
 
 def _selection(values: Mapping[str, Any]) -> Iterator[Problem]:
     evaluation = values.get("evaluation") or {}
-    known = ("standard", "clothes-change", "without-captioned-image")
+    known = registry.PROTOCOLS.names()
     for name in evaluation.get("protocols", ()):
         if name not in known:
             message = f"no protocol is called {name!r}.{did_you_mean(name, known)}"
@@ -182,51 +182,39 @@ def _selection(values: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _wiring(values: Mapping[str, Any]) -> Iterator[Problem]:
-    """Losses, heads and fusers whose inputs nobody makes."""
-    model = values["model"]
-    available = {f"image.{name}" for name in (*ENCODED, "patches")} | set(BATCH_FIELDS)
-    roles = ("query", *(DESCRIPTION_ROLES if values["data"]["descriptions"] else ()))
-    available |= {f"text.{role}.{name}" for role in roles for name in ENCODED}
-    # Only losses may read masked captions: in search nothing is masked.
-    masked = (
-        {"masked_tokens"} | {f"text.masked.{name}" for name in ENCODED} if values["data"]["masked_tokens"] else set()
-    )
-    if values["data"]["mask_shared"] and not masked:
+    """Losses, heads and fusers whose inputs nobody makes; the stages are those that the model is built along."""
+    data, model = values["data"], values["model"]
+    if data["mask_shared"] and not data["masked_tokens"]:
         yield Problem(
             "data.mask_shared", "there are no masked tokens to share.", "Set data.masked_tokens=True as well."
         )
-    if model["disentangler"] is None:
-        available |= {"identity", "identity.tokens"}
-    order: list[tuple[str, Any, Any]] = []
-    for key, slot in (("disentangler", registry.DISENTANGLERS), ("fuser", registry.FUSERS)):
-        if model[key] is not None:
-            order.append((f"model.{key}", slot, model[key]))
-    order += [(f"model.heads.{name}", registry.HEADS, value) for name, value in model["heads"].items()]
-    order += [(f"model.losses.{name}", registry.LOSSES, value) for name, value in model["losses"].items()]
     if not model["heads"]:
         yield Problem("model.heads", "a model needs at least one head to be searched with.")
     if not model["losses"]:
         yield Problem("model.losses", "a model needs at least one loss to be trained with.")
-    read: set[str] = set()
-    for path, slot, value in order:
-        entry = slot.entry(value["type"], path)
-        if slot is not registry.LOSSES:
-            read |= set(entry.resolve(entry.requires, value))
-        for feature in entry.resolve(entry.requires, value):
-            if feature not in available | (masked if slot is registry.LOSSES else set()):
-                yield Problem(path, _missing(feature, model), _remedy(feature, path, sorted(available)))
-        available |= set(entry.resolve(entry.provides, value))
-        if path.startswith("model.heads."):
-            available |= {f"{path.removeprefix('model.')}.{side}" for side in ("image", "text")}
-    if values["evaluation"]["gallery_texts"] and not any(
-        feature.startswith(f"text.{role}.") for feature in read for role in DESCRIPTION_ROLES
-    ):
+    texts, masked = available_texts(_roles(data), data["masked_tokens"])
+    available = texts | {name.removesuffix("_B3HW").removesuffix("_B") for name in Batch.__dataclass_fields__}
+    parts = ("image_encoder", "text_encoder", "heads", "losses", "disentangler", "fuser")
+    found = stages(**{part: model[part] for part in parts})
+    for stage in found:
+        for feature in stage.requires():
+            if feature not in available | (masked if stage.may_read_masked else set()):
+                yield Problem(stage.path, _missing(feature, model), _remedy(feature, stage.path, sorted(available)))
+        available |= set(stage.provides())
+    read = {role_of(feature) for stage in found if not stage.may_read_masked for feature in stage.requires()}
+    if values["evaluation"]["gallery_texts"] and not read & set(description_roles()):
         yield Problem(
             "evaluation.gallery_texts",
             "nothing in this model reads the texts of the gallery: the result would be in the track gallery-text for "
             "texts that changed nothing.",
             "Set evaluation.gallery_texts=None, or let a fuser read them (model.fuser.text=text.identity.pooled).",
         )
+
+
+def _roles(data: Mapping[str, Any]) -> set[str]:
+    """Text roles that these data can have: those of the caption source, and of descriptions where there are any."""
+    source = registry.CAPTION_SOURCES.get(data["captions"]["type"], "data.captions")
+    return {*source.roles, *(description_roles() if data["descriptions"] else ())}
 
 
 def _missing(feature: str, model: Mapping[str, Any]) -> str:
@@ -236,12 +224,14 @@ def _missing(feature: str, model: Mapping[str, Any]) -> str:
 
 
 def _remedy(feature: str, path: str, available: list[str]) -> str:
-    if feature == "masked_tokens" or feature.startswith("text.masked."):
+    role = role_of(feature)
+    if role == MASKED:
         return "Masked captions are drawn for losses with data.masked_tokens=True; set it."
-    if feature.startswith("text."):
-        role = feature.split(".")[1]
-        if role in DESCRIPTION_ROLES:
-            return f"Texts with the role {role!r} come from data.descriptions (an annotation file's name); set it."
+    if role in description_roles():
+        return f"Texts with the role {role!r} come from data.descriptions (an annotation file's name); set it."
+    if role is not None and role != QUERY:
+        known = ", ".join((QUERY, MASKED, *description_roles()))
+        return f"Nobody declares the role {role!r}. Declared: {known}   (tbpsbench/model/roles.py)"
     makers = []
     for slot in (registry.DISENTANGLERS, registry.FUSERS):
         for name in slot.names():

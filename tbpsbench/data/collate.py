@@ -36,11 +36,10 @@ def stack(images: Sequence[Tensor]) -> Tensor:
 
 
 def _stack_tokens(tokens: Sequence[Tokens]) -> Tokens:
-    masked = [t.masked_ids for t in tokens if t.masked_ids is not None]
     labels = [t.labels for t in tokens if t.labels is not None]
     return Tokens(
         ids=torch.stack([t.ids for t in tokens]),
         mask=torch.stack([t.mask for t in tokens]),
-        masked_ids=torch.stack(masked) if masked else None,
         labels=torch.stack(labels) if labels else None,
+        copy_of=tokens[0].copy_of,
     )

@@ -16,10 +16,9 @@ from tbpsbench.annotations import Annotations
 from tbpsbench.data.collate import collate
 from tbpsbench.data.images import ImageReader
 from tbpsbench.data.randomness import sample_rng
-from tbpsbench.data.texts import TextTable, records_of, role_texts
-from tbpsbench.data.tokenizers.base import Tokenizer
-from tbpsbench.data.train_set import QUERY
+from tbpsbench.data.texts import TextStore, records_of, role_texts
 from tbpsbench.errors import DataError
+from tbpsbench.model.roles import QUERY
 from tbpsbench.types import Batch, Sample
 
 
@@ -32,9 +31,10 @@ class GallerySet(Dataset[Sample]):
         images: decoded images by image_id.
         transform: (uint8 image, generator) -> float32 image; use `Compose.fixed()`.
         extra: caption files whose texts go with the images (track gallery-text); the first text of each role.
-        tokenizer: for those texts; needed with `extra`.
+        texts: tokenises them; needed with `extra`.
 
     Attributes:
+        records: the images in their order.
         image_ids, pids: (G,) int64; `pids` as the data set numbers them.
 
     Raises:
@@ -48,15 +48,15 @@ class GallerySet(Dataset[Sample]):
         images: ImageReader,
         transform: Callable[[Tensor, np.random.Generator], Tensor],
         extra: Sequence[Annotations] = (),
-        tokenizer: Tokenizer | None = None,
+        texts: TextStore | None = None,
     ) -> None:
-        records = records_of(annotations, split)
+        self.records = records = records_of(annotations, split)
         self.images, self.transform = images, transform
         self.image_ids = np.array([record.image_id for record in records], dtype=np.int64)
         self.pids = np.array([record.pid for record in records], dtype=np.int64)
-        if extra and tokenizer is None:
+        if extra and texts is None:
             raise DataError("GallerySet: extra caption files need a tokenizer")
-        self.roles = role_texts(records, extra, tokenizer) if tokenizer is not None else {}
+        self.roles = role_texts(records, extra, texts) if texts is not None else {}
         if QUERY in self.roles:
             raise DataError(f"{extra[0].path}: a query caption must not go with a gallery image")
 
@@ -96,9 +96,11 @@ class QuerySet:
     Args:
         annotations: the data set with its query captions.
         split: whose captions.
-        tokenizer: for the captions.
+        texts: tokenises them.
 
     Attributes:
+        captions: the captions in their order.
+        records: the image that each was written for.
         texts: the sentences.
         caption_ids, image_ids, pids: (Q,) int64; `pids` as the data set numbers them.
 
@@ -106,15 +108,16 @@ class QuerySet:
         DataError: if the split has no images or no query captions.
     """
 
-    def __init__(self, annotations: Annotations, split: str, tokenizer: Tokenizer) -> None:
+    def __init__(self, annotations: Annotations, split: str, texts: TextStore) -> None:
         pairs = [(r, c) for r in records_of(annotations, split) for c in r.captions if c.role == QUERY]
         if not pairs:
             raise DataError(f"{annotations.path}: no query captions in the split {split!r}")
-        self.texts = [caption.text for _, caption in pairs]
-        self.table = TextTable.of([caption for _, caption in pairs], tokenizer)
+        self.records, self.captions = [record for record, _ in pairs], [caption for _, caption in pairs]
+        self.texts = [caption.text for caption in self.captions]
+        self.table = texts.table(self.captions)
         self.caption_ids = self.table.caption_id_M
-        self.image_ids = np.array([record.image_id for record, _ in pairs], dtype=np.int64)
-        self.pids = np.array([record.pid for record, _ in pairs], dtype=np.int64)
+        self.image_ids = np.array([record.image_id for record in self.records], dtype=np.int64)
+        self.pids = np.array([record.pid for record in self.records], dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self.texts)

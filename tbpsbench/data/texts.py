@@ -5,7 +5,7 @@ Shapes: M texts, T tokens of one text.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,12 +31,6 @@ class TextTable:
     length_M: np.ndarray
     caption_id_M: np.ndarray
 
-    @classmethod
-    def of(cls, captions: Sequence[Caption], tokenizer: Tokenizer) -> TextTable:
-        """Tokenise captions in their order."""
-        ids_MT, length_M = tokenizer.arrays([caption.text for caption in captions])
-        return cls(ids_MT, length_M, np.array([caption.caption_id for caption in captions], dtype=np.int64))
-
     def __len__(self) -> int:
         return len(self.ids_MT)
 
@@ -44,6 +38,32 @@ class TextTable:
         """Tokens of several rows: (B, T)."""
         mask_BT = np.arange(self.ids_MT.shape[1]) < self.length_M[rows][:, None]
         return Tokens(torch.from_numpy(self.ids_MT[rows].astype(np.int64)), torch.from_numpy(mask_BT))
+
+
+class TextStore:
+    """Every text of a run, tokenised once, whoever asks for it and however often.
+
+    Args:
+        tokenizer: for all texts.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.tokenizer = tokenizer
+        self._row: dict[str, int] = {}
+        self._ids_MT = np.zeros((0, tokenizer.max_length), dtype=np.int32)
+        self._length_M = np.zeros(0, dtype=np.int32)
+
+    def table(self, captions: Sequence[Caption]) -> TextTable:
+        """Captions in their order; those that are new are tokenised in one go."""
+        new = list(dict.fromkeys(caption.text for caption in captions if caption.text not in self._row))
+        if new:
+            ids_MT, length_M = self.tokenizer.arrays(new)
+            self._row |= {text: len(self._row) + position for position, text in enumerate(new)}
+            self._ids_MT = np.concatenate([self._ids_MT, ids_MT])
+            self._length_M = np.concatenate([self._length_M, length_M])
+        rows = np.array([self._row[caption.text] for caption in captions], dtype=np.int64)
+        caption_ids = np.array([caption.caption_id for caption in captions], dtype=np.int64)
+        return TextTable(self._ids_MT[rows], self._length_M[rows], caption_ids)
 
 
 @dataclass(frozen=True)
@@ -82,9 +102,9 @@ def records_of(annotations: Annotations, split: str) -> list[ImageRecord]:
 
 
 def role_texts(
-    records: Sequence[ImageRecord], extra: Sequence[Annotations], tokenizer: Tokenizer
+    records: Sequence[ImageRecord], extra: Sequence[Annotations], store: TextStore, skip: Collection[str] = ()
 ) -> dict[str, RoleTexts]:
-    """Texts of every role that further caption files hold for these images, matched by image_id.
+    """Texts of every role that caption files hold for these images, matched by image_id; roles in `skip` left out.
 
     Raises:
         DataError: if a file belongs to another data set or release, two files hold the same role, or an image has no
@@ -93,7 +113,7 @@ def role_texts(
     found: dict[str, RoleTexts] = {}
     for source in extra:
         per_image = [_matching(record, source).captions for record in records]
-        for role in sorted({caption.role for captions in per_image for caption in captions}):
+        for role in sorted({caption.role for captions in per_image for caption in captions} - set(skip)):
             if role in found:
                 raise DataError(f"{source.path}: the role {role!r} is in another caption file, too; give one")
             groups = [[caption for caption in captions if caption.role == role] for captions in per_image]
@@ -102,7 +122,7 @@ def role_texts(
                 for record, group in zip(records, groups, strict=True) if not group
             ])  # fmt: skip
             first = np.cumsum([0, *map(len, groups)], dtype=np.int64)
-            found[role] = RoleTexts(TextTable.of([c for group in groups for c in group], tokenizer), first)
+            found[role] = RoleTexts(store.table([c for group in groups for c in group]), first)
     return found
 
 

@@ -8,6 +8,7 @@ Shapes: N pairs, T tokens of one text.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -19,12 +20,10 @@ from tbpsbench.data.images import ImageReader
 from tbpsbench.data.masking import TokenChanger
 from tbpsbench.data.noise import check_permutation
 from tbpsbench.data.randomness import sample_rng
-from tbpsbench.data.texts import TextTable, records_of, role_texts
-from tbpsbench.data.tokenizers.base import Tokenizer
+from tbpsbench.data.texts import TextStore, records_of, role_texts
 from tbpsbench.errors import DataError
+from tbpsbench.model.roles import MASKED, QUERY
 from tbpsbench.types import Sample, Tokens
-
-QUERY = "query"
 
 
 class TrainSet(Dataset[Sample]):
@@ -35,15 +34,15 @@ class TrainSet(Dataset[Sample]):
 
     Args:
         annotations: the data set with its query captions.
-        tokenizer: for all texts.
+        texts: tokenises them.
         images: decoded images by image_id.
         transform: (uint8 image, generator) -> float32 image, e.g. a Compose.
         seed: of everything random; >= 0.
         split: the images to train on.
         extra: further caption files over the same images, e.g. descriptions with the roles identity and clothing; a
             text of each of their roles goes with every pair, drawn if an image has several.
-        masked_tokens: also give masked ids and labels of the query caption.
-        mask_shared: let the masked ids take the place of the caption's own (IRRA's released code masks in place).
+        masked_tokens: also give the query caption with masked tokens, in the role "masked", with labels.
+        mask_shared: mask the query caption itself (IRRA's released code); both roles then hold the same tokens.
         text_noise: probability that a token of the query caption is masked, replaced or deleted (RDE: 0.2); 0..1.
         caption_permutation: (N,) which pair's caption every pair shows (see noise.py); pids and images stay.
         pair_role: role of the captions that make the pairs.
@@ -61,7 +60,7 @@ class TrainSet(Dataset[Sample]):
     def __init__(
         self,
         annotations: Annotations,
-        tokenizer: Tokenizer,
+        texts: TextStore,
         images: ImageReader,
         transform: Callable[[Tensor, np.random.Generator], Tensor],
         *,
@@ -79,8 +78,8 @@ class TrainSet(Dataset[Sample]):
         if not pairs:
             raise DataError(f"{annotations.path}: no captions of the role {pair_role!r} in the split {split!r}")
         self.seed, self.images, self.transform = seed, images, transform
-        self.queries = TextTable.of([caption for _, caption in pairs], tokenizer)
-        self.roles = {name: texts for name, texts in role_texts(records, extra, tokenizer).items() if name != QUERY}
+        self.queries = texts.table([caption for _, caption in pairs])
+        self.roles = role_texts(records, [annotations, *extra], texts, skip=(QUERY, pair_role))
         self._record = np.array([i for i, _ in pairs], dtype=np.int64)
         self.image_ids = np.array([record.image_id for record in records], dtype=np.int64)[self._record]
         pids = np.array([record.pid for record in records], dtype=np.int64)[self._record]
@@ -90,7 +89,7 @@ class TrainSet(Dataset[Sample]):
         if caption_permutation is not None:
             self._caption_of = check_permutation(np.asarray(caption_permutation), len(pairs))
         self.masked_tokens, self.mask_shared, self.text_noise = masked_tokens, mask_shared, text_noise
-        self._changer = TokenChanger(tokenizer) if masked_tokens or text_noise else None
+        self._changer = TokenChanger(texts.tokenizer) if masked_tokens or text_noise else None
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
         self.pair_weight = torch.ones(len(pairs)).share_memory_()
 
@@ -127,13 +126,14 @@ class TrainSet(Dataset[Sample]):
         image_id, epoch = int(self.image_ids[index]), self.epoch
         image = self.transform(self.images[image_id], sample_rng(self.seed, epoch, index, "image"))
         caption = int(self._caption_of[index])
-        texts = {QUERY: self._query(caption, epoch, index)}
+        texts, masked = self._query(caption, epoch, index)
         if self.roles:
             rng = sample_rng(self.seed, epoch, index, "roles")
             for role, role_table in self.roles.items():
                 row = role_table.pick(int(self._record[index]), rng)
                 ids, length = role_table.table.ids_MT[row], role_table.table.length_M[row]
                 texts[role] = _tokens(ids, int(length))
+        texts |= masked
         return Sample(
             image_3HW=image,
             texts=texts,
@@ -144,19 +144,20 @@ class TrainSet(Dataset[Sample]):
             pair_weight=float(self.pair_weight[index]),
         )
 
-    def _query(self, caption: int, epoch: int, index: int) -> Tokens:
+    def _query(self, caption: int, epoch: int, index: int) -> tuple[dict[str, Tokens], dict[str, Tokens]]:
+        """The caption in the role "query", and in the role "masked" where tokens are to be masked."""
         ids_T, length = self.queries.ids_MT[caption], int(self.queries.length_M[caption])
-        if self._changer is None:
-            return _tokens(ids_T, length)
-        if self.text_noise:
+        if self._changer is not None and self.text_noise:
             rng = sample_rng(self.seed, epoch, index, "text noise")
             ids_T, length = self._changer.noise(ids_T, length, rng, self.text_noise)
-        if not self.masked_tokens:
-            return _tokens(ids_T, length)
+        if self._changer is None or not self.masked_tokens:
+            return {QUERY: _tokens(ids_T, length)}, {}
         masked_T, labels_T = self._changer.mask(ids_T, sample_rng(self.seed, epoch, index, "mask"))
-        tokens = _tokens(masked_T if self.mask_shared else ids_T, length)
-        tokens.masked_ids, tokens.labels = None if self.mask_shared else _int64(masked_T), _int64(labels_T)
-        return tokens
+        masked = _tokens(masked_T, length)
+        masked.labels = _int64(labels_T)
+        if not self.mask_shared:
+            return {QUERY: _tokens(ids_T, length)}, {MASKED: masked}
+        return {QUERY: masked}, {MASKED: replace(masked, copy_of=QUERY)}
 
 
 def _tokens(ids_T: np.ndarray, length: int) -> Tokens:

@@ -1,7 +1,6 @@
-"""Checkpoints that are whole or absent, safe to load, and refuse to continue a different run.
+"""Checkpoints of a run in training: whole or absent, and refused where they would continue a different run.
 
-A checkpoint holds tensors and plain data only, so that `torch.load(weights_only=True)` reads it: mmengine's keys
-`meta`, `state_dict`, `optimizer`, plus `tbpsbench` (resolved config, annotation hashes, best score, hooks' states).
+They have the form of weights/checkpoint.py: the system whole, and besides it what a resumed run needs.
 
 Order at the end of an epoch: best.pth (if this epoch is the best), then last.pth. A process killed between the two goes
 on from the epoch before and writes the same best.pth again.
@@ -9,17 +8,14 @@ on from the epoch before and writes the same best.pth again.
 
 from __future__ import annotations
 
-import io
 import json
 import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook as EngineHook
-from torch import nn
 
 from tbpsbench.config.flat import canonical, differences
 from tbpsbench.engine.cost import peak_memory
@@ -27,10 +23,11 @@ from tbpsbench.engine.energy import EnergyMeter
 from tbpsbench.engine.hooks import Hook
 from tbpsbench.engine.workdir import BEST, LAST
 from tbpsbench.errors import CheckpointError
-from tbpsbench.files import atomic_write
 from tbpsbench.records.identity import same_run
-from tbpsbench.weights.files import read_checkpoint, read_state_dict
-from tbpsbench.weights.load import LoadReport, load_into
+from tbpsbench.system import System
+from tbpsbench.system_files import describe
+from tbpsbench.weights.checkpoint import KEY, save
+from tbpsbench.weights.files import read_checkpoint
 
 
 class Checkpointer(EngineHook):
@@ -38,8 +35,7 @@ class Checkpointer(EngineHook):
 
     Args:
         folder: the run's folder.
-        config: the resolved config with defaults.
-        data_hashes: SHA-256 of each annotation file.
+        system: what is trained.
         metric: key of the validation scores that decides; None where no checkpoint is selected.
         hooks: the config's hooks, whose states are saved.
     """
@@ -49,12 +45,11 @@ class Checkpointer(EngineHook):
     def __init__(
         self,
         folder: Path,
-        config: Mapping[str, Any],
-        data_hashes: Mapping[str, str],
+        system: System,
         metric: str | None,
         hooks: Mapping[str, Hook],
     ) -> None:
-        self.folder, self.config, self.data_hashes = folder, config, dict(data_hashes)
+        self.folder, self.system = folder, system
         self.metric, self.hooks = metric, hooks
         self.best: dict[str, Any] | None = None
         self.history: list[dict[str, Any]] = []
@@ -100,13 +95,13 @@ class Checkpointer(EngineHook):
             return
         model = runner.model.module if hasattr(runner.model, "module") else runner.model
         content = {
-            "meta": {"epoch": epoch, "iter": runner.iter, "seed": self.config["seed"]},
+            "meta": {"epoch": epoch, "iter": runner.iter, "seed": self.system.config["seed"]},
             "state_dict": {key: value.detach().cpu() for key, value in model.state_dict().items()},
             "optimizer": runner.optim_wrapper.state_dict(),
             "message_hub": {"log_scalars": {}, "runtime_info": {}, "resumed_keys": {}},
-            "tbpsbench": {
-                "config": canonical(self.config),
-                "data": self.data_hashes,
+            KEY: {
+                **describe(self.system),
+                "data": run_hashes(self.system),
                 "best": self.best,
                 "history": self.history,
                 "seconds": self.seconds,
@@ -119,7 +114,7 @@ class Checkpointer(EngineHook):
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:  # noqa: ARG002
         """Take back what is ours when mmengine resumes."""
-        own = checkpoint.get("tbpsbench", {})
+        own = checkpoint.get(KEY, {})
         self.best, self.history = own.get("best"), list(own.get("history", []))
         self._seconds_before = float(own.get("seconds", 0.0))
         self._energy_before = own.get("energy")
@@ -129,48 +124,33 @@ class Checkpointer(EngineHook):
                 self.hooks[name].load_state_dict(state)
 
 
+def run_hashes(system: System) -> dict[str, str]:
+    """SHA-256 of everything that decides what a model in training reads: caption files and the tokenizer."""
+    hashes = {} if system.trained_on is None else dict(system.trained_on.hashes)
+    return hashes | {"tokenizer": system.tokenizer.sha256}
+
+
 def _will_validate(runner: Any) -> bool:
     loop, epoch = runner.train_loop, runner.epoch + 1
     return epoch >= loop.val_begin and (epoch % loop.val_interval == 0 or epoch == loop.max_epochs)
 
 
-def save(content: Mapping[str, Any], path: Path) -> None:
-    """Write a checkpoint aside and rename it; bytes are made in memory first, so a full disk is noticed in one place.
-
-    Raises:
-        StorageError: if it cannot be written; the file that was there stays.
-    """
-    buffer = io.BytesIO()
-    torch.save(dict(content), buffer)
-    with atomic_write(path) as stream:
-        stream.write(buffer.getbuffer())
-
-
-def load_model(model: nn.Module, path: Path, *, partial: bool = False) -> LoadReport:
-    """Load a checkpoint's weights; one that fits only in part is refused, key by key, unless `partial`.
-
-    Raises:
-        CheckpointError: if it is unreadable, unsafe, or of another model.
-    """
-    return load_into(model, read_state_dict(path), source=str(path), partial=partial)
-
-
-def guard_resume(path: Path, config: Mapping[str, Any], data: Mapping[str, str], allowed: Collection[str]) -> None:
+def guard_resume(path: Path, system: System, allowed: Collection[str]) -> None:
     """Refuse to go on with a run whose config or data have changed since, which mmengine would ignore or mix.
 
     Args:
         path: last.pth of the run.
-        config: the resolved config with defaults, as now.
-        data: SHA-256 of each annotation file, as now.
+        system: what is to be trained, as it is now.
         allowed: keys (or beginnings of keys) that may differ, from `--allow-config-change`.
 
     Raises:
         CheckpointError: naming every changed key with its old and new value.
     """
-    own = read_checkpoint(path).get("tbpsbench")
+    own = read_checkpoint(path).get(KEY)
     if not isinstance(own, Mapping) or "config" not in own:
         raise CheckpointError(f"{path}: not a checkpoint of tools/train.py, cannot be resumed")
-    changed = differences(json.loads(str(own["config"])), json.loads(canonical(config)))
+    data = run_hashes(system)
+    changed = differences(json.loads(str(own["config"])), json.loads(canonical(system.config)))
     lines = [
         f"\n  {key}: {old!r} -> {new!r}" for key, (old, new) in changed.items() if not same_run(key, tuple(allowed))
     ]

@@ -8,13 +8,13 @@ from typing import Any
 import torch
 
 from tbpsbench.compat import counted_flops
-from tbpsbench.data.build import Data
+from tbpsbench.data.evaluation import EvaluationData
 from tbpsbench.model.person_search import PersonSearchModel
 from tbpsbench.types import Tokens
 
 
 @torch.no_grad()
-def model_cost(model: PersonSearchModel, data: Data) -> dict[str, Any]:
+def model_cost(model: PersonSearchModel, data: EvaluationData, split: str = "test") -> dict[str, Any]:
     """Parameters and FLOPs of embedding one image and one text of full length.
 
     FLOPs are those of matrix products, convolutions and attention, a multiply-add counted as two
@@ -28,7 +28,7 @@ def model_cost(model: PersonSearchModel, data: Data) -> dict[str, Any]:
     tokens = Tokens(
         torch.ones(1, length, dtype=torch.long, device=device), torch.ones(1, length, dtype=torch.bool, device=device)
     )
-    texts = dict.fromkeys(data.gallery("test").roles, tokens)
+    texts = dict.fromkeys(data.gallery(split).roles, tokens)
     with counted_flops() as image_flops:
         model.encode_gallery(image_13HW, texts)
     with counted_flops() as text_flops:

@@ -10,10 +10,10 @@ from torch.nn.functional import normalize
 
 from tbpsbench.arguments import did_you_mean
 from tbpsbench.data.eval_set import GallerySet, QuerySet
-from tbpsbench.data.train_set import QUERY
 from tbpsbench.distributed import gather_shares, share
 from tbpsbench.errors import ConfigError
 from tbpsbench.model.person_search import PersonSearchModel
+from tbpsbench.model.roles import QUERY
 from tbpsbench.types import Batch
 
 

@@ -1,6 +1,6 @@
 """One evaluation: embed, guard against leaks, rank exactly, score every protocol that was asked for.
 
-Shapes: N images, Q queries, D width of the joint embedding.
+Shapes: Q queries, G images of a gallery, D width of an embedding.
 """
 
 from __future__ import annotations
@@ -8,179 +8,185 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from tbpsbench.data.build import Data
-from tbpsbench.data.train_set import QUERY
+from tbpsbench import registry
+from tbpsbench.config.schema import EvaluationSection
+from tbpsbench.data.evaluation import EvaluationData
 from tbpsbench.engine.embed import embed_captions, embed_images
-from tbpsbench.errors import ConfigError, DataError
-from tbpsbench.metrics.leaks import check_leaks
+from tbpsbench.errors import ConfigError
+from tbpsbench.metrics.leaks import TrainingTexts, check_leaks
 from tbpsbench.metrics.ranking import PositiveRanks, positive_ranks
 from tbpsbench.metrics.result import Evaluation, Result, per_query_values, percent
 from tbpsbench.metrics.tracks import track_of
 from tbpsbench.model.person_search import PersonSearchModel, joint
-from tbpsbench.types import Caption, ImageRecord
+from tbpsbench.protocols.base import Protocol
+from tbpsbench.types import ImageRecord
+
+IMAGE_TO_TEXT = " (image-to-text)"
 
 
 @torch.no_grad()
-def evaluate(model: PersonSearchModel, data: Data, split: str, section: Mapping[str, Any]) -> Evaluation:
+def evaluate(
+    model: PersonSearchModel,
+    data: EvaluationData,
+    split: str,
+    section: EvaluationSection,
+    training: TrainingTexts | None = None,
+) -> Evaluation:
     """Evaluate a model on one split.
 
     Args:
         model: its training mode is restored afterwards.
-        data: the run's data.
+        data: queries and galleries.
         split: "val" or "test" (or "val-carved").
-        section: the config's `evaluation` with defaults.
+        section: the config's `evaluation`.
+        training: the texts that the model was trained on; None where that is not known.
 
     Raises:
         DataError: if the split is empty, a protocol lacks its images, or a query has no match.
         LeakError: if the leak guard refuses.
     """
-    records = data.annotations.split(split)
-    others = data.annotations.split(f"{split}-clothes") if "clothes-change" in section["protocols"] else []
-    queries = data.queries(split)
-    captions = [caption for record in records for caption in record.captions if caption.role == QUERY]
-    training = data.training_captions()
-    gallery_texts = data.gallery_texts([*records, *others])
+    protocols = {name: registry.PROTOCOLS.build({"type": name}, "evaluation.protocols") for name in section.protocols}
+    queries, first = data.queries(split), data.gallery(split)
+    wanted = [name for protocol in protocols.values() for name in protocol.gallery_splits(split)]
+    there = data.annotations.splits()
+    galleries = {split: first} | {name: data.gallery(name) for name in dict.fromkeys(wanted) if name in there}
+    records = [record for gallery in galleries.values() for record in gallery.records]
+    gallery_texts = data.sources.texts_of_gallery(records)
     leaks = check_leaks(
-        queries=captions,
+        queries=queries.captions,
         gallery_texts=gallery_texts,
-        training=[caption for caption, _ in training],
-        training_pids=[pid for _, pid in training],
-        test_pids={record.pid for record in records},
+        training=training,
+        population=data.sources.population,
+        test_pids={record.pid for record in first.records},
         query_images=False,
-        allow_leak=section["allow_leak"],
+        allow_leak=section.allow_leak,
     )
     was_training = model.training
     model.eval()
     started = time.perf_counter()
-    galleries = [data.gallery(split), *([data.gallery(f"{split}-clothes")] if others else [])]
-    embedded = [embed_images(model, gallery, section["batch_size"], data.loader.num_workers) for gallery in galleries]
-    images = {name: torch.cat([part[name] for part in embedded]) for name in embedded[0]}
+    images = {
+        name: embed_images(model, gallery, section.batch_size, data.num_workers) for name, gallery in galleries.items()
+    }
     after_images = time.perf_counter()
-    texts = embed_captions(model, queries, section["batch_size"])
+    texts = embed_captions(model, queries, section.batch_size)
     after_captions = time.perf_counter()
     model.train(was_training)
-    context = _Context(model, records, others, captions, images, texts, section)
-    results = {}
-    for protocol in section["protocols"]:
-        for result in context.score(protocol):
-            results[result.name] = result
+    asking = _Side(texts, queries.pids, queries.caption_ids)
+    results: dict[str, Result] = {}
+    for name, protocol in protocols.items():
+        splits = [part for part in protocol.gallery_splits(split) if part in galleries]
+        shown = [record for part in splits for record in galleries[part].records]
+        answering = _Side(
+            {head: torch.cat([images[part][head] for part in splits]) for head in texts},
+            np.array([record.pid for record in shown]),
+            np.array([record.image_id for record in shown]),
+        )
+        scored = _score(model, name, protocol, queries.records, shown, asking, answering, section)
+        results |= {result.name: result for result in scored}
     return Evaluation(
         split,
         track_of(gallery_texts=gallery_texts or None),
         results,
         leaks,
         {
-            "images_per_s": (len(records) + len(others)) / (after_images - started),
-            "captions_per_s": len(captions) / (after_captions - after_images),
+            "images_per_s": len(records) / (after_images - started),
+            "captions_per_s": len(queries) / (after_captions - after_images),
             "ranking_s": time.perf_counter() - after_captions,
         },
-        index_bytes=4 * len(records) * sum(tensor.shape[1] for tensor in images.values()),
+        index_bytes=4 * len(first) * sum(tensor.shape[1] for tensor in images[split].values()),
     )
 
 
-@dataclass
-class _Context:
-    model: PersonSearchModel
-    records: Sequence[ImageRecord]
-    others: Sequence[ImageRecord]
-    captions: Sequence[Caption]
-    images: dict[str, Tensor]
-    queries: dict[str, Tensor]
-    section: Mapping[str, Any]
+@dataclass(frozen=True)
+class _Side:
+    """What asks or answers: embeddings by head (N, D), identities and ids (N,), and the groups of a protocol (N,)."""
 
-    def score(self, protocol: str) -> list[Result]:
-        """Results of one protocol: text-to-image, and image-to-text where asked for."""
-        by_image = {record.image_id: record for record in self.records}
-        query_pids = np.array([by_image[caption.image_id].pid for caption in self.captions])
-        gallery = [*self.records, *self.others] if protocol == "clothes-change" else list(self.records)
-        gallery_pids = np.array([record.pid for record in gallery])
-        groups = self._groups(protocol, by_image, gallery)
-        keep = np.ones(len(self.captions), bool)
-        if protocol == "clothes-change":
-            if not self.others:
-                raise DataError(
-                    "evaluation.protocols: 'clothes-change' needs images of a second outfit, which this data set does "
-                    "not have; leave it out (MiniPEDES has them)"
-                )
-            keep = np.isin(query_pids, [record.pid for record in self.others])
-        rows = torch.from_numpy(np.flatnonzero(keep))
-        ids = np.array([caption.caption_id for caption in self.captions])
-        text = (query_pids[keep], groups[0][keep] if groups else None, ids[keep])
-        image = (gallery_pids, groups[1] if groups else None, np.array([record.image_id for record in gallery]))
-        queries = {name: tensor[rows] for name, tensor in self.queries.items()}
-        images = {name: tensor[: len(gallery)] for name, tensor in self.images.items()}
-        results = [self._result(protocol, queries, images, text, image)]
-        if self.section["both_directions"] and protocol == "standard":
-            results.append(self._result(f"{protocol} (image-to-text)", images, queries, image, text))
-        return results
+    heads: Mapping[str, Tensor]
+    pids: np.ndarray
+    ids: np.ndarray
+    groups: np.ndarray | None = None
 
-    def _groups(
-        self, protocol: str, by_image: Mapping[int, ImageRecord], gallery: Sequence[ImageRecord]
-    ) -> tuple[np.ndarray, np.ndarray] | None:
-        """What leaves the gallery: items of the same identity and the same group as the query."""
-        if protocol == "clothes-change":
-            asked = np.array([str(by_image[caption.image_id].outfit) for caption in self.captions])
-            return asked, np.array([str(record.outfit) for record in gallery])
-        if protocol == "without-captioned-image":
-            asked = np.array([caption.image_id for caption in self.captions])
-            return asked, np.array([record.image_id for record in gallery])
-        return None
 
-    def _result(
-        self, name: str, asking: dict[str, Tensor], answering: dict[str, Tensor], ask: Any, answer: Any
-    ) -> Result:
-        weights = self.model.head_weights
-        ranks = self._rank(joint(asking, weights), joint(answering, weights), name, ask, answer)
-        per_query = per_query_values(ranks, self.section["metrics"])
-        heads = {}
-        if len(weights) > 1:
-            for head in weights:
-                alone = self._rank(asking[head], answering[head], name, ask, answer)
-                heads[head] = percent(per_query_values(alone, self.section["metrics"]))
-        pids = np.asarray(ask[0])[ranks.query]
-        return Result(
-            name, percent(per_query), heads, per_query, ranks, pids, np.asarray(ask[2])[ranks.query],
-            queries=len(ranks), gallery=len(answer[0]), identities=len(np.unique(pids)),
-        )  # fmt: skip
+def _score(
+    model: PersonSearchModel,
+    name: str,
+    protocol: Protocol,
+    asked: Sequence[ImageRecord],
+    shown: Sequence[ImageRecord],
+    asking: _Side,
+    answering: _Side,
+    section: EvaluationSection,
+) -> list[Result]:
+    """Results of one protocol: text-to-image, and image-to-text where asked for."""
+    task = protocol.task(asked, shown)
+    rows = np.flatnonzero(task.asks_Q)
+    picked = torch.from_numpy(rows)
+    asking = _Side(
+        {head: tensor[picked] for head, tensor in asking.heads.items()},
+        asking.pids[rows],
+        asking.ids[rows],
+        None if task.query_group_Q is None else task.query_group_Q[rows],
+    )
+    answering = _Side(answering.heads, answering.pids, answering.ids, task.gallery_group_G)
+    skip = section.skip_unmatched or protocol.skips_unmatched
+    results = [_result(model, name, asking, answering, section, skip)]
+    if section.both_directions and protocol.reversible:
+        results.append(_result(model, f"{name}{IMAGE_TO_TEXT}", answering, asking, section, skip))
+    return results
 
-    def _rank(self, asking: Tensor, answering: Tensor, name: str, ask: Any, answer: Any) -> PositiveRanks:
+
+def _result(
+    model: PersonSearchModel, name: str, ask: _Side, answer: _Side, section: EvaluationSection, skip: bool
+) -> Result:
+    weights = model.head_weights
+
+    def rank(asking: Tensor, answering: Tensor) -> PositiveRanks:
         return positive_ranks(
             asking,
             answering,
-            ask[0],
-            answer[0],
-            ties=self.section["ties"],
-            query_groups=ask[1],
-            gallery_groups=answer[1],
-            skip_unmatched=self.section["skip_unmatched"] or name == "without-captioned-image",
+            ask.pids,
+            answer.pids,
+            ties=section.ties,
+            query_groups=ask.groups,
+            gallery_groups=answer.groups,
+            skip_unmatched=skip,
         )
 
+    ranks = rank(joint(ask.heads, weights), joint(answer.heads, weights))
+    per_query = per_query_values(ranks, section.metrics)
+    heads = {}
+    if len(weights) > 1:
+        for head in weights:
+            heads[head] = percent(per_query_values(rank(ask.heads[head], answer.heads[head]), section.metrics))
+    pids = ask.pids[ranks.query]
+    return Result(
+        name, percent(per_query), heads, per_query, ranks, pids, ask.ids[ranks.query],
+        queries=len(ranks), gallery=len(answer.pids), identities=len(np.unique(pids)),
+    )  # fmt: skip
 
-def best_metric(section: Mapping[str, Any], scores: Mapping[str, float]) -> float:
+
+def score_names(section: EvaluationSection) -> dict[str, float]:
+    """Keys that `Evaluation.flat` will have, without evaluating anything: a one-query ranking shows the columns."""
+    one = np.zeros(1, np.int64)
+    toy = PositiveRanks(one, np.array([0, 1]), one + 1, one, section.ties, one, one[:0])
+    columns = per_query_values(toy, section.metrics)
+    names = dict.fromkeys(columns, 0.0)
+    for protocol in section.protocols[1:]:
+        names |= {f"{protocol}/{column}": 0.0 for column in columns}
+    return names
+
+
+def best_metric(section: EvaluationSection, scores: Mapping[str, float]) -> float:
     """The score that selects the checkpoint.
 
     Raises:
         ConfigError: if `evaluation.metric` names no score.
     """
-    if section["metric"] not in scores:
-        raise ConfigError(
-            f"evaluation.metric: no score is called {section['metric']!r}; there are: {', '.join(scores)}"
-        )
-    return scores[section["metric"]]
-
-
-def score_names(section: Mapping[str, Any]) -> dict[str, float]:
-    """Keys that `Evaluation.flat` will have, without evaluating anything: a one-query ranking shows the columns."""
-    one = np.zeros(1, np.int64)
-    toy = PositiveRanks(one, np.array([0, 1]), one + 1, one, section["ties"], one, one[:0])
-    columns = per_query_values(toy, section["metrics"])
-    names = dict.fromkeys(columns, 0.0)
-    for protocol in section["protocols"][1:]:
-        names |= {f"{protocol}/{column}": 0.0 for column in columns}
-    return names
+    if section.metric not in scores:
+        raise ConfigError(f"evaluation.metric: no score is called {section.metric!r}; there are: {', '.join(scores)}")
+    return scores[section.metric]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tbpsbench.data.build import Data
+    from tbpsbench.data.training import TrainingData
     from tbpsbench.model.person_search import PersonSearchModel
 
 
@@ -22,7 +22,7 @@ class RunState:
 
     Attributes:
         model: the model, without any DDP wrapper.
-        data: the data of the run: `data.loader` makes the training batches of the epoch that `data.set_epoch` names,
+        data: what the run trains on: `data.loader` makes the training batches of the epoch that `data.set_epoch` names,
             `data.train.set_pair_weight` sets the weights that they carry.
         epoch: 0-based epoch that is running or about to run.
         step: optimiser steps done so far.
@@ -33,7 +33,7 @@ class RunState:
     """
 
     model: PersonSearchModel
-    data: Data
+    data: TrainingData
     epoch: int
     step: int
     max_epochs: int

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop
 
-from tbpsbench.data.build import Data
+from tbpsbench.config.schema import EvaluationSection
+from tbpsbench.data.evaluation import EvaluationData
 from tbpsbench.engine.evaluate import best_metric, evaluate
+from tbpsbench.metrics.leaks import TrainingTexts
 
 
 class RetrievalLoop(BaseLoop):
@@ -18,9 +19,10 @@ class RetrievalLoop(BaseLoop):
     Args:
         runner: mmengine's runner.
         dataloader, evaluator: what mmengine passes; not used.
-        data: the run's data.
+        data: queries and galleries of the run's data set.
         split: split to evaluate.
-        section: the config's `evaluation` with defaults.
+        section: the config's `evaluation`.
+        training: what the leak guard must know of the training texts.
     """
 
     def __init__(
@@ -28,19 +30,20 @@ class RetrievalLoop(BaseLoop):
         runner: Any,
         dataloader: Any,
         evaluator: Any,  # noqa: ARG002
-        data: Data,
+        data: EvaluationData,
         split: str,
-        section: Mapping[str, Any],
+        section: EvaluationSection,
+        training: TrainingTexts,
     ) -> None:
         super().__init__(runner, dataloader)
-        self.data, self.split, self.section = data, split, section
+        self.data, self.split, self.section, self.training = data, split, section, training
 
     def run(self) -> dict[str, float]:
         """Score the split, hand the scores to the hooks, return them."""
         self.runner.call_hook("before_val")
         self.runner.call_hook("before_val_epoch")
         model = self.runner.model.module if is_model_wrapper(self.runner.model) else self.runner.model
-        scores = evaluate(model, self.data, self.split, self.section).flat()
+        scores = evaluate(model, self.data, self.split, self.section, self.training).flat()
         best_metric(self.section, scores)
         self.runner.call_hook("after_val_epoch", metrics=scores)
         self.runner.call_hook("after_val")

@@ -11,7 +11,7 @@ from mmengine.hooks import Hook as EngineHook
 from mmengine.model import is_model_wrapper
 
 from tbpsbench.config.schema import ScheduleSection
-from tbpsbench.data.build import Data
+from tbpsbench.data.training import TrainingData
 from tbpsbench.engine.hooks import Hook, RunState
 from tbpsbench.engine.randomness import seed_epoch
 from tbpsbench.engine.schedule import factor
@@ -21,14 +21,14 @@ class StartEpoch(EngineHook):
     """Tell data and generators which epoch it is, then let the config's hooks work.
 
     Args:
-        data: the run's data.
+        data: what the run trains on.
         seed: the run's seed.
         hooks: name -> hook.
     """
 
     priority = "VERY_HIGH"
 
-    def __init__(self, data: Data, seed: int, hooks: Mapping[str, Hook]) -> None:
+    def __init__(self, data: TrainingData, seed: int, hooks: Mapping[str, Hook]) -> None:
         self.data, self.seed, self.hooks = data, seed, hooks
 
     def state(self, runner: Any) -> RunState:

@@ -18,10 +18,15 @@ from tbpsbench.compat import QuietRunner, quiet_mmengine
 from tbpsbench.config.dump import write_config
 from tbpsbench.config.load import Config
 from tbpsbench.config.resolve import fill_from_data
-from tbpsbench.config.schema import RuntimeSection, ScheduleSection, with_defaults
-from tbpsbench.data.build import Data, build_data
+from tbpsbench.config.settings import Settings
+from tbpsbench.data.cache import build_cache
+from tbpsbench.data.evaluation import EvaluationData
+from tbpsbench.data.preprocess import Preprocess
+from tbpsbench.data.sources import read_sources
+from tbpsbench.data.texts import TextStore
+from tbpsbench.data.training import TrainingData, build_tokenizer, build_training
 from tbpsbench.distributed import ddp_config, join_processes, rank_and_world
-from tbpsbench.engine.checkpoint import Checkpointer, guard_resume, load_model
+from tbpsbench.engine.checkpoint import Checkpointer, guard_resume
 from tbpsbench.engine.cost import model_cost
 from tbpsbench.engine.evaluate import best_metric, evaluate, score_names
 from tbpsbench.engine.hooks import Hook
@@ -29,28 +34,42 @@ from tbpsbench.engine.loop import RetrievalLoop
 from tbpsbench.engine.mm_hooks import LearningRate, StartEpoch
 from tbpsbench.engine.optim import build_optim_wrapper, build_optimizer, group_table
 from tbpsbench.engine.randomness import make_deterministic, seed_epoch
+from tbpsbench.engine.record import record_of
 from tbpsbench.engine.workdir import BEST, CARD, LAST, WorkDir
 from tbpsbench.files import write_json
 from tbpsbench.model.person_search import BatchToDevice, PersonSearchModel
 from tbpsbench.records.environment import code_version, environment
-from tbpsbench.records.make import make_record, write_record
+from tbpsbench.records.make import write_record
+from tbpsbench.system import System, TrainedOn
+from tbpsbench.weights.files import read_state_dict
+from tbpsbench.weights.load import load_into
 
 
 @dataclass
 class Run:
-    """Everything a run is built from; also what tools/test.py needs.
+    """Everything that a run is built from.
 
     Attributes:
-        name: of the config.
-        values: the resolved config with defaults.
-        data: what it reads.
-        model: what it trains.
+        settings: the resolved config.
+        system: what it trains.
+        training: what it trains on.
+        evaluation: queries and galleries of the same data set.
     """
 
-    name: str
-    values: dict[str, Any]
-    data: Data
-    model: PersonSearchModel
+    settings: Settings
+    system: System
+    training: TrainingData
+    evaluation: EvaluationData
+
+    @property
+    def name(self) -> str:
+        """Of the config."""
+        return self.system.name
+
+    @property
+    def model(self) -> PersonSearchModel:
+        """The system's."""
+        return self.system.model
 
 
 def build_run(config: Config, *, seed: int | None = None) -> Run:
@@ -61,22 +80,35 @@ def build_run(config: Config, *, seed: int | None = None) -> Run:
     """
     join_processes()
     code_version()
-    values = with_defaults(config.values)
+    settings = Settings.of(config.values)
     if seed is not None:
-        values["seed"] = seed
-    runtime = RuntimeSection(**values["runtime"])
+        settings.seed = seed
+    runtime = settings.runtime
     if runtime.threads:
         torch.set_num_threads(runtime.threads)
     make_deterministic(runtime.deterministic)
-    data = build_data(values["data"], values["evaluation"], values["seed"])
-    seed_epoch(values["seed"], -1)
-    model = PersonSearchModel(**fill_from_data(values["model"], data.facts, "model"), roles=data.roles)
+    section = settings.data
+    sources = read_sources(section, settings.evaluation.gallery_texts)
+    texts, preprocess = TextStore(build_tokenizer(section, sources)), Preprocess.of(section)
+    images = build_cache(
+        sources.annotations,
+        preprocess.size,
+        preprocess.interpolation,
+        cache_dir=sources.cache_dir,
+        workers=max(1, section.num_workers),
+    )
+    training = build_training(section, sources, texts, preprocess, images, settings.seed)
+    seed_epoch(settings.seed, -1)
+    filled = fill_from_data(vars(settings.model), training.facts, "model")
+    model = PersonSearchModel(**filled, roles=training.roles)
     model.data_preprocessor = BatchToDevice()
     model.to(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     if runtime.compile:
         model.image_encoder.compile()
         model.text_encoder.compile()
-    return Run(config.name, values, data, model)
+    trained_on = TrainedOn(sources.name, sources.provenance(), sources.training_texts(), sources.hashes)
+    system = System(config.name, model, texts.tokenizer, preprocess, settings.values(), training.facts, trained_on)
+    return Run(settings, system, training, EvaluationData(sources, texts, preprocess, images, section.num_workers))
 
 
 class Training:
@@ -104,18 +136,18 @@ class Training:
         suite: Mapping[str, Any] | None = None,
     ) -> None:
         self.run, self.workdir, self.command, self.suite = run, workdir, list(command), suite
-        self.section = run.values["evaluation"]
-        self.metric = self.section["metric"] if self.section["selection"] != "last" else None
+        self.section = run.settings.evaluation
+        self.metric = self.section.metric if self.section.selection != "last" else None
         if self.metric is not None:
             best_metric(self.section, score_names(self.section))
         self.hooks: dict[str, Hook] = {
-            name: registry.HOOKS.build(value, f"hooks.{name}") for name, value in run.values["hooks"].items()
+            name: registry.HOOKS.build(value, f"hooks.{name}") for name, value in run.settings.hooks.items()
         }
-        self.optimizer = build_optimizer(run.values["optimizer"], run.values["param_groups"], run.model)
-        self.wrapper = build_optim_wrapper(self.optimizer, RuntimeSection(**run.values["runtime"]))
+        self.optimizer = build_optimizer(run.settings.optimizer, run.settings.param_groups, run.model)
+        self.wrapper = build_optim_wrapper(self.optimizer, run.settings.runtime)
         if workdir.last is not None:
-            guard_resume(workdir.last, run.values, run.data.hashes, allow_config_change)
-        self.checkpointer = Checkpointer(workdir.path, run.values, run.data.hashes, self.metric, self.hooks)
+            guard_resume(workdir.last, run.system, allow_config_change)
+        self.checkpointer = Checkpointer(workdir.path, run.system, self.metric, self.hooks)
 
     def train(self) -> dict[str, Any]:
         """Train, evaluate the chosen checkpoint on the test split, write the record.
@@ -125,14 +157,13 @@ class Training:
         """
         run, folder = self.run, self.workdir.path
         if is_main_process():
-            write_config(folder / "config.py", run.values, f"The resolved config of {run.name}.")
+            write_config(folder / "config.py", run.settings.values(), f"The resolved config of {run.name}.")
             write_json(folder / CARD, self._card("running"))
         with quiet_mmengine():
             self._runner().train()
         barrier()  # the first process is still writing
-        chosen = folder / (LAST if self.metric is None else BEST)
-        load_model(run.model, chosen)
-        found = self.record(run.data, chosen)
+        load_into(run.model, read_state_dict(self.chosen), source=str(self.chosen))
+        found = self.record(run.evaluation)
         if found is None:
             return {}
         record, evidence = found
@@ -140,41 +171,45 @@ class Training:
         write_json(folder / CARD, self._card("finished"))
         return record
 
-    def record(self, data: Data, checkpoint: Path) -> tuple[dict[str, Any], bytes] | None:
-        """Evaluate the model as it is on the test split and gather the record; None on all but the first process.
+    @property
+    def chosen(self) -> Path:
+        """The checkpoint that the run's rule chooses."""
+        return self.workdir.path / (LAST if self.metric is None else BEST)
+
+    def record(self, data: EvaluationData) -> tuple[dict[str, Any], bytes] | None:
+        """Evaluate the chosen checkpoint on the test split and gather the record; None on all but the first process.
 
         Args:
             data: the run's own, or others that the model was not trained on.
-            checkpoint: the file that the model's weights were loaded from.
         """
         run = self.run
-        evaluation = evaluate(run.model, data, "test", self.section)
+        assert run.system.trained_on is not None
+        evaluation = evaluate(run.model, data, "test", self.section, run.system.trained_on.texts)
         if not is_main_process():
             return None
         cost = {
             **model_cost(run.model, data),
             "peak_memory_bytes": self.checkpointer.peak_memory,
-            "steps": run.values["schedule"]["max_epochs"] * len(run.data.loader),
+            "steps": run.settings.schedule.max_epochs * len(run.training.loader),
             "train_s": self.checkpointer.seconds,
             "energy_j": self.checkpointer.energy,
         }
-        return make_record(
-            name=run.name,
-            config=run.values,
-            checkpoint=checkpoint,
-            data=data,
-            evaluation=evaluation,
+        return record_of(
+            run.system,
+            run.settings,
+            data,
+            evaluation,
+            checkpoint=self.chosen,
             selection=self._selection(),
             cost=cost,
             suite=self.suite,
-            trained_on=run.data.name,
         )
 
     def _selection(self) -> dict[str, Any]:
         """How the checkpoint was chosen: rule, epoch, score, history, and how often the test split was looked at."""
-        rule, kept = self.section["selection"], self.checkpointer
+        rule, kept = self.section.selection, self.checkpointer
         if kept.best is None:
-            return {"rule": rule, "epoch": self.run.values["schedule"]["max_epochs"], "test_evaluations": 1}
+            return {"rule": rule, "epoch": self.run.settings.schedule.max_epochs, "test_evaluations": 1}
         history = [{"epoch": row["epoch"], "score": row[kept.best["metric"]]} for row in kept.history]
         looked = 1 + (len(history) if rule == "test" else 0)
         split = self._selecting_split()
@@ -182,13 +217,13 @@ class Training:
             "rule": rule,
             **kept.best,
             "split": split,
-            "queries": len(self.run.data.queries(split)),
+            "queries": len(self.run.evaluation.queries(split)),
             "history": history,
             "test_evaluations": looked,
         }
 
     def _selecting_split(self) -> str:
-        return "test" if self.section["selection"] == "test" else self.run.data.validation_split
+        return "test" if self.section.selection == "test" else self.run.training.sources.validation_split
 
     def _card(self, status: str) -> dict[str, Any]:
         """What a reader of the folder wants to know first."""
@@ -196,9 +231,9 @@ class Training:
             "name": self.run.name,
             "status": status,
             "command": self.command,
-            "seed": self.run.values["seed"],
+            "seed": self.run.settings.seed,
             "processes": rank_and_world()[1],
-            "data": self.run.data.provenance(),
+            "data": self.run.training.sources.provenance(),
             "parameters": sum(parameter.numel() for parameter in self.run.model.parameters()),
             "groups": group_table(self.optimizer),
             "code": code_version(),
@@ -208,32 +243,36 @@ class Training:
         }
 
     def _runner(self) -> QuietRunner:
-        schedule = ScheduleSection(**self.run.values["schedule"])
-        runtime = RuntimeSection(**self.run.values["runtime"])
+        run, settings = self.run, self.run.settings
+        assert run.system.trained_on is not None
         validation: dict[str, Any] = {}
-        if self.section["selection"] != "last":
-            loop = {"type": RetrievalLoop, "data": self.run.data, "split": self._selecting_split()}
-            loop["section"] = self.section
+        if self.section.selection != "last":
+            loop = {"type": RetrievalLoop, "data": run.evaluation, "split": self._selecting_split()}
+            loop |= {"section": self.section, "training": run.system.trained_on.texts}
             # mmengine wants a loader and an evaluator for a loop; ours brings its own data and metrics.
-            validation = {"val_dataloader": self.run.data.loader, "val_cfg": loop, "val_evaluator": Evaluator([])}
+            validation = {"val_dataloader": run.training.loader, "val_cfg": loop, "val_evaluator": Evaluator([])}
         # mmengine adds a group of its own that stands for the base rate in its log.
         rates = [group["lr"] for group in self.wrapper.param_groups]
-        logs = self.workdir.path / "logs"
+        logs, max_epochs = self.workdir.path / "logs", settings.schedule.max_epochs
         return QuietRunner(
-            model=self.run.model,
+            model=run.model,
             work_dir=str(logs),
-            train_dataloader=self.run.data.loader,
-            train_cfg={"by_epoch": True, "max_epochs": schedule.max_epochs, "val_interval": self.section["interval"]},
+            train_dataloader=run.training.loader,
+            train_cfg={
+                "by_epoch": True,
+                "max_epochs": max_epochs,
+                "val_interval": self.section.interval,
+            },
             optim_wrapper=self.wrapper,
             default_hooks={
-                "logger": {"type": "LoggerHook", "interval": runtime.log_interval},
+                "logger": {"type": "LoggerHook", "interval": settings.runtime.log_interval},
                 "param_scheduler": None,
                 "checkpoint": None,
                 "sampler_seed": None,
             },
             custom_hooks=[
-                StartEpoch(self.run.data, self.run.values["seed"], self.hooks),
-                LearningRate(schedule, rates),
+                StartEpoch(run.training, settings.seed, self.hooks),
+                LearningRate(settings.schedule, rates),
                 self.checkpointer,
             ],
             launcher="pytorch" if rank_and_world()[1] > 1 else "none",
@@ -241,10 +280,10 @@ class Training:
                 "type": "Visualizer",
                 "vis_backends": [{"type": "LocalVisBackend"}, {"type": "TensorboardVisBackend"}],
             },
-            randomness={"seed": self.run.values["seed"]},
+            randomness={"seed": settings.seed},
             resume=self.workdir.last is not None,
             load_from=str(self.workdir.last) if self.workdir.last else None,
-            experiment_name=f"{self.run.name}_{time.time_ns()}",
+            experiment_name=f"{run.name}_{time.time_ns()}",
             cfg=EngineConfig({"model_wrapper_cfg": ddp_config()}),
             **validation,
         )

@@ -5,12 +5,16 @@ It is told by what was passed to the evaluation, never by what an author declare
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass
+from typing import Any
 
 from tbpsbench.errors import LeakError
 from tbpsbench.types import Caption
 
 MAX_SHOWN = 5
+SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def normalized(text: str) -> str:
@@ -18,12 +22,71 @@ def normalized(text: str) -> str:
     return " ".join(text.split()).casefold()
 
 
+@dataclass(frozen=True)
+class MadeText:
+    """A training text that was made from another text; its words are not kept.
+
+    Attributes:
+        caption_id, image_id: as in its annotation file.
+        sha256: of the text.
+        derived_from: SHA-256 of the text that it was made from.
+        own: whether that is a training text of the same image, which a test query may happen to repeat.
+    """
+
+    caption_id: int
+    image_id: int
+    sha256: str
+    derived_from: str
+    own: bool
+
+
+@dataclass(frozen=True)
+class TrainingTexts:
+    """What the guard must know of the texts that a model was trained on; a checkpoint keeps it.
+
+    Attributes:
+        population: names the people whom `pids` number; identities of another population are other people.
+        pids: identities that the texts describe.
+        made: the texts that were made from other texts.
+    """
+
+    population: str
+    pids: frozenset[int]
+    made: tuple[MadeText, ...] = ()
+
+    @classmethod
+    def of(cls, captions: Iterable[tuple[Caption, int]], population: str) -> TrainingTexts:
+        """From every training text and the identity that it describes."""
+        pairs = list(captions)
+        derived = [caption for caption, _ in pairs if SHA256.fullmatch(caption.derived_from)]
+        own = {(caption.image_id, caption.sha256) for caption, _ in pairs} if derived else set()
+        made = (
+            MadeText(c.caption_id, c.image_id, c.sha256, c.derived_from, (c.image_id, c.derived_from) in own)
+            for c in derived
+        )
+        return cls(population, frozenset(pid for _, pid in pairs), tuple(made))
+
+    def to_plain(self) -> dict[str, Any]:
+        """As plain data, for a checkpoint."""
+        return {
+            "population": self.population,
+            "pids": sorted(self.pids),
+            "made": [list(astuple(text)) for text in self.made],
+        }
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> TrainingTexts:
+        """Back from `to_plain`."""
+        made = tuple(MadeText(*text) for text in plain["made"])
+        return cls(str(plain["population"]), frozenset(map(int, plain["pids"])), made)
+
+
 def leaks(
     *,
     queries: Sequence[Caption],
     gallery_texts: Sequence[Caption] | None = None,
-    training: Sequence[Caption] = (),
-    training_pids: Sequence[int] | None = None,
+    training: TrainingTexts | None = None,
+    population: str = "",
     test_pids: Collection[int] = (),
     query_images: bool = False,
 ) -> list[str]:
@@ -35,50 +98,39 @@ def leaks(
     Args:
         queries: test captions that ask.
         gallery_texts: texts that the gallery side was encoded with.
-        training: every text that the model was trained on.
-        training_pids: identity of each training text, numbered as `test_pids`; None if the training data are another
-            data set with other people.
+        training: the texts that the model was trained on; None where that is not known.
+        population: of the evaluated data; where `training` is of another one, its identities are other people.
         test_pids: identities of the queries and the gallery.
         query_images: whether a query was encoded together with an image.
 
     Returns:
-        Messages that count the texts concerned and name the first of them; empty if there is no leak.
-
-    Raises:
-        ValueError: if `training_pids` is given but does not have one identity for each training text.
+        Messages that count what leaks and name the first of it; empty if there is no leak.
     """
     gallery = list(gallery_texts or ())
-    if training_pids is not None and len(training_pids) != len(training):
-        raise ValueError(f"{len(training_pids)} identities for {len(training)} training texts: one for each")
     asked = {normalized(caption.text) for caption in queries}
-    secret = _made_from_queries(queries, [*gallery, *training])
-    # A training text may be made from a training caption of its own image that a test query happens to repeat.
-    own = {(caption.image_id, caption.sha256) for caption in training}
-    known_pids = set(test_pids)
-    tested = (
-        [caption for caption, pid in zip(training, training_pids, strict=True) if pid in known_pids]
-        if training_pids is not None
-        else []
-    )
+    made = training.made if training is not None else ()
+    links = [(c.sha256, c.derived_from) for c in gallery] + [(text.sha256, text.derived_from) for text in made]
+    secret = _made_from_queries(queries, links)
+    known = sorted(training.pids & set(test_pids)) if training is not None and training.population == population else []
     found = [
         _message(
             "gallery text equals a test query",
-            [caption for caption in gallery if normalized(caption.text) in asked],
+            [_of(caption) for caption in gallery if normalized(caption.text) in asked],
             "a gallery text may be made from the gallery image alone",
         ),
         _message(
             "gallery text was made from a test query",
-            [caption for caption in gallery if caption.derived_from in secret],
+            [_of(caption) for caption in gallery if caption.derived_from in secret],
             "make it from the gallery image alone",
         ),
         _message(
             "training text describes a test identity",
-            tested,
+            [f"identity {pid}" for pid in known],
             "train on identities that are not tested",
         ),
         _message(
             "training text was made from a test query",
-            [c for c in training if c.derived_from in secret and (c.image_id, c.derived_from) not in own],
+            [f"caption {t.caption_id} of image {t.image_id}" for t in made if t.derived_from in secret and not t.own],
             "make it from training captions or training images",
         ),
     ]
@@ -94,8 +146,8 @@ def check_leaks(
     *,
     queries: Sequence[Caption],
     gallery_texts: Sequence[Caption] | None = None,
-    training: Sequence[Caption] = (),
-    training_pids: Sequence[int] | None = None,
+    training: TrainingTexts | None = None,
+    population: str = "",
     test_pids: Collection[int] = (),
     query_images: bool = False,
     allow_leak: bool = False,
@@ -115,7 +167,7 @@ def check_leaks(
         queries=queries,
         gallery_texts=gallery_texts,
         training=training,
-        training_pids=training_pids,
+        population=population,
         test_pids=test_pids,
         query_images=query_images,
     )
@@ -128,11 +180,15 @@ def check_leaks(
     return found
 
 
-def _made_from_queries(queries: Sequence[Caption], texts: Iterable[Caption]) -> set[str]:
-    """SHA-256 of the test queries and of every text made from them, directly or by way of other texts."""
+def _made_from_queries(queries: Sequence[Caption], links: Iterable[tuple[str, str]]) -> set[str]:
+    """SHA-256 of the test queries and of every text made from them, directly or by way of other texts.
+
+    Args:
+        links: (SHA-256 of a text, what it was made from) of every text that may have been.
+    """
     children: dict[str, list[str]] = {}
-    for caption in texts:
-        children.setdefault(caption.derived_from, []).append(caption.sha256)
+    for text, source in links:
+        children.setdefault(source, []).append(text)
     secret: set[str] = set()
     waiting = [caption.sha256 for caption in queries]
     while waiting:
@@ -143,17 +199,19 @@ def _made_from_queries(queries: Sequence[Caption], texts: Iterable[Caption]) -> 
     return secret
 
 
-def _message(what: str, captions: Sequence[Caption], fix: str) -> str:
-    """'3 x gallery text equals a test query: ...' or '' without captions."""
-    if not captions:
+def _message(what: str, found: Sequence[str], fix: str) -> str:
+    """'gallery text equals a test query (3): ...' or '' where nothing was found."""
+    if not found:
         return ""
-    shown = "; ".join(
+    more = f"; and {len(found) - MAX_SHOWN} more" if len(found) > MAX_SHOWN else ""
+    return f"{what} ({len(found)}): {'; '.join(found[:MAX_SHOWN])}{more}. Fix: {fix}."
+
+
+def _of(caption: Caption) -> str:
+    return (
         f"caption {caption.caption_id} of image {caption.image_id} ({caption.source}, {caption.split}): "
         f"{_short(caption.text)}"
-        for caption in captions[:MAX_SHOWN]
     )
-    more = f"; and {len(captions) - MAX_SHOWN} more" if len(captions) > MAX_SHOWN else ""
-    return f"{what} ({len(captions)} texts): {shown}{more}. Fix: {fix}."
 
 
 def _short(text: str, width: int = 60) -> str:

@@ -2,10 +2,11 @@
 
 Features are named; every component reads the names it was configured with:
     image.tokens, image.patches (without CLS), image.pooled, image.attention, image.mask
-    text.ROLE.tokens, text.ROLE.pooled, text.ROLE.attention, text.ROLE.mask      ROLE: query, identity, clothing, ...
-    the same of the role "masked", the query with masked tokens, where a component requires one of them
-    what the disentangler provides; without one "identity" is the mean of the patches, "identity.tokens" the patches
+    text.ROLE.tokens, text.ROLE.pooled, text.ROLE.attention, text.ROLE.mask      of every role that a component reads
+    what the disentangler provides: "identity", "identity.tokens", ...
     "fused" from the fuser, heads.NAME.image, heads.NAME.text from the heads
+
+wiring.py lists the stages and what they need, roles.py says what roles are.
 
 Shapes: B batch, D width of a head.
 """
@@ -23,10 +24,9 @@ from torch.nn.functional import normalize
 
 from tbpsbench import registry
 from tbpsbench.backbones.base import Encoded
+from tbpsbench.model.roles import MASKED, QUERY, role_of
+from tbpsbench.model.wiring import Component, required, stages
 from tbpsbench.types import Batch, Features, LossOutput, Tokens
-
-Component = Mapping[str, Any]
-MASKED = "masked"  # the role of the query caption with masked tokens
 
 
 class PersonSearchModel(BaseModel):
@@ -36,7 +36,8 @@ class PersonSearchModel(BaseModel):
         image_encoder, text_encoder: components of IMAGE_ENCODERS and TEXT_ENCODERS; one text encoder for all roles.
         heads: name -> component of HEADS; the similarity is the weighted sum of their cosines.
         losses: name -> component of LOSSES.
-        disentangler, fuser: components of DISENTANGLERS and FUSERS, or None.
+        disentangler: component of DISENTANGLERS; None stands for PatchMean.
+        fuser: component of FUSERS, or None.
         balancer: component of BALANCERS.
         cut_texts: encode texts no further than the longest of the batch. Encoders ignore padding, so results stay the
             same; roles that a head or loss reads to their end (its `reads_padding`) are left whole.
@@ -61,43 +62,27 @@ class PersonSearchModel(BaseModel):
         type: str = "PersonSearchModel",  # noqa: ARG002
     ) -> None:
         super().__init__()
-        self.image_encoder = registry.IMAGE_ENCODERS.build(image_encoder, "model.image_encoder")
-        self.text_encoder = registry.TEXT_ENCODERS.build(text_encoder, "model.text_encoder")
-        dims = {"image.tokens": self.image_encoder.dim, "image.patches": self.image_encoder.dim}
-        dims["image.pooled"] = self.image_encoder.dim
-        for role in ("query", MASKED, *roles):
-            dims |= {f"text.{role}.tokens": self.text_encoder.dim, f"text.{role}.pooled": self.text_encoder.dim}
-        context = {"dims": dims}
-        self.disentangler = self.fuser = None
-        if disentangler is None:
-            dims |= {"identity": self.image_encoder.dim, "identity.tokens": self.image_encoder.dim}
-        else:
-            self.disentangler = registry.DISENTANGLERS.build(disentangler, "model.disentangler", context)
-            dims |= self.disentangler.dims
-        if fuser is not None:
-            self.fuser = registry.FUSERS.build(fuser, "model.fuser", context)
-            dims["fused"] = self.fuser.out_dim
-        self.heads = nn.ModuleDict(
-            {name: registry.HEADS.build(head, f"model.heads.{name}", context) for name, head in heads.items()}
-        )
-        for name, head in self.heads.items():
-            dims |= {f"heads.{name}.image": head.dim, f"heads.{name}.text": head.dim}
-        self.losses = nn.ModuleDict(
-            {name: registry.LOSSES.build(loss, f"model.losses.{name}", context) for name, loss in losses.items()}
-        )
+        parts = stages(image_encoder, text_encoder, heads, losses, disentangler, fuser)
+        dims: dict[str, int] = {}
+        self.fuser = None
+        named: dict[str, dict[str, nn.Module]] = {"heads": {}, "losses": {}}
+        for stage in parts:
+            part = stage.build(dims)
+            dims |= stage.widths(part, (QUERY, MASKED, *roles))
+            kind, _, name = stage.key.partition(".")
+            if name:
+                named[kind][name] = part
+            else:
+                setattr(self, kind, part)
+        self.heads, self.losses = nn.ModuleDict(named["heads"]), nn.ModuleDict(named["losses"])
         tasks = {"names": tuple(self.losses), "balanced": tuple(n for n, loss in self.losses.items() if loss.balanced)}
         self.balancer = registry.BALANCERS.build(balancer or {"type": "Fixed"}, "model.balancer", tasks)
-        self.dims, self.cut_texts = dims, cut_texts
+        self.dims, self.roles, self.cut_texts = dims, tuple(roles), cut_texts
+        wanted = required(parts)
+        self._read = {QUERY} | {role for feature in wanted if (role := role_of(feature))}
         self._whole = {role for part in (*self.heads.values(), *self.losses.values()) for role in part.reads_padding}
-        wanted = _required_features(
-            (registry.DISENTANGLERS, disentangler),
-            (registry.FUSERS, fuser),
-            *((registry.HEADS, head) for head in heads.values()),
-            *((registry.LOSSES, loss) for loss in losses.values()),
-        )
-        self._masked = any(name.startswith(f"text.{MASKED}.") for name in wanted)
         self._image_attention = "image.attention" in wanted
-        self._text_attention = {name.split(".")[1] for name in wanted if name.endswith(".attention")} - {"attention"}
+        self._text_attention = {str(role_of(name)) for name in wanted if name.endswith(".attention")}
         self.balancer.attach(self)
 
     # -- features ------------------------------------------------------------------------------------------------
@@ -111,11 +96,7 @@ class PersonSearchModel(BaseModel):
             features["image.patches"] = encoded.tokens_BLD[:, encoded.prefix :]
         self._encode_texts(batch, features)
         if batch.image_B3HW is not None:
-            if self.disentangler is not None:
-                features.tensors |= self.disentangler(features)
-            else:
-                features["identity"] = features["image.patches"].mean(dim=1)
-                features["identity.tokens"] = features["image.patches"]
+            features.tensors |= self.disentangler(features)
             if self.fuser is not None:
                 features["fused"] = self.fuser(features)
         for name, head in self.heads.items():
@@ -123,19 +104,18 @@ class PersonSearchModel(BaseModel):
         return features
 
     def _encode_texts(self, batch: Batch, features: Features) -> None:
-        texts, whole = dict(batch.texts), set(self._whole)
-        query = texts.get("query") if self._masked else None
-        shared = query is not None and query.labels is not None and query.masked_ids is None
-        if query is not None and query.masked_ids is not None:
-            texts[MASKED] = Tokens(query.masked_ids, query.mask)
-        if shared and MASKED in whole:
-            whole.add("query")
+        """Every role that a component reads; a text in two roles is encoded once."""
+        texts = {role: tokens for role, tokens in batch.texts.items() if role in self._read}
+        copies = {role: str(tokens.copy_of) for role, tokens in texts.items() if tokens.copy_of in texts}
+        whole = self._whole | {copies[role] for role in copies if role in self._whole}
         for role, tokens in texts.items():
-            shown = tokens.cut() if self.cut_texts and role not in whole else tokens
-            _store(features, f"text.{role}", self.text_encoder(shown, need_attention=role in self._text_attention))
-        if shared:  # one text in two roles is encoded once
-            for name in [name for name in features if name.startswith("text.query.")]:
-                features[name.replace(".query.", f".{MASKED}.")] = features[name]
+            if role not in copies:
+                shown = tokens.cut() if self.cut_texts and role not in whole else tokens
+                attention = role in self._text_attention
+                _store(features, f"text.{role}", self.text_encoder(shown, need_attention=attention))
+        for role, original in copies.items():
+            for name in [name for name in features if name.startswith(f"text.{original}.")]:
+                features[name.replace(f".{original}.", f".{role}.", 1)] = features[name]
 
     def encode_gallery(self, image_B3HW: Tensor, texts: Mapping[str, Tokens] | None = None) -> dict[str, Tensor]:
         """Embed gallery images, with the texts made from them where the gallery side uses texts.
@@ -146,13 +126,13 @@ class PersonSearchModel(BaseModel):
         Raises:
             ValueError: if a query text is passed: the gallery must not know it.
         """
-        if texts and "query" in texts:
+        if texts and QUERY in texts:
             raise ValueError("the gallery side must not see query captions (protocol.md, leak guard)")
         return self._embed(_batch(image_B3HW, dict(texts or {})), "image")
 
     def encode_query(self, texts: Tokens) -> dict[str, Tensor]:
         """Embed query captions: head name -> (B, D), L2-normalised float32."""
-        return self._embed(_batch(None, {"query": texts}), "text")
+        return self._embed(_batch(None, {QUERY: texts}), "text")
 
     def _embed(self, batch: Batch, side: str) -> dict[str, Tensor]:
         heads = self.extract(batch).heads
@@ -228,12 +208,3 @@ def _batch(image_B3HW: Tensor | None, texts: dict[str, Tokens]) -> Batch:
     first = image_B3HW if image_B3HW is not None else next(iter(texts.values())).ids
     unknown_B = torch.full((len(first),), -1, device=first.device)
     return Batch(image_B3HW, texts, unknown_B, unknown_B, unknown_B, unknown_B, torch.ones_like(unknown_B).float())
-
-
-def _required_features(*components: tuple[registry.Registry[Any], Component | None]) -> set[str]:
-    wanted: set[str] = set()
-    for slot, config in components:
-        if config is not None:
-            entry = slot.entry(config["type"])
-            wanted |= set(entry.resolve(entry.requires, config))
-    return wanted

@@ -15,6 +15,7 @@ Shapes: N images, D width of a feature, P persons, S bootstrap draws.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -22,14 +23,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tbpsbench.data.build import Data, build_data
+from tbpsbench.config.settings import Settings
+from tbpsbench.data.evaluation import EvaluationData
 from tbpsbench.engine.embed import embed_features
-from tbpsbench.engine.train import Run
+from tbpsbench.engine.trained import evaluation_of
 from tbpsbench.errors import CheckpointError, ConfigError, DataError
 from tbpsbench.model.person_search import PersonSearchModel
 from tbpsbench.probes.dependence import PERMUTATIONS, dependence
 from tbpsbench.probes.labels import SIDES, Attribute, attributes_of, shot_of
 from tbpsbench.probes.linear import STRENGTHS, Outcome, above_chance, draws, interval, probe
+from tbpsbench.system import System
 from tbpsbench.types import ImageRecord
 
 USUAL = ("identity", "clothing")
@@ -37,28 +40,28 @@ CONTROL = "shot"  # beside the features; no feature of a model is called so
 
 
 def usual_features(model: PersonSearchModel) -> list[str]:
-    """What is worth probing in any model: both halves where there is a disentangler, and every retrieval embedding."""
-    halves = USUAL if model.disentangler is not None else USUAL[:1]
+    """What is worth probing in any model: both halves where it makes them, and every retrieval embedding."""
+    halves = [name for name in USUAL if name in model.dims]
     return [*halves, *(f"heads.{name}.image" for name in model.heads)]
 
 
-def population(run: Run, seed: int) -> Data:
-    """New persons of the run's MiniPEDES, drawn from another seed on first use; the model's own tokenizer.
+def population(system: System, seed: int) -> EvaluationData:
+    """New persons of the MiniPEDES that a system was trained on, drawn from another seed on first use.
 
     Raises:
         ConfigError: if the data are not MiniPEDES, or the seed is the one that the model was trained with.
     """
-    section = run.values["data"]
-    dataset = dict(section["dataset"])
+    settings = Settings.of(system.config)
+    dataset = settings.data.dataset
     if dataset["type"] != "MiniPEDES":
         raise ConfigError(f"new persons can only be drawn for MiniPEDES, not for {dataset['type']}")
     if seed == dataset.get("seed", 0):
         raise ConfigError(f"population {seed} is the one that the model was trained on: give another number")
-    changed = {**section, "dataset": {**dataset, "seed": seed}}
-    return build_data(changed, run.values["evaluation"], run.values["seed"], tokenizer=run.data.tokenizer)
+    settings.data = replace(settings.data, dataset={**dataset, "seed": seed})
+    return evaluation_of(system, settings)
 
 
-def splits_of(data: Data, names: Sequence[str]) -> list[str]:
+def splits_of(data: EvaluationData, names: Sequence[str]) -> list[str]:
     """The splits asked for, each with that of its persons' second outfits where the data set has one.
 
     Raises:
@@ -73,7 +76,7 @@ def splits_of(data: Data, names: Sequence[str]) -> list[str]:
 
 @torch.no_grad()
 def extract(
-    model: PersonSearchModel, data: Data, splits: Sequence[str], names: Sequence[str], batch_size: int
+    model: PersonSearchModel, data: EvaluationData, splits: Sequence[str], names: Sequence[str], batch_size: int
 ) -> tuple[list[ImageRecord], dict[str, Tensor]]:
     """Images of some splits and their features: name -> (N, D) float32, one row per image.
 
@@ -83,7 +86,7 @@ def extract(
     """
     was_training = model.training
     model.eval()
-    workers = data.loader.num_workers
+    workers = data.num_workers
     parts = [embed_features(model, data.gallery(split), names, batch_size, workers) for split in splits]
     model.train(was_training)
     features = {name: torch.cat([part[name] for part in parts]) for name in names}

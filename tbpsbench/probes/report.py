@@ -12,43 +12,42 @@ from rich.console import Console
 from rich.table import Table
 
 from tbpsbench.config.flat import fingerprint
-from tbpsbench.data.build import Data
-from tbpsbench.engine.train import Run
+from tbpsbench.data.evaluation import EvaluationData
 from tbpsbench.files import sha256_file
 from tbpsbench.probes.labels import SIDES
 from tbpsbench.probes.measure import CONTROL
 from tbpsbench.records.environment import code_version, environment
+from tbpsbench.system import System
 
 SCHEMA = 1
 
 
 def make_report(
-    run: Run, checkpoint: Path, data: Data, splits: Sequence[str], measured: Mapping[str, Any]
+    system: System, checkpoint: Path, data: EvaluationData, splits: Sequence[str], measured: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The measurement with its provenance, as plain data.
 
     Args:
-        run: what the model was trained as.
+        system: whose features were probed.
         checkpoint: the probed file.
         data, splits: the probed images; `seen_in_training` counts the persons among them that the model knows.
         measured: from `measure`.
     """
-    seen: set[int] = set()
-    if data is run.data:
-        trained = {record.pid for record in data.annotations.split("train")}
-        seen = {record.pid for split in splits for record in data.annotations.split(split)} & trained
+    trained, seen = system.trained_on, set[int]()
+    if trained is not None and trained.texts.population == data.sources.population:
+        seen = {record.pid for split in splits for record in data.annotations.split(split)} & trained.texts.pids
     return {
         "schema": SCHEMA,
         "kind": "probes",
-        "name": run.name,
+        "name": system.name,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seed": run.values["seed"],
-        "config_sha256": fingerprint(run.values),
+        "seed": system.config["seed"],
+        "config_sha256": fingerprint(system.config),
         "checkpoint": {"sha256": sha256_file(checkpoint), "bytes": checkpoint.stat().st_size},
         "code": code_version(),
         "environment": environment() | {"scikit-learn": metadata.version("scikit-learn")},
-        "trained_on": run.data.provenance(),
-        "data": data.provenance(),
+        "trained_on": None if trained is None else dict(trained.provenance),
+        "data": data.sources.provenance(),
         "splits": list(splits),
         "seen_in_training": len(seen),
         **measured,

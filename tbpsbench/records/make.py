@@ -9,7 +9,6 @@ from typing import Any
 
 from tbpsbench.config.flat import fingerprint
 from tbpsbench.config.schema import components
-from tbpsbench.data.build import Data
 from tbpsbench.files import atomic_write, sha256_bytes, sha256_file, write_json
 from tbpsbench.metrics.bootstrap import bootstrap_interval
 from tbpsbench.metrics.result import Evaluation
@@ -27,7 +26,9 @@ def make_record(
     name: str,
     config: Mapping[str, Any],
     checkpoint: Path,
-    data: Data,
+    data: str,
+    provenance: Mapping[str, Any],
+    text_length: int,
     evaluation: Evaluation,
     selection: Mapping[str, Any],
     cost: Mapping[str, Any],
@@ -40,7 +41,9 @@ def make_record(
         name: of the system, by default the config's.
         config: the resolved config with defaults.
         checkpoint: the evaluated file; its hash is kept.
-        data: the run's data.
+        data: what tables call the evaluated data.
+        provenance: what was read (see `Sources.provenance`), and the tokenizer's hash.
+        text_length: longest text in tokens.
         evaluation: what was measured on the test split.
         selection: how the checkpoint was chosen: rule, epoch, score, on which split with how many queries, number of
             evaluations on test.
@@ -59,8 +62,8 @@ def make_record(
         "status": "measured",
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "spec": {
-            "data": data.name,
-            "trained_on": trained_on or data.name,
+            "data": data,
+            "trained_on": trained_on or data,
             "split": evaluation.split,
             "version": SPEC_VERSION,
         },
@@ -76,12 +79,12 @@ def make_record(
         "code": code_version(),
         "plugins": plugin_provenance(used),
         "environment": environment(),
-        "data": data.provenance(),
+        "data": dict(provenance),
         "protocol": {
             "similarity": "weighted sum of the heads' cosines, float32",
             "ties": config["evaluation"]["ties"],
-            "image_size": list(data.size),
-            "text_length": data.tokenizer.max_length,
+            "image_size": list(config["data"]["size"]),
+            "text_length": text_length,
             "skip_unmatched": config["evaluation"]["skip_unmatched"],
         },
         "results": {result_name: _result(evaluation, result_name) for result_name in evaluation.results},

@@ -19,6 +19,7 @@ from tbpsbench.engine.embed import embed_features
 from tbpsbench.errors import ConfigError
 from tbpsbench.fusers.pair import GatedPair
 from tbpsbench.model.person_search import PersonSearchModel
+from tbpsbench.model.wiring import PATCH_MEAN
 from tbpsbench.visualize.paper import PALETTE, plain, save_figure
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def require_gate(model: PersonSearchModel) -> None:
     """
     if "gate" in model.dims:
         return
-    if model.disentangler is None:
+    if type(model.disentangler).__name__ == PATCH_MEAN["type"]:
         why = "model.disentangler is None"
     elif hasattr(model.disentangler, "gate"):
         why = "model.disentangler.gate is False"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from tbpsbench.data.build import Data
+from tbpsbench.data.evaluation import EvaluationData
 from tbpsbench.engine.embed import embed_captions, embed_images
 from tbpsbench.model.person_search import PersonSearchModel, joint
 from tbpsbench.types import Ranking
@@ -17,12 +17,12 @@ from tbpsbench.visualize.paper import INK, PAPER, RIGHT, SOFT, WRONG, font, open
 TEXT_W, IMAGE_H, GAP, FRAME, TOP, LABEL = 300, 150, 12, 4, 46, 18
 
 
-def best_matches(model: PersonSearchModel, data: Data, split: str, k: int, batch_size: int = 256) -> Ranking:
+def best_matches(model: PersonSearchModel, data: EvaluationData, split: str, k: int, batch_size: int = 256) -> Ranking:
     """The k best gallery images of every query of a split.
 
     Args:
         model: in evaluation mode.
-        data: the run's data.
+        data: queries and galleries.
         split: e.g. "test".
         k: images per query; at most the gallery's size.
     """
@@ -44,12 +44,12 @@ def pick_queries(hit_Q: np.ndarray, rows: int) -> list[int]:
 
 
 def retrieval_sheet(
-    data: Data, split: str, ranking: Ranking, path: str | Path, *, rows: int = 8, queries: Sequence[int] = ()
+    data: EvaluationData, split: str, ranking: Ranking, path: str | Path, *, rows: int = 8, queries: Sequence[int] = ()
 ) -> Path:
     """Draw one row per query: its caption, then its best images with rank and similarity.
 
     Args:
-        data: the run's data.
+        data: queries and galleries.
         split: the split that was ranked.
         ranking: of all its queries.
         path: the PNG to write.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tbpsbench.data.build import Data
+from tbpsbench.data.evaluation import EvaluationData
 from tbpsbench.engine.embed import embed_features
 from tbpsbench.errors import DataError
 from tbpsbench.model.person_search import PersonSearchModel
@@ -50,12 +50,12 @@ class Shown:
     colour: str
 
 
-def show(model: PersonSearchModel, data: Data, split: str, persons: int = 12, colour: str = "pid") -> Shown:
+def show(model: PersonSearchModel, data: EvaluationData, split: str, persons: int = 12, colour: str = "pid") -> Shown:
     """Vectors and labels of some persons' images.
 
     Args:
         model: in evaluation mode; one without a disentangler has identity vectors alone, as the paper's Fig. 5 (a).
-        data: the run's data.
+        data: queries and galleries.
         split: e.g. "test".
         persons: those with the most images; fewer if the split has fewer.
         colour: "pid", or an attribute that the data set knows.

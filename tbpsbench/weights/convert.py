@@ -14,21 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from tbpsbench import plugins
 from tbpsbench.errors import CheckpointError, RegistryError
 
-if TYPE_CHECKING:
-    from tbpsbench.config.load import Config
-    from tbpsbench.model.person_search import PersonSearchModel
-    from tbpsbench.weights.load import LoadReport
-
 State = Mapping[str, Tensor]
-Convert = Callable[[State, "PersonSearchModel"], dict[str, Tensor]]
+Convert = Callable[[State, nn.Module], dict[str, Tensor]]
 Detect = Callable[[State], bool]
 
 
@@ -100,61 +94,6 @@ def find_converter(state: State, source: str, wanted: Collection[str] = ()) -> C
         f"{source}: {why} ({'' if found else 'asked: '}{names}). The config's `plugins` says which are asked; the "
         f"weights begin with: {', '.join(list(state)[:5])}"
     )
-
-
-def convert_checkpoint(config: Config, released: str | Path, out: str | Path, *, partial: bool = False) -> LoadReport:
-    """Turn a released checkpoint into one of ours: convert, load into the config's model, write the model.
-
-    Args:
-        config: a checked config of the system; its `pretrained` weights are not read.
-        released: the released file.
-        out: the checkpoint to write; whole or absent.
-        partial: write it even if some keys do not fit: a classifier of another data set, say.
-
-    Returns:
-        What became of every key.
-
-    Raises:
-        CheckpointError: if no converter recognises the file, or keys are left over or missing, unless `partial`.
-        DataError: if the model's sizes come from data that are not there.
-    """
-    from tbpsbench.config.flat import canonical
-    from tbpsbench.config.schema import with_defaults
-    from tbpsbench.engine.checkpoint import save
-    from tbpsbench.files import sha256_file
-    from tbpsbench.weights.files import read_state_dict, weight_file
-    from tbpsbench.weights.load import load_into
-
-    values = with_defaults(config.values)
-    released = weight_file(released)
-    state = read_state_dict(released)
-    chosen = find_converter(state, str(released), values["plugins"])
-    model = _build(values)
-    report = load_into(model, chosen.convert(state, model), source=str(released), partial=partial)
-    made_from = {"converter": chosen.name, "file": released.name, "sha256": sha256_file(released)}
-    content = {
-        "meta": {"epoch": 0, "iter": 0, "seed": values["seed"]},
-        "state_dict": model.state_dict(),
-        "tbpsbench": {"config": canonical(values), "converted": made_from},
-    }
-    save(content, Path(out))
-    return report
-
-
-def _build(values: Mapping[str, Any]) -> PersonSearchModel:
-    """The config's model on the CPU, without its pretrained weights; data are read only where it asks for sizes."""
-    from tbpsbench.config.resolve import fill_from_data
-    from tbpsbench.data.build import build_data
-    from tbpsbench.model.person_search import PersonSearchModel
-
-    section = dict(values["model"])
-    for tower in ("image_encoder", "text_encoder"):
-        if "pretrained" in section[tower]:
-            section[tower] = {**section[tower], "pretrained": None}
-    if "from_data:" not in repr(section) and not values["data"]["descriptions"]:
-        return PersonSearchModel(**section)
-    data = build_data(values["data"], values["evaluation"], values["seed"])
-    return PersonSearchModel(**fill_from_data(section, data.facts, "model"), roles=data.roles)
 
 
 def _spelled(function: Callable[..., Any]) -> str:

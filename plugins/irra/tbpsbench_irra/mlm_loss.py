@@ -21,7 +21,7 @@ from tbpsbench_irra.cross_modal import CrossModalEncoder, MLMHead
 IGNORED = 0  # the label of tokens that were not masked
 
 
-@LOSSES.register(requires=("image", "text", "masked_tokens"))
+@LOSSES.register(requires=("image", "text"))
 class MLM(Loss):
     """Cross-entropy of the masked words, mean over all masked tokens of the batch; needs data.masked_tokens=True.
 
@@ -69,7 +69,7 @@ class MLM(Loss):
     def forward(self, features: Features, batch: Batch) -> LossOutput:
         """The loss of the joined batch of all processes, 0 where nothing was masked; logs the share named right."""
         text_BTD, image_BLD = features[self.text], features[self.image]
-        label_BT = _labels(batch)[:, : text_BTD.shape[1]]
+        label_BT = self._labels(batch)[:, : text_BTD.shape[1]]
         mask_BT = None if self.attend_padding else features[f"text.{self.role}.mask"]
         chosen_BT = label_BT != IGNORED
         label_M = label_BT[chosen_BT]
@@ -84,9 +84,8 @@ class MLM(Loss):
         value = sum_over_processes(loss_M.sum()) / count
         return LossOutput(value, stats={"accuracy": sum_over_processes(right_M.sum()) / count})
 
-
-def _labels(batch: Batch) -> Tensor:
-    labels_BT = batch.texts["query"].labels
-    if labels_BT is None:
-        raise ValueError("the batch has no masked tokens; set data.masked_tokens=True")
-    return labels_BT
+    def _labels(self, batch: Batch) -> Tensor:
+        tokens = batch.texts.get(self.role)
+        if tokens is None or tokens.labels is None:
+            raise ValueError(f"the batch has no labels in the role {self.role!r}; set data.masked_tokens=True")
+        return tokens.labels

@@ -40,6 +40,15 @@ class Tokenizer(ABC):
     def encode(self, text: str) -> list[int]:
         """Ids of one text with its special tokens, at most `max_length`; a cut text keeps its last special token."""
 
+    def files(self) -> dict[str, str]:
+        """What a checkpoint keeps of this tokenizer besides its config: name of a text file -> its content.
+
+        A class whose ids depend on more than its arguments (a vocabulary made from captions, a file on this machine)
+        returns that here and takes it back by the constructor argument `files`, which the framework supplies. Without
+        `files` the tokenizer is made from its config alone; `sha256` tells whether it is the same one.
+        """
+        return {}
+
     def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
         """`encode` of every text; overridden where a batch is faster."""
         return [self.encode(text) for text in texts]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from tbpsbench.registry import TOKENIZERS
 
 PAD, UNKNOWN, START, END, MASK = SPECIAL
 VERSION = 1
+VOCABULARY = "vocab.txt"
 
 
 @TOKENIZERS.register()
@@ -29,6 +30,7 @@ class WordPiece(Tokenizer):
         texts: training captions; supplied by the framework.
         cache_dir: where a vocabulary made from `texts` is kept as a vocab.txt, named by a hash of the texts; supplied
             by the framework, None keeps nothing.
+        files: what `files()` of the same tokenizer returned; used instead of all others. Supplied by the framework.
 
     Raises:
         ConfigError: if the vocabulary cannot be found or lacks BERT's special tokens.
@@ -41,10 +43,14 @@ class WordPiece(Tokenizer):
         max_length: int = 64,
         texts: Sequence[str] = (),
         cache_dir: str | Path | None = None,
+        files: Mapping[str, str] | None = None,
     ) -> None:
         if max_length < 3:
             raise ValueError(f"max_length is {max_length}, expected at least 3: [CLS], one token, [SEP]")
-        tokens = load_vocabulary(pretrained) if pretrained else made_vocabulary(texts, vocab_size, cache_dir)
+        if files:
+            tokens, pretrained = files[VOCABULARY].splitlines(), VOCABULARY
+        else:
+            tokens = load_vocabulary(pretrained) if pretrained else made_vocabulary(texts, vocab_size, cache_dir)
         ids = {token: position for position, token in enumerate(tokens)}
         if missing := [token for token in SPECIAL if token not in ids]:
             raise ConfigError(f"the vocabulary {pretrained!r} has no {', '.join(missing)}: it is not one of BERT's")
@@ -54,6 +60,9 @@ class WordPiece(Tokenizer):
         self.special_ids = frozenset(ids[token] for token in SPECIAL)
         self.sha256 = hashlib.sha256("\n".join([f"WordPiece {max_length}", *tokens]).encode()).hexdigest()
         self._tokens, self._backend = tuple(tokens), _backend(ids, max_length)
+
+    def files(self) -> dict[str, str]:
+        return {VOCABULARY: "\n".join(self._tokens) + "\n"}
 
     def encode(self, text: str) -> list[int]:
         return self._backend.encode(text).ids
@@ -88,7 +97,7 @@ def load_vocabulary(pretrained: str) -> list[str]:
         ConfigError: if there is none.
     """
     path = Path(pretrained)
-    path = path / "vocab.txt" if path.is_dir() else path
+    path = path / VOCABULARY if path.is_dir() else path
     if not path.is_file() and path.suffix != ".txt":
         path = _hub_vocabulary(pretrained)
     return read_bytes(path).decode("utf-8").splitlines()
@@ -103,7 +112,7 @@ def _hub_vocabulary(name: str) -> Path:
     from huggingface_hub.errors import HFValidationError
 
     try:
-        return Path(hf_hub_download(name, "vocab.txt"))
+        return Path(hf_hub_download(name, VOCABULARY))
     except (OSError, ValueError, HFValidationError) as error:
         raise ConfigError(
             f"no vocabulary {name!r}: neither a file nor a folder with vocab.txt, and the Hugging Face hub gave none "

@@ -21,7 +21,7 @@ from typing import Any
 from tbpsbench.arguments import did_you_mean
 from tbpsbench.config.check import check, report
 from tbpsbench.config.load import Config, load_config
-from tbpsbench.config.schema import with_defaults
+from tbpsbench.config.settings import Settings
 from tbpsbench.errors import ConfigError
 from tbpsbench.records.identity import data_key, system_sha256
 from tbpsbench.registration import Entry, Problem, argument_problems
@@ -96,10 +96,14 @@ class Task:
         return load_config(self.config, [*self.options, *more, f"seed={self.seed}", f"name={self.entry}"])
 
     @property
+    def settings(self) -> Settings:
+        """The config of this run, resolved."""
+        return Settings.of(self.load().values)
+
+    @property
     def key(self) -> str:
         """Name of the run's folder: readable, and another one for another config."""
-        digest = system_sha256(with_defaults(self.load().values))
-        return f"{self.entry}_{self.data}_seed-{self.seed}_{digest[:8]}"
+        return f"{self.entry}_{self.data}_seed-{self.seed}_{system_sha256(self.settings.values())[:8]}"
 
     def about(self) -> dict[str, Any]:
         """What the record says of the suite."""
@@ -107,17 +111,17 @@ class Task:
 
     def wanted(self) -> set[tuple[str, int, str, str]]:
         """Identities of the records that this task must leave; see `record_identity`."""
-        digest = system_sha256(with_defaults(self.load().values))
+        own = self.settings
+        digest = system_sha256(own.values())
         return {
-            (self.entry, self.seed, digest, data_key(values["data"]["dataset"]))
-            for values in (with_defaults(self.load().values), *self.elsewhere())
+            (self.entry, self.seed, digest, data_key(settings.data.dataset)) for settings in (own, *self.elsewhere())
         }
 
-    def elsewhere(self) -> list[dict[str, Any]]:
-        """Resolved configs that read the other data on which the trained model is evaluated, its own left out."""
-        own = data_key(with_defaults(self.load().values)["data"]["dataset"])
-        others = [with_defaults(self.load(more).values) for more in self.transfer.values()]
-        return [values for values in others if data_key(values["data"]["dataset"]) != own]
+    def elsewhere(self) -> list[Settings]:
+        """Configs that read the other data on which the trained model is evaluated, its own left out."""
+        own = data_key(self.settings.data.dataset)
+        others = [Settings.of(self.load(more).values) for more in self.transfer.values()]
+        return [settings for settings in others if data_key(settings.data.dataset) != own]
 
 
 def read_suite(path: str | Path) -> list[Task]:

@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 
 from tbpsbench.cli import run_tool
-from tbpsbench.engine.workdir import BEST, LAST, WorkDir
+from tbpsbench.engine.workdir import WorkDir
 from tbpsbench.leaderboard.suite.read import Task, read_suite
 from tbpsbench.records.names import record_folder
 
@@ -33,20 +33,21 @@ def work(task: Task, records: Path, folder: Path) -> list[Path]:
     """
     workdir = WorkDir(folder, resume="auto", command=["tools/leaderboard.py", "run", task.suite, task.entry])
     try:
-        from tbpsbench.data.build import build_data
+        from tbpsbench.data.evaluation import evaluation_data
         from tbpsbench.engine.train import Training, build_run
+        from tbpsbench.records.evidence import EVIDENCE
         from tbpsbench.records.make import write_record
 
         run = build_run(task.load())
         training = Training(run, workdir, suite=task.about())
         record = training.train()
-        evidence = (folder / "record" / record["evidence"]["file"]).read_bytes()
+        evidence = (folder / "record" / EVIDENCE).read_bytes()
         written = [records / record_folder(record)]
         write_record(written[0], record, evidence)
-        chosen = folder / (LAST if training.metric is None else BEST)
-        for values in task.elsewhere():
-            data = build_data(values["data"], values["evaluation"], task.seed, tokenizer=run.data.tokenizer)
-            made = training.record(data, chosen)
+        own = run.evaluation
+        for other in task.elsewhere():
+            data = evaluation_data(other.data, other.evaluation.gallery_texts, own.texts, own.preprocess)
+            made = training.record(data)
             assert made is not None, "one process per task"
             written.append(records / record_folder(made[0]))
             write_record(written[-1], *made)

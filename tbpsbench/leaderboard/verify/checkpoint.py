@@ -13,6 +13,7 @@ from tbpsbench.errors import CheckpointError
 from tbpsbench.files import sha256_file
 from tbpsbench.leaderboard.verify.report import Verification
 from tbpsbench.records.identity import is_transfer, same_run
+from tbpsbench.weights.checkpoint import KEY
 from tbpsbench.weights.files import read_checkpoint, weight_file
 
 WHAT = "the checkpoint's hash, and the config and selection that it holds"
@@ -56,7 +57,7 @@ def _check_content(found: Verification, path: Path) -> None:
     """Compare with what the training wrote into the checkpoint."""
     what = "config and selection within the checkpoint"
     try:
-        own = read_checkpoint(path).get("tbpsbench")
+        own = read_checkpoint(path).get(KEY)
         config = json.loads(own["config"]) if isinstance(own, Mapping) else None
     except (CheckpointError, KeyError, TypeError, ValueError) as error:
         found.skip(what, f"{path} cannot be read as a checkpoint of tools/train.py ({error})")

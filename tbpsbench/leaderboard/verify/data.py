@@ -11,14 +11,16 @@ from typing import Any
 
 import numpy as np
 
+from tbpsbench import registry
 from tbpsbench.annotations import Annotations, counts, read_annotations
 from tbpsbench.data.base import PersonSearchDataset
-from tbpsbench.data.build import data_name
-from tbpsbench.data.train_set import QUERY
+from tbpsbench.data.sources import data_name
 from tbpsbench.errors import DataError, RegistryError
 from tbpsbench.leaderboard.verify.report import Verification
-from tbpsbench.metrics.leaks import leaks
+from tbpsbench.metrics.leaks import TrainingTexts, leaks
+from tbpsbench.model.roles import QUERY
 from tbpsbench.records.evidence import Evidence
+from tbpsbench.records.identity import data_key, is_transfer
 from tbpsbench.registry import DATASETS
 
 WHAT = "annotation files: hashes, counts, the identity of every query, and the leak guard again"
@@ -111,6 +113,8 @@ def _files(found: Verification, root: Path) -> dict[str, Annotations]:
     """Role -> annotations, of the sources that are there and are the record's."""
     files = {}
     for source in found.record["data"]["sources"]:
+        if source["role"] == "descriptions" and is_transfer(found.record):
+            continue  # of the data that the model was trained on
         name = Path(source["file"]).name  # a record must not lead to other folders
         path = root / name
         if name != source["file"] or not path.is_file():
@@ -165,24 +169,22 @@ def _check_queries(found: Verification, captions: Annotations, evidence: Mapping
 def _check_leaks(found: Verification, files: Mapping[str, Annotations]) -> None:
     """As `engine.evaluate` guards an evaluation, from the files instead of a run."""
     record, captions = found.record, files["captions"]
-    split = record["spec"]["split"]
+    split, population = record["spec"]["split"], data_key(record["data"]["component"])
     records = captions.split(split)
-    others = (
-        captions.split(f"{split}-clothes") if "clothes-change" in record["config"]["evaluation"]["protocols"] else []
-    )
+    shown = [record for name in _gallery_splits(found.record) for record in captions.split(name)]
     gallery = files.get("gallery")
     training = [
         (caption, image.pid)
         for role in ("captions", "descriptions")
-        if role in files
+        if role in files and not is_transfer(record)
         for image in files[role].split("train")
         for caption in image.captions
     ]
     seen = leaks(
         queries=[caption for image in records for caption in image.captions if caption.role == QUERY],
-        gallery_texts=[c for r in (*records, *others) for c in gallery.records[r.image_id].captions] if gallery else [],
-        training=[caption for caption, _ in training],
-        training_pids=[pid for _, pid in training],
+        gallery_texts=[c for r in shown for c in gallery.records[r.image_id].captions] if gallery else [],
+        training=TrainingTexts.of(training, population),
+        population=population,
         test_pids={image.pid for image in records},
     )
     known = {_kind(message) for message in record["leaks"]}
@@ -190,6 +192,14 @@ def _check_leaks(found: Verification, files: Mapping[str, Annotations]) -> None:
         if _kind(message) not in known:
             fix = "Evaluate without it, or with --allow-leak, which brands the record."
             found.problem("leaks", f"the record is silent about a leak: {message}", fix)
+
+
+def _gallery_splits(record: Mapping[str, Any]) -> list[str]:
+    """Splits whose images any of the record's protocols shows."""
+    names = [name for name in record["config"]["evaluation"]["protocols"] if name in registry.PROTOCOLS.names()]
+    protocols = [registry.PROTOCOLS.build({"type": name}, "evaluation.protocols") for name in names]
+    split = record["spec"]["split"]
+    return list(dict.fromkeys([split, *(part for one in protocols for part in one.gallery_splits(split))]))
 
 
 def _kind(leak: str) -> str:

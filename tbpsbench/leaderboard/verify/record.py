@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tbpsbench import registry
 from tbpsbench.config.flat import fingerprint
 from tbpsbench.errors import DataError, RegistryError
 from tbpsbench.files import sha256_file
@@ -134,29 +135,32 @@ def _check_evidence(found: Verification) -> dict[str, Evidence]:
     return evidence
 
 
-def _check_counts(found: Verification, protocol: str, own: Evidence, result: Mapping[str, Any]) -> None:
+def _check_counts(found: Verification, name: str, own: Evidence, result: Mapping[str, Any]) -> None:
     """Counts of queries and gallery against those of the data, and of the matches against each other."""
-    record, what = found.record, f"results.{protocol}"
+    record, what = found.record, f"results.{name}"
     counts, split, ranks = record["data"]["counts"], record["spec"]["split"], own.ranks
-    if len(ranks.skipped) and not (record["protocol"]["skip_unmatched"] or protocol == "without-captioned-image"):
+    try:
+        protocol = registry.PROTOCOLS.build({"type": name.removesuffix(REVERSED)}, what)
+    except RegistryError as error:
+        found.skip(f"counts of {name!r}", str(error))
+        return
+    if len(ranks.skipped) and not (record["protocol"]["skip_unmatched"] or protocol.skips_unmatched):
         found.problem(f"{what}.skipped_queries", "queries were skipped, but the config skips none", EDITED)
     if (ranks.gallery_size > result["gallery"]).any():
         found.problem(f"{what}.gallery", "a query saw more images than the gallery holds", EDITED)
-    if protocol.startswith("standard"):
+    if name.startswith("standard"):
         found.equal(f"{what}.gallery", [result["gallery"]], np.unique(ranks.gallery_size).tolist(), EDITED, "ranks.npz")
         matches = {(int(pid), int(n)) for pid, n in zip(own.query_pids, ranks.positives, strict=True)}
         if len(matches) > result["identities"] or sum(n for _, n in matches) > result["gallery"]:
             found.problem(f"{what}.gallery", "the numbers of matches of its queries contradict each other", EDITED)
     if split not in counts or not {"images", "captions", "ids"} <= set(counts[split]):
-        found.skip(f"queries and gallery of {protocol} against the data", f"data.counts has no whole {split!r}")
+        found.skip(f"queries and gallery of {name} against the data", f"data.counts has no whole {split!r}")
         return
-    images, captions = counts[split]["images"], counts[split]["captions"]
-    if protocol == "clothes-change":
-        images += counts.get(f"{split}-clothes", {}).get("images", 0)
-    asked, gallery = (images, captions) if protocol.endswith(REVERSED) else (captions, images)
+    images, captions = protocol.gallery_size(counts, split), counts[split]["captions"]
+    asked, gallery = (images, captions) if name.endswith(REVERSED) else (captions, images)
     source = f"data.counts.{split}"
     found.equal(f"{what}.gallery", result["gallery"], gallery, EDITED, source)
-    if protocol == "clothes-change":  # asks only for people with a second outfit
+    if not protocol.asks_everybody:
         if result["queries"] + result["skipped_queries"] > asked:
             found.problem(f"{what}.queries", f"are more than the {asked} captions of {source}", EDITED)
         return

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +11,14 @@ import numpy as np
 
 from tbpsbench.config.check import require_valid
 from tbpsbench.config.load import Config
-from tbpsbench.config.schema import with_defaults
+from tbpsbench.config.settings import Settings
 from tbpsbench.errors import DataError
 from tbpsbench.leaderboard.verify.checkpoint import check_checkpoint
 from tbpsbench.leaderboard.verify.report import Verification
 from tbpsbench.metrics.result import Evaluation, Result
 from tbpsbench.records.evidence import Evidence, read_evidence
-from tbpsbench.records.identity import annotations_sha256, is_transfer
-from tbpsbench.records.read import read_record
+from tbpsbench.records.identity import annotations_sha256
+from tbpsbench.records.read import RECORD, read_record
 from tbpsbench.records.schema import schema_problems
 
 # Another processor adds up in another order; similarities that are that close then change places.
@@ -63,28 +63,20 @@ def rescore(folder: str | Path, checkpoint: Path | None = None, *, root: str | N
 
 
 def _evaluate(found: Verification, checkpoint: Path, root: str | None) -> Evaluation:
-    from tbpsbench.data.build import build_data
-    from tbpsbench.engine.checkpoint import load_model
     from tbpsbench.engine.evaluate import evaluate
-    from tbpsbench.engine.train import build_run
+    from tbpsbench.engine.trained import evaluation_of
+    from tbpsbench.system import load_system
 
-    record = found.record
-    values = copy.deepcopy(dict(record["config"]))
-    values["name"] = record["name"]
-    if root is not None:
-        values["data"]["dataset"]["root"] = root
-    config = Config(found.folder / "record.json", values)
-    require_valid(config)
-    run = build_run(config)
-    load_model(run.model, checkpoint, partial=record["selection"].get("complete") is False)
-    data = run.data
-    if is_transfer(record):
-        component = {**record["data"]["component"], **({"root": root} if root is not None else {})}
-        section = {**with_defaults(values)["data"], "dataset": component}
-        data = build_data(section, values["evaluation"], record["seed"], tokenizer=run.data.tokenizer)
+    record, system = found.record, load_system(checkpoint)
+    settings = Settings.of({**system.config, "evaluation": record["config"]["evaluation"]})
+    component = {**record["data"]["component"], **({"root": root} if root is not None else {})}
+    settings.data = replace(settings.data, dataset=component, cache_dir=None, num_workers=0)
+    require_valid(Config(found.folder / RECORD, settings.values()))
+    data = evaluation_of(system, settings)
     if data.annotations.sha256 != annotations_sha256(record):
         raise DataError(f"{data.annotations.path}: not the annotation file of the record. Name its root with --data.")
-    return evaluate(run.model, data, record["spec"]["split"], run.values["evaluation"])
+    known = None if system.trained_on is None else system.trained_on.texts
+    return evaluate(system.model, data, record["spec"]["split"], settings.evaluation, known)
 
 
 def _compare(found: Verification, name: str, own: Evidence, again: Result) -> None:

@@ -1,0 +1,123 @@
+"""Reading: from the config's data set and caption files to records. Nothing is tokenised and no image is opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tbpsbench import registry
+from tbpsbench.annotations import Annotations
+from tbpsbench.config.schema import DataSection
+from tbpsbench.metrics.leaks import TrainingTexts
+from tbpsbench.records.identity import data_key
+from tbpsbench.types import Caption, ImageRecord
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The text files of one data set.
+
+    Attributes:
+        component: the config's `data.dataset`, by which these data can be had again.
+        annotations: images and query captions.
+        descriptions: texts made from the images that training uses, or None.
+        gallery_texts: texts that the gallery side may use in evaluation, or None.
+        cache_dir: where caches of these data are kept.
+    """
+
+    component: dict[str, Any]
+    annotations: Annotations
+    descriptions: Annotations | None
+    gallery_texts: Annotations | None
+    cache_dir: Path
+
+    @property
+    def name(self) -> str:
+        """What tables call these data: the data set, with its domain or size where it is not the usual one."""
+        return data_name(self.annotations)
+
+    @property
+    def population(self) -> str:
+        """Names the people whom the identities of these data number."""
+        return data_key(self.component)
+
+    @property
+    def validation_split(self) -> str:
+        """The split that chooses the checkpoint: "val", or ICFG-PEDES' carved one."""
+        return "val-carved" if "val-carved" in self.annotations.splits() else "val"
+
+    def training_captions(self) -> list[tuple[Caption, int]]:
+        """Every training text with the identity that it describes."""
+        files = [self.annotations, *([self.descriptions] if self.descriptions else [])]
+        return [(caption, r.pid) for file in files for r in file.split("train") for caption in r.captions]
+
+    def training_texts(self) -> TrainingTexts:
+        """What the leak guard must know of the training texts."""
+        return TrainingTexts.of(self.training_captions(), self.population)
+
+    def texts_of_gallery(self, records: list[ImageRecord]) -> list[Caption]:
+        """Every text that the gallery side uses for these images, for the leak guard."""
+        if self.gallery_texts is None:
+            return []
+        return [caption for record in records for caption in self.gallery_texts.records[record.image_id].captions]
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 of every file."""
+        return {role: file.sha256 for role, file in self._files().items()}
+
+    def provenance(self) -> dict[str, Any]:
+        """The part of a record that says what was read; without the tokenizer, which is the system's."""
+        header = self.annotations.header
+        return {
+            "dataset": self.annotations.dataset,
+            "component": self.component,
+            "counts": header.get("counts", {}),
+            "partial": bool(header.get("notes", {}).get("partial")),
+            "sources": [
+                {
+                    "role": role,
+                    "source": file.source,
+                    "file": file.path.name,
+                    "sha256": file.sha256,
+                    "made_from": dict(file.header.get("made_from", {})),
+                    "notes": dict(file.header.get("notes", {})),
+                }
+                for role, file in self._files().items()
+            ],
+        }
+
+    def _files(self) -> dict[str, Annotations]:
+        files = {"captions": self.annotations, "descriptions": self.descriptions, "gallery": self.gallery_texts}
+        return {role: file for role, file in files.items() if file is not None}
+
+
+def read_sources(section: DataSection, gallery_texts: str | None, *, training: bool = True) -> Sources:
+    """Read the caption files that a config names.
+
+    Args:
+        section: the config's `data`.
+        gallery_texts: name of the file whose texts the gallery side may use, or None.
+        training: also read what only training uses, `data.descriptions`.
+
+    Raises:
+        ConfigError, DataError: if the data set or one of its files cannot be had.
+    """
+    dataset = registry.DATASETS.build(section.dataset, "data.dataset")
+    source = {"type": section.captions} if isinstance(section.captions, str) else section.captions
+    return Sources(
+        dict(section.dataset),
+        registry.CAPTION_SOURCES.build(source, "data.captions").load(dataset),
+        dataset.load(section.descriptions) if training and section.descriptions else None,
+        dataset.load(gallery_texts) if gallery_texts else None,
+        Path(section.cache_dir or dataset.root / ".cache"),
+    )
+
+
+def data_name(annotations: Annotations) -> str:
+    """The data set's name; MiniPEDES with its domain and size where they are not the default ones."""
+    made = annotations.header.get("made_from", {})
+    usual = {"domain": "street", "size": "default"}
+    unusual = [str(made[key]) for key, value in usual.items() if made.get(key, value) != value]
+    return annotations.dataset + (f" ({', '.join(unusual)})" if unusual else "")

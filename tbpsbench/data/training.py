@@ -1,0 +1,138 @@
+"""Training: the pairs, their order, and batches of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader
+
+from tbpsbench import registry
+from tbpsbench.config.schema import DataSection
+from tbpsbench.data.collate import collate
+from tbpsbench.data.images import ImageReader
+from tbpsbench.data.noise import caption_permutation
+from tbpsbench.data.preprocess import NORMALIZE, Preprocess
+from tbpsbench.data.samplers.base import TrainSampler
+from tbpsbench.data.sources import Sources
+from tbpsbench.data.texts import TextStore
+from tbpsbench.data.tokenizers.base import Tokenizer
+from tbpsbench.data.train_set import TrainSet
+from tbpsbench.data.transforms.compose import Compose
+from tbpsbench.model.roles import QUERY
+from tbpsbench.types import Sample
+
+
+@dataclass
+class TrainingData:
+    """What a run trains on.
+
+    Attributes:
+        sources: the data set's text files.
+        train: the training pairs.
+        sampler, loader: their order and batches.
+        tokenizer: for all texts.
+        size: height and width of the images.
+    """
+
+    sources: Sources
+    train: TrainSet
+    sampler: TrainSampler
+    loader: DataLoader[Sample]
+    tokenizer: Tokenizer
+    size: tuple[int, int]
+
+    def set_epoch(self, epoch: int) -> None:
+        """Order and randomness of an epoch (0-based)."""
+        self.sampler.set_epoch(epoch)
+        self.train.set_epoch(epoch)
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Text roles of training batches besides "query" and "masked"."""
+        return tuple(sorted(self.train.roles))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What `from_data:NAME` in a config can ask for."""
+        return {
+            "num_train_ids": self.train.num_ids,
+            "num_train_pairs": len(self.train),
+            "num_train_images": len(set(self.train.image_ids.tolist())),
+            **text_facts(self.tokenizer),
+            "image_size": self.size,
+            "steps_per_epoch": len(self.loader),
+        }
+
+
+def text_facts(tokenizer: Tokenizer) -> dict[str, Any]:
+    """The facts that the tokenizer alone knows."""
+    return {
+        "vocab_size": tokenizer.vocab_size,
+        "max_length": tokenizer.max_length,
+        "mask_id": tokenizer.mask_id,
+        "pad_id": tokenizer.pad_id,
+    }
+
+
+def build_tokenizer(section: DataSection, sources: Sources) -> Tokenizer:
+    """The config's tokenizer; one that makes its vocabulary makes it from the training captions.
+
+    Raises:
+        ConfigError: if it cannot be had.
+    """
+
+    texts = [caption.text for caption, _ in sources.training_captions()]
+    context = {"texts": texts, "cache_dir": str(sources.cache_dir), "files": {}}
+    return registry.TOKENIZERS.build(section.tokenizer, "data.tokenizer", context)
+
+
+def build_training(
+    section: DataSection,
+    sources: Sources,
+    texts: TextStore,
+    preprocess: Preprocess,
+    images: ImageReader,
+    seed: int,
+) -> TrainingData:
+    """Tokenise the training texts and make the loader.
+
+    Args:
+        section: the config's `data`.
+        sources: what `read_sources` read.
+        texts: tokenises, each text once.
+        preprocess: how the system looks at pictures.
+        images: decoded images by image_id.
+        seed: of everything random.
+
+    Raises:
+        DataError, ConfigError: whatever is wrong with files or settings.
+    """
+    annotations = sources.annotations
+    pairs = sum(c.role == QUERY for record in annotations.split("train") for c in record.captions)
+    train = TrainSet(
+        annotations,
+        texts,
+        images,
+        Compose(preprocess.build(section.transforms or NORMALIZE), preprocess.size),
+        seed=seed,
+        extra=[sources.descriptions] if sources.descriptions else [],
+        masked_tokens=section.masked_tokens,
+        mask_shared=section.mask_shared,
+        text_noise=section.text_noise,
+        caption_permutation=caption_permutation(section.noise, pairs, seed),
+    )
+    sampling: dict[str, Any] = {"pids": train.pids, "batch_size": section.batch_size, "seed": seed}
+    sampler = registry.SAMPLERS.build(section.sampler, "data.sampler", sampling)
+    loader: DataLoader[Sample] = DataLoader(
+        train,
+        batch_size=sampler.local_batch_size,
+        sampler=sampler,
+        num_workers=section.num_workers,
+        collate_fn=collate,
+        pin_memory=torch.cuda.is_available(),
+        # torch draws a seed for its workers at every pass; ours are keyed by sample, the global generator stays ours.
+        generator=torch.Generator(),
+    )
+    return TrainingData(sources, train, sampler, loader, texts.tokenizer, preprocess.size)

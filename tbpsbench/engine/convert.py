@@ -1,0 +1,119 @@
+"""Weights that are not yet a system of ours, made one: released by a system's authors, or saved by an older tbpsbench.
+
+What turns released names into ours are the converters of plug-ins (weights/convert.py); here the config's model is
+built, the weights are loaded key by key, and tokenizer and preprocessing are put beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from tbpsbench import registry
+from tbpsbench.config.load import Config
+from tbpsbench.config.resolve import fill_from_data
+from tbpsbench.config.settings import Settings
+from tbpsbench.data.images import DecodedImages
+from tbpsbench.data.preprocess import Preprocess
+from tbpsbench.data.sources import Sources, read_sources
+from tbpsbench.data.texts import TextStore
+from tbpsbench.data.tokenizers.base import Tokenizer
+from tbpsbench.data.training import build_tokenizer, build_training, text_facts
+from tbpsbench.files import sha256_file
+from tbpsbench.model.person_search import PersonSearchModel
+from tbpsbench.system import System, TrainedOn
+from tbpsbench.system_files import build_model, describe
+from tbpsbench.weights.checkpoint import KEY, save
+from tbpsbench.weights.convert import find_converter
+from tbpsbench.weights.files import read_checkpoint, read_state_dict, weight_file
+from tbpsbench.weights.load import LoadReport, load_into
+from tbpsbench.weights.torchscript import is_torchscript
+
+OWN = "tbpsbench"  # the converter of weights that have our names already
+
+
+def convert_checkpoint(config: Config, released: str | Path, out: str | Path, *, partial: bool = False) -> LoadReport:
+    """Make a checkpoint of ours from weights of another form.
+
+    Args:
+        config: a checked config of the system; its `pretrained` weights are not read.
+        released: a released file, a checkpoint of an older form, or bare weights in our names.
+        out: the checkpoint to write; whole or absent.
+        partial: write it even if some keys do not fit: a classifier of another data set, say.
+
+    Returns:
+        What became of every key.
+
+    Raises:
+        CheckpointError: if no converter recognises the file, or keys are left over or missing, unless `partial`.
+        DataError: if vocabulary or sizes come from training data that are not there.
+    """
+    settings, released = Settings.of(config.values), weight_file(released)
+    state = read_state_dict(released)
+    sources = read_sources(settings.data, None) if _needs_data(settings) else None
+    system = _system(config.name, settings, sources, released)
+    converter = OWN if _is_ours(state, system.model) else find_converter(state, str(released), settings.plugins)
+    weights: Mapping[str, Tensor] = state if isinstance(converter, str) else converter.convert(state, system.model)
+    report = load_into(system.model, weights, source=str(released), partial=partial)
+    made_from = {
+        "converter": converter if isinstance(converter, str) else converter.name,
+        "file": released.name,
+        "sha256": sha256_file(released),
+        "complete": report.complete,
+    }
+    content = {
+        "meta": {"epoch": 0, "iter": 0, "seed": settings.seed},
+        "state_dict": system.model.state_dict(),
+        KEY: {**describe(system), "converted": made_from},
+    }
+    save(content, Path(out))
+    return report
+
+
+def _needs_data(settings: Settings) -> bool:
+    """Whether something is said by the training data alone: sizes, text roles, a vocabulary made from captions."""
+    entry = registry.TOKENIZERS.entry(settings.data.tokenizer["type"], "data.tokenizer")
+    makes_vocabulary = "texts" in entry.parameters and not settings.data.tokenizer.get("pretrained")
+    return "from_data:" in repr(settings.model) or bool(settings.data.descriptions) or makes_vocabulary
+
+
+def _system(name: str, settings: Settings, sources: Sources | None, released: Path) -> System:
+    """The config's system with other weights; trained on the config's data, where they had to be read."""
+    data, preprocess = settings.data, Preprocess.of(settings.data)
+    facts: Mapping[str, Any]
+    roles: tuple[str, ...] = ()
+    tokenizer: Tokenizer
+    if sources is None:
+        tokenizer = registry.TOKENIZERS.build(data.tokenizer, "data.tokenizer", {"texts": [], "files": {}})
+        facts, trained_on = {**text_facts(tokenizer), "image_size": preprocess.size}, None
+    else:
+        tokenizer = build_tokenizer(data, sources)
+        files = [record.file for record in sources.annotations.records]
+        images = DecodedImages(sources.annotations.image_root, files, preprocess.size)
+        training = build_training(data, sources, TextStore(tokenizer), preprocess, images, settings.seed)
+        facts, roles = training.facts, training.roles
+        trained_on = TrainedOn(sources.name, sources.provenance(), sources.training_texts(), sources.hashes)
+    section = vars(settings.model)
+    if _is_older_form(released):
+        # Its towers may have taken settings from their pretrained files, which the old form does not hold.
+        model = PersonSearchModel(**fill_from_data(section, facts, "model"), roles=roles)
+    else:
+        model = build_model(section, facts, roles, {})
+    return System(name, model, tokenizer, preprocess, settings.values(), facts, trained_on)
+
+
+def _is_older_form(path: Path) -> bool:
+    """Whether a file is a checkpoint of a run from before checkpoints held their system whole."""
+    if path.suffix == ".safetensors" or is_torchscript(path):
+        return False
+    own = read_checkpoint(path).get(KEY)
+    return isinstance(own, Mapping) and "format" not in own
+
+
+def _is_ours(state: Mapping[str, Tensor], model: nn.Module) -> bool:
+    """Whether names are those of the model itself, but for parts that may differ, such as a classifier."""
+    towers = [key for key in model.state_dict() if key.startswith(("image_encoder.", "text_encoder."))]
+    return all(key in state for key in towers)

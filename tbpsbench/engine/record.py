@@ -1,0 +1,60 @@
+"""From an evaluation to its record: one way for training, tools/test.py and transfer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tbpsbench.config.settings import Settings
+from tbpsbench.data.evaluation import EvaluationData
+from tbpsbench.metrics.result import Evaluation
+from tbpsbench.records.make import make_record
+from tbpsbench.system import System
+
+DESCRIPTIONS = "descriptions"
+
+
+def record_of(
+    system: System,
+    settings: Settings,
+    data: EvaluationData,
+    evaluation: Evaluation,
+    *,
+    checkpoint: Path,
+    selection: Mapping[str, Any],
+    cost: Mapping[str, Any],
+    suite: Mapping[str, Any] | None = None,
+) -> tuple[dict[str, Any], bytes]:
+    """The record of an evaluated system, and its evidence.
+
+    Args:
+        system: what was evaluated.
+        settings: the system's config with the `evaluation` that was asked for.
+        data: what it was evaluated on.
+        evaluation: what was measured.
+        checkpoint: the system's file.
+        selection, cost, suite: see `make_record`.
+    """
+    return make_record(
+        name=system.name,
+        config=settings.values(),
+        checkpoint=checkpoint,
+        data=data.name,
+        provenance=_provenance(system, data),
+        text_length=system.tokenizer.max_length,
+        evaluation=evaluation,
+        selection=selection,
+        cost=cost,
+        suite=suite,
+        trained_on=None if system.trained_on is None else system.trained_on.name,
+    )
+
+
+def _provenance(system: System, data: EvaluationData) -> dict[str, Any]:
+    """What the evaluation read, and the descriptions that the system was trained with, which it did not need to."""
+    found = data.sources.provenance()
+    if system.trained_on is not None and data.sources.descriptions is None:
+        trained = system.trained_on.provenance["sources"]
+        found["sources"] += [dict(source) for source in trained if source["role"] == DESCRIPTIONS]
+    return found | {"tokenizer_sha256": system.tokenizer.sha256}

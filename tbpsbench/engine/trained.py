@@ -1,0 +1,129 @@
+"""A trained system and the data that it shall be looked at with: what every tool that takes a checkpoint starts from.
+
+Everything but the data comes from the checkpoint. Without a config the data are those that the system was trained on;
+a config, or overrides, name others: `data.dataset`, `data.captions`, the whole of `evaluation`, and how the machine is
+used.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tbpsbench.config.check import require_valid
+from tbpsbench.config.flat import canonical, differences
+from tbpsbench.config.load import Config, apply_overrides, load_config
+from tbpsbench.config.schema import with_defaults
+from tbpsbench.config.settings import Settings
+from tbpsbench.data.evaluation import EvaluationData, evaluation_data
+from tbpsbench.data.texts import TextStore
+from tbpsbench.distributed import join_processes
+from tbpsbench.engine.randomness import make_deterministic
+from tbpsbench.errors import ConfigError
+from tbpsbench.system import System, load_system
+
+# What another config may say of a system that is trained; the rest is the system's own.
+OPEN = ("data.dataset", "data.captions", "data.num_workers", "data.cache_dir", "evaluation", "runtime")
+# What only training reads, and a name: no difference that a user of a trained system must be told of.
+SILENT = ("name", "seed", "plugins", "optimizer", "param_groups", "schedule", "hooks", "model.losses", "model.balancer")
+SILENT_DATA = ("sampler", "batch_size", "masked_tokens", "mask_shared", "text_noise", "noise", "descriptions")
+MAX_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A system, ready to be evaluated.
+
+    Attributes:
+        system: from the checkpoint.
+        settings: the system's config with the `evaluation` that was asked for: what a record says.
+        data: what to evaluate on.
+        notes: what a user should know, e.g. keys of the config that were not used.
+    """
+
+    system: System
+    settings: Settings
+    data: EvaluationData
+    notes: tuple[str, ...] = ()
+
+
+def open_trained(checkpoint: str | Path, config: str | Path | None = None, options: Sequence[str] = ()) -> Trained:
+    """Load a system and the evaluation side of a data set.
+
+    Args:
+        checkpoint: see `load_system`.
+        config: names the data and the evaluation; None for those that the system was trained with.
+        options: overrides, KEY=VALUE.
+
+    Raises:
+        CheckpointError: if the system cannot be loaded.
+        ConfigError, DataError: if the config, an override or the data are wrong; an override of what the checkpoint
+            decides is refused.
+    """
+    join_processes()
+    system = load_system(checkpoint)
+    own = copy.deepcopy(dict(system.config))
+    if config is None:
+        asked = Config(Path(checkpoint), copy.deepcopy(own))
+        apply_overrides(asked, options)
+        closed = _closed(own, asked.values)
+        if closed:
+            raise ConfigError(
+                f"{checkpoint}: this is part of the trained system and cannot be overridden: {_listed(closed)}. "
+                f"What can: {', '.join(OPEN)}"
+            )
+        notes: tuple[str, ...] = ()
+    else:
+        asked = load_config(config, options)
+        require_valid(asked)
+        closed = [key for key in _closed(own, with_defaults(asked.values)) if not _silent(key)]
+        notes = (f"from the checkpoint, not from {config}: {_listed(closed)}",) if closed else ()
+    read = Settings.of({**own, **_opened(own, with_defaults(asked.values))})
+    require_valid(Config(asked.path, read.values(), asked.origins))
+    if read.runtime.threads:
+        torch.set_num_threads(read.runtime.threads)
+    make_deterministic(read.runtime.deterministic)
+    told = Settings.of({**own, "evaluation": vars(read.evaluation), "runtime": vars(read.runtime)})
+    return Trained(system, told, evaluation_of(system, read), notes)
+
+
+def evaluation_of(system: System, settings: Settings) -> EvaluationData:
+    """The evaluation side of the data that a config names, read as the system reads.
+
+    Raises:
+        ConfigError, DataError: if the data cannot be had.
+    """
+    texts = TextStore(system.tokenizer)
+    return evaluation_data(settings.data, settings.evaluation.gallery_texts, texts, system.preprocess)
+
+
+def _opened(own: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The sections of a system's config with what is open taken from another config."""
+    keys = [key.partition(".")[2] for key in OPEN if key.startswith("data.")]
+    data = {**own["data"], **{key: asked["data"][key] for key in keys}}
+    return {"data": data, "evaluation": dict(asked["evaluation"]), "runtime": dict(asked["runtime"])}
+
+
+def _closed(own: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
+    """Keys that differ and are the checkpoint's to decide."""
+    changed = differences(json.loads(canonical(own)), json.loads(canonical(asked)))
+    return [key for key in changed if not _below(key, OPEN) and key != "name"]
+
+
+def _silent(key: str) -> bool:
+    return _below(key, SILENT) or _below(key, tuple(f"data.{name}" for name in SILENT_DATA))
+
+
+def _below(key: str, names: Sequence[str]) -> bool:
+    return any(key == name or key.startswith(f"{name}.") for name in names)
+
+
+def _listed(keys: Sequence[str]) -> str:
+    more = f" and {len(keys) - MAX_SHOWN} more" if len(keys) > MAX_SHOWN else ""
+    return ", ".join(keys[:MAX_SHOWN]) + more

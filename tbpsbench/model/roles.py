@@ -1,0 +1,69 @@
+"""Roles: what a text is for. Components read the texts of a role by name: `text.ROLE.tokens`, `text.ROLE.pooled`, ...
+
+Roles are open. A caption source lists those of its own texts (`CaptionSource.roles`); a plug-in that brings
+descriptions of another kind declares theirs when it is imported:
+
+    from tbpsbench.model.roles import declare
+    declare("hair", "what the hair looks like")
+
+The static check learns from here which roles a config can have; `data.descriptions` names the file that has the texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from tbpsbench.errors import RegistryError
+
+QUERY = "query"
+MASKED = "masked"
+ENCODED = ("tokens", "pooled", "mask", "attention")
+
+
+@dataclass(frozen=True)
+class Role:
+    """One role.
+
+    Attributes:
+        name: as in `text.NAME.tokens`.
+        about: what texts of this role say, for messages.
+    """
+
+    name: str
+    about: str
+
+
+_descriptions: dict[str, Role] = {}
+
+
+def declare(name: str, about: str) -> Role:
+    """Make a role of descriptions known: texts made from the image alone, which `data.descriptions` brings.
+
+    Raises:
+        RegistryError: if the name cannot be part of a feature's name, or is one that the data make.
+    """
+    if not name.isidentifier() or name in (QUERY, MASKED):
+        raise RegistryError(f"role {name!r}: choose a name of letters, digits and underscores that is not taken")
+    return _descriptions.setdefault(name, Role(name, about))
+
+
+declare("identity", "the person without the clothes")
+declare("clothing", "the clothes alone")
+declare("description", "the whole image")
+
+
+def description_roles() -> tuple[str, ...]:
+    """Every declared role of descriptions."""
+    return tuple(_descriptions)
+
+
+def role_of(feature: str) -> str | None:
+    """The role whose text a feature is of: "query" for "text.query.tokens", None for features of no text."""
+    kind, _, rest = feature.partition(".")
+    return rest.partition(".")[0] if kind == "text" and rest else None
+
+
+def text_features(roles: Collection[str]) -> set[str]:
+    """Names of all features of texts in these roles."""
+    return {f"text.{role}.{name}" for role in roles for name in ENCODED}

@@ -1,0 +1,120 @@
+"""The stages of a model, written once: what each is built from, what it requires and what it provides.
+
+    image encoder, text encoder -> disentangler -> fuser -> heads -> losses
+
+`PersonSearchModel` builds its parts along `stages`; the static check walks the same list without building anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tbpsbench import registry
+from tbpsbench.model.roles import ENCODED, MASKED, QUERY, text_features
+from tbpsbench.registration import Registry
+
+Component = Mapping[str, Any]
+Widths = dict[str, int]
+PATCH_MEAN: Component = {"type": "PatchMean"}  # what stands in the slot where no disentangler is asked for
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One part of a model.
+
+    Attributes:
+        key: its place below `model`, e.g. "heads.global".
+        slot: where its class is registered.
+        config: its component.
+        fixed: features that every class of the slot provides, besides those that the class is registered with.
+        widths: (the built part, text roles) -> width of each feature that it provides.
+        may_read_masked: whether it may read the caption with masked tokens: in search nothing is masked.
+    """
+
+    key: str
+    slot: Registry[Any]
+    config: Component
+    fixed: tuple[str, ...] = ()
+    widths: Callable[[Any, Collection[str]], Widths] = lambda part, roles: {}  # noqa: ARG005
+    may_read_masked: bool = False
+
+    @property
+    def path(self) -> str:
+        """Its place in the whole config."""
+        return f"model.{self.key}"
+
+    def requires(self) -> list[str]:
+        """Features and batch fields that it reads.
+
+        Raises:
+            RegistryError: if the class is unknown or cannot be imported.
+        """
+        entry = self.slot.entry(self.config["type"], self.path)
+        return entry.resolve(entry.requires, self.config)
+
+    def provides(self) -> list[str]:
+        """Features that it makes; of the text encoder only those that it makes in every role.
+
+        Raises:
+            RegistryError: if the class is unknown or cannot be imported.
+        """
+        entry = self.slot.entry(self.config["type"], self.path)
+        return [*self.fixed, *entry.resolve(entry.provides, self.config)]
+
+    def build(self, dims: Widths) -> Any:
+        """The part itself; `dims` holds the widths of everything that the stages before it provide."""
+        return self.slot.build(self.config, self.path, {"dims": dims})
+
+
+def stages(
+    image_encoder: Component,
+    text_encoder: Component,
+    heads: Mapping[str, Component],
+    losses: Mapping[str, Component],
+    disentangler: Component | None = None,
+    fuser: Component | None = None,
+) -> list[Stage]:
+    """The parts of a model in the order in which features flow through them."""
+    image = tuple(f"image.{name}" for name in ("tokens", "patches", "pooled", "attention", "mask"))
+    found = [
+        Stage("image_encoder", registry.IMAGE_ENCODERS, image_encoder, image, _image_widths),
+        Stage("text_encoder", registry.TEXT_ENCODERS, text_encoder, (), _text_widths),
+        Stage("disentangler", registry.DISENTANGLERS, disentangler or PATCH_MEAN, (), lambda part, _: dict(part.dims)),
+    ]
+    if fuser is not None:
+        found.append(Stage("fuser", registry.FUSERS, fuser, (), lambda part, _: {"fused": part.out_dim}))
+    for name, head in heads.items():
+        sides = tuple(f"heads.{name}.{side}" for side in ("image", "text"))
+        widths = _head_widths(sides)
+        found.append(Stage(f"heads.{name}", registry.HEADS, head, sides, widths))
+    found += [Stage(f"losses.{name}", registry.LOSSES, loss, may_read_masked=True) for name, loss in losses.items()]
+    return found
+
+
+def required(found: Collection[Stage]) -> set[str]:
+    """Everything that the stages read."""
+    return {feature for stage in found for feature in stage.requires()}
+
+
+def available_texts(roles: Collection[str], masked: bool) -> tuple[set[str], set[str]]:
+    """Features of texts that every stage may read, and those that only losses may read besides.
+
+    Args:
+        roles: of the training texts, besides the masked query.
+        masked: whether the data make the query with masked tokens.
+    """
+    return text_features({QUERY, *roles}), text_features({MASKED}) if masked else set()
+
+
+def _image_widths(encoder: Any, _: Collection[str]) -> Widths:
+    return dict.fromkeys(("image.tokens", "image.patches", "image.pooled"), encoder.dim)
+
+
+def _text_widths(encoder: Any, roles: Collection[str]) -> Widths:
+    return {f"text.{role}.{name}": encoder.dim for role in roles for name in ENCODED[:2]}
+
+
+def _head_widths(sides: tuple[str, ...]) -> Callable[[Any, Collection[str]], Widths]:
+    return lambda head, _: dict.fromkeys(sides, head.dim)

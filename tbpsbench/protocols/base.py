@@ -1,0 +1,67 @@
+"""What a protocol promises: who asks, which images answer, and what leaves the gallery for a query.
+
+Shapes: Q queries, G images of the gallery.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from tbpsbench.types import ImageRecord
+
+Counts = Mapping[str, Mapping[str, int]]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is asked of a ranking.
+
+    Attributes:
+        asks_Q: bool, which queries take part.
+        query_group_Q, gallery_group_G: for a query, images of its person in its own group leave the gallery; None where
+            all stay.
+    """
+
+    asks_Q: np.ndarray
+    query_group_Q: np.ndarray | None = None
+    gallery_group_G: np.ndarray | None = None
+
+
+class Protocol(ABC):
+    """Base of the slot PROTOCOLS; it is registered under the name that records and tables use.
+
+    Attributes:
+        reversible: whether it can also be asked from image to text (`evaluation.both_directions`).
+        skips_unmatched: whether a query may be left without a match by the protocol itself; such queries are counted,
+            not refused.
+        asks_everybody: whether every query caption of the split takes part.
+    """
+
+    reversible: ClassVar[bool] = False
+    skips_unmatched: ClassVar[bool] = False
+    asks_everybody: ClassVar[bool] = True
+
+    def gallery_splits(self, split: str) -> tuple[str, ...]:
+        """Splits whose images make the gallery, the evaluated one first."""
+        return (split,)
+
+    def gallery_size(self, counts: Counts, split: str) -> int:
+        """Number of gallery images that `counts` (of an annotation file's header) promise."""
+        return sum(counts.get(name, {}).get("images", 0) for name in self.gallery_splits(split))
+
+    @abstractmethod
+    def task(self, asked: Sequence[ImageRecord], gallery: Sequence[ImageRecord]) -> Task:
+        """What is asked.
+
+        Args:
+            asked: (Q,) the image that each query caption was written for.
+            gallery: (G,) the images of `gallery_splits`.
+
+        Raises:
+            DataError: if the data lack what the protocol needs.
+        """

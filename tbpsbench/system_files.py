@@ -1,0 +1,207 @@
+"""The two forms in which a system is kept: a checkpoint of a run, and a folder made to be passed on.
+
+best.pth                                       weights and description in one file (weights/checkpoint.py)
+folder/model.safetensors                       the weights
+      /config.json                             name, resolved config, facts, roles, training data
+      /preprocess.json                         size, interpolation, mean, std, transforms
+      /vocab.txt, ...                          the tokenizer's files
+      /README.md                               a card for people
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tbpsbench import registry
+from tbpsbench.config.check import require_valid
+from tbpsbench.config.flat import canonical
+from tbpsbench.config.load import Config
+from tbpsbench.config.resolve import fill_from_data
+from tbpsbench.data.preprocess import Preprocess
+from tbpsbench.data.tokenizers.base import Tokenizer
+from tbpsbench.errors import CheckpointError, DataError
+from tbpsbench.files import publish_folder, read_json, storage_error, write_json
+from tbpsbench.model.person_search import PersonSearchModel
+from tbpsbench.system import System, TrainedOn
+from tbpsbench.system_card import card
+from tbpsbench.weights.checkpoint import FORMAT, read_described, require_format
+from tbpsbench.weights.load import load_into
+
+WEIGHTS, CONFIG, PREPROCESS, CARD = "model.safetensors", "config.json", "preprocess.json", "README.md"
+RUN_CHECKPOINTS = ("best.pth", "last.pth")
+TOWERS = ("image_encoder", "text_encoder")
+
+
+def describe(system: System) -> dict[str, Any]:
+    """Everything about a system but its weights, as plain data: what a checkpoint keeps of it."""
+    return {
+        "format": FORMAT,
+        "name": system.name,
+        "config": canonical(system.config),
+        "facts": dict(system.facts),
+        "settled": {tower: dict(getattr(system.model, tower).settled) for tower in TOWERS},
+        "tokenizer": {
+            "config": dict(system.config["data"]["tokenizer"]),
+            "files": system.tokenizer.files(),
+            "sha256": system.tokenizer.sha256,
+        },
+        "preprocess": system.preprocess.to_json(),
+        "roles": list(system.model.roles),
+        "trained_on": None if system.trained_on is None else system.trained_on.to_plain(),
+        **dict(system.notes),
+    }
+
+
+def read_system(path: Path, device: str | torch.device | None = None) -> System:
+    """See `system.load_system`."""
+    path = _resolve(path)
+    own, weights = _read_folder(path) if path.is_dir() else read_described(path)
+    try:
+        config = json.loads(own["config"]) if isinstance(own["config"], str) else dict(own["config"])
+        notes = {key: own[key] for key in ("converted",) if key in own}
+        system = _assemble(own, config, path, notes)
+    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+        raise CheckpointError(
+            f"{path}: the description of its system is damaged ({type(error).__name__}: {error}). Copy it again."
+        ) from error
+    load_into(system.model, weights, source=str(path))
+    system.model.eval().to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    return system
+
+
+def checkpoint_file(path: str | Path) -> Path:
+    """The file that holds the weights of what `load_system` would load.
+
+    Raises:
+        CheckpointError: if there is nothing to load.
+    """
+    found = _resolve(Path(path))
+    return found / WEIGHTS if found.is_dir() else found
+
+
+def save_system(system: System, folder: Path, *, overwrite: bool = False) -> Path:
+    """See `System.save`: everything is written aside and then takes the folder's place."""
+    from safetensors.torch import save_file
+
+    if folder.exists() and any(folder.iterdir()) and not (folder / WEIGHTS).is_file():
+        raise CheckpointError(f"{folder}: holds something else than a system. Choose another folder.")
+    if (folder / WEIGHTS).is_file() and not overwrite:
+        raise CheckpointError(f"{folder}: holds a system already. Choose another folder, or pass overwrite=True.")
+    own = describe(system)
+    own["config"] = json.loads(own["config"])
+    preprocess, files = own.pop("preprocess"), own["tokenizer"].pop("files")
+    own["tokenizer"]["files"] = sorted(files)
+    state = {key: value.detach().cpu().clone().contiguous() for key, value in system.model.state_dict().items()}
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
+        try:
+            save_file(state, aside / WEIGHTS, metadata={"format": "pt"})
+            write_json(aside / CONFIG, own)
+            write_json(aside / PREPROCESS, preprocess)
+            for name, text in files.items():
+                (aside / name).write_text(text, encoding="utf-8")
+            (aside / CARD).write_text(card(system), encoding="utf-8")
+            publish_folder(aside, folder)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    except OSError as error:
+        raise storage_error(folder, error) from error
+    return folder
+
+
+def build_model(
+    section: Mapping[str, Any],
+    facts: Mapping[str, Any],
+    roles: tuple[str, ...],
+    settled: Mapping[str, Any],
+) -> PersonSearchModel:
+    """A config's model without its pretrained weights, which a checkpoint's are to replace.
+
+    Args:
+        section: the config's `model`.
+        facts: for `from_data:NAME`.
+        roles: text roles of its training batches.
+        settled: tower -> arguments that its pretrained weights decided.
+
+    Raises:
+        RegistryError, ConfigError: if a part cannot be built.
+    """
+    filled = fill_from_data(_without_pretrained(section), facts, "model")
+    for tower, arguments in settled.items():
+        filled[tower] = {**filled[tower], **arguments}
+    return PersonSearchModel(**filled, roles=roles)
+
+
+def restore_tokenizer(kept: Mapping[str, Any], source: str) -> Tokenizer:
+    """The tokenizer of a checkpoint, the same to the last id.
+
+    Raises:
+        CheckpointError: if it cannot be made as it was.
+    """
+    context: dict[str, Any] = {"texts": [], "cache_dir": None, "files": dict(kept["files"])}
+    tokenizer = registry.TOKENIZERS.build(kept["config"], "data.tokenizer", context)
+    if tokenizer.sha256 != kept["sha256"]:
+        raise CheckpointError(
+            f"{source}: the tokenizer {kept['config']['type']} of this installation gives other ids than the one that "
+            "the model was trained with. Install the version of its package that the run card (run.json) names."
+        )
+    return tokenizer
+
+
+def _assemble(own: Mapping[str, Any], config: dict[str, Any], path: Path, notes: Mapping[str, Any]) -> System:
+    require_valid(Config(path, config))
+    model = build_model(config["model"], own["facts"], tuple(own["roles"]), own["settled"])
+    trained_on = own["trained_on"]
+    return System(
+        str(own["name"]),
+        model,
+        restore_tokenizer(own["tokenizer"], str(path)),
+        Preprocess(**own["preprocess"]),
+        config,
+        own["facts"],
+        None if trained_on is None else TrainedOn.from_plain(trained_on),
+        notes,
+    )
+
+
+def _resolve(path: Path) -> Path:
+    """The file, or the folder of a saved system; in a run's folder its chosen checkpoint."""
+    if path.is_file() or (path / CONFIG).is_file():
+        return path
+    if not path.exists():
+        raise CheckpointError(f"{path}: no such file or folder")
+    for name in RUN_CHECKPOINTS:
+        if (path / name).is_file():
+            return path / name
+    raise CheckpointError(f"{path}: the folder holds no system ({CONFIG}) and no checkpoint ({RUN_CHECKPOINTS[0]})")
+
+
+def _read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    from tbpsbench.weights.files import read_state_dict
+
+    try:
+        own = read_json(folder / CONFIG)
+        if not isinstance(own, dict) or "tokenizer" not in own:
+            raise CheckpointError(f"{folder / CONFIG}: not the description of a system that System.save wrote")
+        own["preprocess"] = read_json(folder / PREPROCESS)
+        require_format(own, folder / CONFIG)
+        names = [Path(name).name for name in own["tokenizer"]["files"]]
+        own["tokenizer"]["files"] = {name: (folder / name).read_text(encoding="utf-8") for name in names}
+    except (DataError, OSError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{folder}: not a whole system ({error}). Copy it again.") from error
+    return own, read_state_dict(folder / WEIGHTS)
+
+
+def _without_pretrained(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: None if key == "pretrained" else _without_pretrained(item) for key, item in value.items()}
+    return value
