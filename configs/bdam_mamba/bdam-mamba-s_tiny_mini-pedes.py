@@ -1,3 +1,3 @@
-"""BDAM and Mamba fusion on small towers: what the leaderboard's suites train."""
+"""BDAM with Mamba fusion on smaller towers, from scratch on MiniPEDES: what the leaderboard's suites train."""
 
-_base_ = ["bdam-mamba_tiny_mini-pedes.py", "../_base_/model/small_towers.py"]
+_base_ = ["../_base_/data/mini-pedes.py", "../_base_/systems/bdam-mamba-s_tiny.py"]

@@ -1,8 +1,3 @@
-"""BDAM and Mamba fusion (paper 000) on CUHK-PEDES, 1 GPU, batch 64, 60 epochs."""
+"""BDAM with Mamba fusion on CUHK-PEDES, 1 GPU, batch 64, 60 epochs."""
 
-_base_ = [
-    "../_base_/recipe/bdam.py",
-    "../_base_/data/cuhk-pedes.py",
-    "../_base_/model/bdam-mamba_vit-b16_bert-base.py",
-    "../_base_/schedule/adam_bdam_60e.py",
-]
+_base_ = ["../_base_/data/cuhk-pedes.py", "../_base_/systems/bdam-mamba_vit-b16_bert-base.py"]

@@ -1,8 +1,3 @@
 """CLIP ViT-B/16 fine-tuned with InfoNCE at scale 50 in IRRA's recipe, on RSTPReid, 1 GPU, batch 64, 60 epochs."""
 
-_base_ = [
-    "../_base_/recipe/irra.py",
-    "../_base_/data/rstp-reid.py",
-    "../_base_/model/clip-vit-b16.py",
-    "../_base_/schedule/adam_irra_60e.py",
-]
+_base_ = ["../_base_/data/rstp-reid.py", "../_base_/systems/clip_clip-vit-b16.py"]

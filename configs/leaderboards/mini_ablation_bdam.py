@@ -1,6 +1,6 @@
-"""Table 1 of paper 000 on MiniPEDES: BDAM and its parts, without a fuser; descriptions are simulated."""
+"""Table 1 of BDAM on MiniPEDES: the module and its parts, without a fuser; descriptions are simulated."""
 
-title = "BDAM on MiniPEDES (Table 1 of paper 000)"
+title = "Table 1 of BDAM on MiniPEDES: the module and its parts"
 entries = {
     "two-tower-pk-s-6": dict(config="../bdam_mamba/two-tower-pk-s_tiny_mini-pedes.py"),
     "bdam-s-6": dict(config="../bdam_mamba/bdam-s_tiny_mini-pedes.py"),

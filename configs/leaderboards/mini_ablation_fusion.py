@@ -1,10 +1,10 @@
-"""Table 2 of paper 000 on MiniPEDES: fusers and their parts, without BDAM, InfoNCE and triplet loss.
+"""Table 2 of BDAM on MiniPEDES: fusers and their parts, without the module BDAM, on InfoNCE and triplet loss.
 
 The gallery is embedded with simulated descriptions, but for the baseline, which reads none and is Table 1's: one system.
 The Transformer is the comparison of Fig. 6.
 """
 
-title = "Fusion on MiniPEDES (Table 2 of paper 000)"
+title = "Table 2 of BDAM on MiniPEDES: fusion"
 entries = {
     "two-tower-pk-s-6": dict(config="../bdam_mamba/two-tower-pk-s_tiny_mini-pedes.py"),
     "mamba-fuser-s-6": dict(

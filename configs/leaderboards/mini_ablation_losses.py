@@ -1,10 +1,10 @@
-"""Table 3 of paper 000 on MiniPEDES: the whole system without one loss at a time; the gallery has simulated descriptions.
+"""Table 3 of BDAM on MiniPEDES: the whole system without one loss at a time; the gallery has simulated descriptions.
 
 Three rows more: constant weights in place of GradNorm, GradNorm in the paper's own form, and the whole system on images
 alone.
 """
 
-title = "Losses on MiniPEDES (Table 3 of paper 000)"
+title = "Table 3 of BDAM on MiniPEDES: losses"
 entries = {
     "bdam-mamba-s-6": dict(
         config="../bdam_mamba/bdam-mamba-s_tiny_mini-pedes.py",

@@ -1,6 +1,6 @@
 """The large one: a quarter wider and one layer more than the demo's model."""
 
-_base_ = "two-tower_mini-pedes.py"
+_base_ = ["../_base_/data/mini-pedes.py", "../_base_/systems/two-tower_tiny.py"]
 model = dict(
     image_encoder=dict(arch=dict(embed_dims=160, num_layers=4, num_heads=5, feedforward_channels=320)),
     text_encoder=dict(

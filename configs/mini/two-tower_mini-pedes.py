@@ -1,3 +1,3 @@
 """The demo: a two-tower model on MiniPEDES, selected on validation."""
 
-_base_ = ["../_base_/data/mini-pedes.py", "../_base_/model/two-tower_tiny.py", "../_base_/schedule/mini.py"]
+_base_ = ["../_base_/data/mini-pedes.py", "../_base_/systems/two-tower_tiny.py"]

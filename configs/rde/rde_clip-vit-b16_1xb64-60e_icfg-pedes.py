@@ -1,8 +1,3 @@
 """RDE on ICFG-PEDES, 1 GPU, batch 64, 60 epochs. Above 40 % noise: hooks.ccd.max_iter=100, tol=1e-4, reg_covar=1e-6."""
 
-_base_ = [
-    "../_base_/recipe/irra.py",
-    "../_base_/data/icfg-pedes.py",
-    "../_base_/schedule/adam_irra_60e.py",
-    "../_base_/model/rde_clip-vit-b16.py",
-]
+_base_ = ["../_base_/data/icfg-pedes.py", "../_base_/systems/rde_clip-vit-b16.py"]

@@ -4,7 +4,7 @@ data.noise=0.2 shuffles a fifth of the captions. Temperature and margin are wide
 suit the sharp similarities of a pretrained CLIP.
 """
 
-_base_ = ["../_base_/data/mini-pedes.py", "../_base_/model/two-tower_tiny.py", "../_base_/schedule/mini.py"]
+_base_ = ["../_base_/data/mini-pedes.py", "../_base_/systems/two-tower_tiny.py"]
 plugins = ["rde"]
 data = dict(text_noise=0.2)
 model = dict(

@@ -1,11 +1,9 @@
-"""TBPS-CLIP's losses and changes to images from scratch on MiniPEDES: the demo's towers and number of steps."""
+"""TBPS-CLIP's losses and changes to images from scratch on MiniPEDES: the demo's towers and number of steps.
 
-_base_ = [
-    "../_base_/data/mini-pedes.py",
-    "../_base_/model/two-tower_tiny.py",
-    "../_base_/model/tbps-clip_losses.py",
-    "../_base_/schedule/mini.py",
-]
+The losses have the published numbers; crops keep the shape of MiniPEDES' images.
+"""
+
+_base_ = ["../_base_/data/mini-pedes.py", "../_base_/systems/two-tower_tiny.py"]
 data = dict(
     transforms=[
         dict(
@@ -22,4 +20,13 @@ data = dict(
         ),
         dict(type="Normalize"),
     ],
+)
+model = dict(
+    losses=dict(
+        itc=None,
+        nitc=dict(type="NITC", temperature=0.07, learnable=True, alpha=0.5, ramp_steps="from_data:steps_per_epoch"),
+        ritc=dict(type="RITC", temperature=0.07),
+        citc=dict(type="CITC"),
+    ),
+    balancer=dict(weights=dict(citc=0.1)),
 )

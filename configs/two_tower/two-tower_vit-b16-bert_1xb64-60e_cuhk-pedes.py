@@ -1,8 +1,3 @@
-"""ViT-B/16 + BERT-base on CUHK-PEDES, 1 GPU, batch 64, 60 epochs."""
+"""ViT-B/16 and BERT-base on CUHK-PEDES, 1 GPU, batch 64, 60 epochs."""
 
-_base_ = [
-    "../_base_/recipe/vit.py",
-    "../_base_/data/cuhk-pedes.py",
-    "../_base_/model/two-tower_vit-b16_bert-base.py",
-    "../_base_/schedule/adamw_60e.py",
-]
+_base_ = ["../_base_/data/cuhk-pedes.py", "../_base_/systems/two-tower_vit-b16_bert-base.py"]

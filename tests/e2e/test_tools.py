@@ -174,7 +174,7 @@ def test_explain_prints_every_value_with_its_origin(tool):
     lines = {line.split()[0]: line for line in out.splitlines()}
     assert code == 0
     assert lines["data.batch_size"].endswith("--cfg-options")
-    assert "configs/_base_/model/two-tower_tiny.py:" in lines["model.image_encoder.stem"]
+    assert "configs/_base_/systems/two-tower_tiny.py:" in lines["model.image_encoder.stem"]
     assert lines["evaluation.ties"].endswith("default")
 
 

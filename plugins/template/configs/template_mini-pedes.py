@@ -2,8 +2,7 @@
 
 _base_ = [
     "../../../configs/_base_/data/mini-pedes.py",
-    "../../../configs/_base_/model/two-tower_tiny.py",
-    "../../../configs/_base_/schedule/mini.py",
+    "../../../configs/_base_/systems/two-tower_tiny.py",
 ]
 plugins = ["template"]
 data = dict(descriptions="descriptions")
