@@ -32,7 +32,7 @@ from tbpsbench.files import publish_folder, read_json, storage_error, write_json
 from tbpsbench.model.person_search import PersonSearchModel
 from tbpsbench.system import System, TrainedOn
 from tbpsbench.system_card import card
-from tbpsbench.weights.checkpoint import FORMAT, read_described, require_format
+from tbpsbench.weights.checkpoint import FORMAT, KEY, read_described, require_format, save
 from tbpsbench.weights.load import load_into
 
 WEIGHTS, CONFIG, PREPROCESS, CARD = "model.safetensors", "config.json", "preprocess.json", "README.md"
@@ -75,6 +75,16 @@ def read_system(path: Path, device: str | torch.device | None = None) -> System:
     load_into(system.model, weights, source=str(path))
     system.model.eval().to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     return system
+
+
+def write_checkpoint(system: System, path: Path) -> None:
+    """Write a system as one file, as training does, without what only a resumed run needs.
+
+    Raises:
+        StorageError: if it cannot be written; the file that was there stays.
+    """
+    weights = {key: value.detach().cpu() for key, value in system.model.state_dict().items()}
+    save({"state_dict": weights, KEY: describe(system)}, path)
 
 
 def checkpoint_file(path: str | Path) -> Path:

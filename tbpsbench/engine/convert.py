@@ -7,6 +7,7 @@ built, the weights are loaded key by key, and tokenizer and preprocessing are pu
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,8 @@ from tbpsbench.data.training import build_tokenizer, build_training, text_facts
 from tbpsbench.files import sha256_file
 from tbpsbench.model.person_search import PersonSearchModel
 from tbpsbench.system import System, TrainedOn
-from tbpsbench.system_files import build_model, describe
-from tbpsbench.weights.checkpoint import KEY, save
+from tbpsbench.system_files import build_model, write_checkpoint
+from tbpsbench.weights.checkpoint import KEY
 from tbpsbench.weights.convert import find_converter
 from tbpsbench.weights.files import read_checkpoint, read_state_dict, weight_file
 from tbpsbench.weights.load import LoadReport, load_into
@@ -64,12 +65,7 @@ def convert_checkpoint(config: Config, released: str | Path, out: str | Path, *,
         "sha256": sha256_file(released),
         "complete": report.complete,
     }
-    content = {
-        "meta": {"epoch": 0, "iter": 0, "seed": settings.seed},
-        "state_dict": system.model.state_dict(),
-        KEY: {**describe(system), "converted": made_from},
-    }
-    save(content, Path(out))
+    write_checkpoint(replace(system, notes={"converted": made_from}), Path(out))
     return report
 
 

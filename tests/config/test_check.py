@@ -91,7 +91,7 @@ def test_head_on_a_description_needs_descriptions():
 def reads_masked():
     """A loss that reads the masked caption."""
 
-    @LOSSES.register("ReadsMasked", requires=("text", "masked_tokens"))
+    @LOSSES.register("ReadsMasked", requires=("text",))
     class ReadsMasked(Loss):
         def __init__(self, text: str = "text.masked.tokens"):
             super().__init__()

@@ -6,6 +6,7 @@ from PIL import Image
 from tbpsbench.annotations import read_annotations, write_annotations
 from tbpsbench.data.eval_set import GallerySet, QuerySet
 from tbpsbench.data.images import DecodedImages
+from tbpsbench.data.texts import TextStore
 from tbpsbench.data.tokenizers.wordpiece import WordPiece
 from tbpsbench.data.transforms.compose import Compose
 from tbpsbench.data.transforms.flip import HorizontalFlip
@@ -65,7 +66,7 @@ def test_the_gallery_has_every_image_of_the_split_once(human, images, transform,
 
 
 def test_queries_are_all_captions_of_the_split(human, tokenizer):
-    queries = QuerySet(human, "test", tokenizer)
+    queries = QuerySet(human, "test", TextStore(tokenizer))
     found = list(queries.batches(4))
     assert [len(batch) for batch in found] == [4, 4, 2]
     assert queries.texts[3] == "query 1 of image 3"
@@ -79,14 +80,14 @@ def test_a_share_of_items_says_which_they_are(human, images, transform, tokenize
     gallery = next(GallerySet(human, "test", images, transform).batches(8, indices=[4, 1]))
     assert gallery.sample_index_B.tolist() == [4, 1]
     assert gallery.image_id_B.tolist() == [6, 3]
-    queries = next(QuerySet(human, "test", tokenizer).batches(8, indices=[9, 0]))
+    queries = next(QuerySet(human, "test", TextStore(tokenizer)).batches(8, indices=[9, 0]))
     assert queries.sample_index_B.tolist() == [9, 0]
     assert queries.image_id_B.tolist() == [6, 2]
 
 
 def test_descriptions_may_go_with_gallery_images(human, images, transform, tokenizer, tmp_path):
     described = write(tmp_path, "mllm", "identity", 1)
-    batch = next(GallerySet(human, "test", images, transform, [described], tokenizer).batches(3))
+    batch = next(GallerySet(human, "test", images, transform, [described], TextStore(tokenizer)).batches(3))
     expected = tokenizer([described.records[image_id].captions[0].text for image_id in (2, 3, 4)])
     assert torch.equal(batch.texts["identity"].ids, expected.ids)
     assert torch.equal(batch.texts["identity"].mask, expected.mask)
@@ -94,9 +95,9 @@ def test_descriptions_may_go_with_gallery_images(human, images, transform, token
 
 def test_query_captions_never_go_with_gallery_images(human, images, transform, tokenizer):
     with pytest.raises(DataError, match="a query caption must not go with a gallery image"):
-        GallerySet(human, "test", images, transform, [human], tokenizer)
+        GallerySet(human, "test", images, transform, [human], TextStore(tokenizer))
 
 
 def test_an_unknown_split_lists_the_known_ones(human, tokenizer):
     with pytest.raises(DataError, match=r"'val'; there are: train, test"):
-        QuerySet(human, "val", tokenizer)
+        QuerySet(human, "val", TextStore(tokenizer))

@@ -14,6 +14,7 @@ from tbpsbench.data.cache import build_cache
 from tbpsbench.data.collate import collate
 from tbpsbench.data.images import DecodedImages
 from tbpsbench.data.samplers.shuffle import Shuffle
+from tbpsbench.data.texts import TextStore
 from tbpsbench.data.tokenizers.wordpiece import WordPiece
 from tbpsbench.data.train_set import TrainSet
 from tbpsbench.data.transforms.compose import Compose
@@ -95,20 +96,21 @@ def recipe():
 @pytest.fixture
 def make(human, tokenizer, images):
     def build(**options):
-        return TrainSet(human, tokenizer, images, recipe(), **options)
+        return TrainSet(human, TextStore(tokenizer), images, recipe(), **options)
 
     return build
+
+
+def same_tokens(first, second):
+    labels = first.labels is second.labels is None or torch.equal(first.labels, second.labels)
+    return torch.equal(first.ids, second.ids) and torch.equal(first.mask, second.mask) and labels
 
 
 def same(first, second):
     return (
         torch.equal(first.image_B3HW, second.image_B3HW)
         and first.texts.keys() == second.texts.keys()
-        and all(
-            a is b is None or torch.equal(a, b)
-            for role in first.texts
-            for a, b in zip(first.texts[role]._all(), second.texts[role]._all(), strict=True)
-        )
+        and all(same_tokens(first.texts[role], second.texts[role]) for role in first.texts)
         and torch.equal(first.sample_index_B, second.sample_index_B)
     )
 
@@ -143,7 +145,7 @@ def test_query_tokens_are_the_tokenizers(make, human, tokenizer):
     tokens = make()[3].texts["query"]
     assert torch.equal(tokens.ids, expected.ids[0])
     assert torch.equal(tokens.mask, expected.mask[0])
-    assert tokens.masked_ids is tokens.labels is None
+    assert tokens.labels is tokens.copy_of is None
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -164,7 +166,7 @@ def test_epochs_differ_and_repeat(make):
     again = collate([dataset[i] for i in range(16)])
     assert same(first, again)
     assert not torch.equal(first.image_B3HW, second.image_B3HW)
-    assert not torch.equal(first.texts["query"].masked_ids, second.texts["query"].masked_ids)
+    assert not torch.equal(first.texts["masked"].ids, second.texts["masked"].ids)
 
 
 def test_another_seed_is_another_augmentation(make):
@@ -208,13 +210,13 @@ def test_several_texts_of_a_role_are_drawn_by_epoch(make, described):
 def test_descriptions_of_other_annotations_are_refused(human, tokenizer, images, described):
     records = tuple(replace(record, file=f"other/{record.file}") for record in described.records)
     with pytest.raises(DataError, match=r"made for other annotations: image_id 0 is 'other/0.png', expected '0.png'"):
-        TrainSet(human, tokenizer, images, recipe(), extra=[replace(described, records=records)])
+        TrainSet(human, TextStore(tokenizer), images, recipe(), extra=[replace(described, records=records)])
 
 
 def test_images_without_a_description_are_listed(human, tokenizer, images, described):
     records = tuple(replace(r, captions=r.captions[1:] if r.image_id == 3 else r.captions) for r in described.records)
     with pytest.raises(DataError, match=r"image '3.png' \(image_id 3\) has no text of the role 'identity'"):
-        TrainSet(human, tokenizer, images, recipe(), extra=[replace(described, records=records)])
+        TrainSet(human, TextStore(tokenizer), images, recipe(), extra=[replace(described, records=records)])
 
 
 def test_a_caption_permutation_moves_texts_and_nothing_else(make):
@@ -230,20 +232,23 @@ def test_a_caption_permutation_moves_texts_and_nothing_else(make):
     assert (noisy.pids == clean.pids).all()
 
 
-def test_masked_ids_come_with_labels_and_leave_the_ids_alone(make):
-    plain, masked = make()[4].texts["query"], make(masked_tokens=True)[4].texts["query"]
-    assert torch.equal(plain.ids, masked.ids)
-    chosen = masked.labels != 0
+def test_masked_caption_is_a_role_with_labels_and_leaves_the_query_alone(make):
+    plain, texts = make()[4].texts["query"], make(masked_tokens=True)[4].texts
+    assert list(texts) == ["query", "masked"]
+    assert same_tokens(plain, texts["query"])
+    masked, chosen = texts["masked"], texts["masked"].labels != 0
     assert chosen.any()
-    assert torch.equal(masked.labels[chosen], masked.ids[chosen])
-    assert torch.equal(masked.masked_ids[~chosen], masked.ids[~chosen])
+    assert torch.equal(masked.labels[chosen], plain.ids[chosen])
+    assert torch.equal(masked.ids[~chosen], plain.ids[~chosen])
+    assert masked.copy_of is None
 
 
 def test_shared_masks_take_the_place_of_the_caption(make):
-    apart, shared = (make(masked_tokens=True, mask_shared=share)[4].texts["query"] for share in (False, True))
-    assert torch.equal(shared.ids, apart.masked_ids)
-    assert torch.equal(shared.labels, apart.labels)
-    assert shared.masked_ids is None
+    apart, shared = (make(masked_tokens=True, mask_shared=share)[4].texts for share in (False, True))
+    assert same_tokens(shared["query"], apart["masked"])
+    assert same_tokens(shared["masked"], apart["masked"])
+    assert shared["masked"].copy_of == "query"
+    assert collate([make(masked_tokens=True, mask_shared=True)[4]]).texts["masked"].copy_of == "query"
 
 
 def test_text_noise_shortens_the_mask_with_the_text(make):
@@ -261,8 +266,8 @@ def test_collated_shapes_and_types(make, described):
     for role in ("query", "identity", "clothing"):
         assert (batch.texts[role].ids.shape, batch.texts[role].ids.dtype) == ((6, 12), torch.int64)
         assert (batch.texts[role].mask.shape, batch.texts[role].mask.dtype) == ((6, 12), torch.bool)
-    assert batch.texts["query"].labels.shape == (6, 12)
-    assert batch.texts["identity"].labels is None
+    assert batch.texts["masked"].labels.shape == (6, 12)
+    assert batch.texts["query"].labels is batch.texts["identity"].labels is None
     for name in ("pid_B", "image_id_B", "caption_id_B", "sample_index_B"):
         assert (getattr(batch, name).shape, getattr(batch, name).dtype) == ((6,), torch.int64)
     assert batch.pair_weight_B.tolist() == [1.0] * 6
@@ -270,7 +275,7 @@ def test_collated_shapes_and_types(make, described):
 
 def test_cache_and_files_give_the_same_samples(human, tokenizer, images, make):
     files = DecodedImages(human.image_root, [record.file for record in human.records], SIZE)
-    assert torch.equal(TrainSet(human, tokenizer, files, recipe())[9].image_3HW, make()[9].image_3HW)
+    assert torch.equal(TrainSet(human, TextStore(tokenizer), files, recipe())[9].image_3HW, make()[9].image_3HW)
 
 
 def test_the_set_can_be_sent_to_a_spawned_worker(make):
@@ -281,7 +286,7 @@ def test_the_set_can_be_sent_to_a_spawned_worker(make):
 
 def test_an_unknown_split_lists_the_known_ones(human, tokenizer, images):
     with pytest.raises(DataError, match=r"no images in the split 'val'; there are: train, test"):
-        TrainSet(human, tokenizer, images, recipe(), split="val")
+        TrainSet(human, TextStore(tokenizer), images, recipe(), split="val")
 
 
 def test_an_index_outside_is_an_index_error(make):

@@ -7,6 +7,7 @@ import torch
 
 from tbpsbench.config.load import load_config
 from tbpsbench.engine.train import build_run
+from tbpsbench.system_files import write_checkpoint
 
 from .test_swapping import CONFIG, FUSER, SMALL, WITHOUT_FUSER
 
@@ -18,12 +19,11 @@ def bdam(mini):
 
 @pytest.fixture
 def saved(tmp_path):
-    """The arguments CONFIG CHECKPOINT ... of a model that was not trained."""
+    """The arguments CHECKPOINT ... of a model that was not trained."""
 
     def save(config, *options):
-        run = build_run(load_config(config, list(options)))
-        torch.save({"state_dict": run.model.state_dict()}, tmp_path / "model.pth")
-        return [config, tmp_path / "model.pth", "--cfg-options", *options, "--folds", 2]
+        write_checkpoint(build_run(load_config(config, list(options))).system, tmp_path / "model.pth")
+        return [tmp_path / "model.pth", "--folds", 2]
 
     return save
 
@@ -84,7 +84,8 @@ def test_mistakes_end_with_code_2_and_say_what_to_do(tool, demo, saved, tmp_path
 
 def test_checkpoint_of_another_model_is_refused(tool, demo, saved, tmp_path):
     arguments = saved(demo[0], *demo[2:])
-    torch.save({"state_dict": {"other.weight": torch.ones(3)}}, tmp_path / "model.pth")
+    described = torch.load(tmp_path / "model.pth", weights_only=True)
+    torch.save(described | {"state_dict": {"other.weight": torch.ones(3)}}, tmp_path / "model.pth")
     code, _, err = tool("probe", *arguments)
     assert code == 2
     assert "other.weight" in err

@@ -10,7 +10,6 @@ import torch
 from PIL import Image
 
 from tbpsbench.metrics.ranking import PositiveRanks, summarize
-from tbpsbench.visualize.trained import trained_run
 
 
 @pytest.fixture(scope="session")
@@ -77,10 +76,16 @@ def test_resolved_config_reproduces_the_run(run, tool, tmp_path):
 
 
 def test_evaluating_the_checkpoint_gives_the_records_scores(run, tool, tmp_path):
-    code, out, err = tool("test", run / "config.py", run / "best.pth", "--out", tmp_path / "record")
-    assert code == 0, err
-    assert record(tmp_path / "record")["results"] == record(run / "record")["results"]
-    assert "standard" in out
+    for given in ([run / "best.pth"], [run], [run / "config.py", run / "best.pth"]):
+        code, out, err = tool("test", *given, "--out", tmp_path / "record")
+        assert code == 0, err
+        found = record(tmp_path / "record")
+        assert found["results"] == record(run / "record")["results"]
+        assert (found["name"], found["system_sha256"]) == tuple(
+            record(run / "record")[key] for key in ("name", "system_sha256")
+        )
+        assert "standard" in out
+        assert "from the checkpoint" not in out
 
 
 def test_finished_run_is_not_trained_over(run, tool, demo):
@@ -188,13 +193,19 @@ class Code:
 
 def test_checkpoint_of_another_model_or_with_code_is_refused(run, tool, tmp_path):
     torch.save({"state_dict": {"other.weight": torch.ones(3)}}, tmp_path / "other.pth")
-    code, _, err = tool("test", run / "config.py", tmp_path / "other.pth")
+    code, _, err = tool("test", tmp_path / "other.pth")
+    assert code == 2
+    assert "holds weights alone" in err
+    assert "tools/convert_checkpoint.py CONFIG" in err
+    described = torch.load(run / "best.pth", weights_only=True)
+    torch.save(described | {"state_dict": {"other.weight": torch.ones(3)}}, tmp_path / "other.pth")
+    code, _, err = tool("test", tmp_path / "other.pth")
     assert code == 2
     assert "other.weight" in err
     (tmp_path / "evil.pth").write_bytes(pickle.dumps(Code(tmp_path / "executed")))
-    assert tool("test", run / "config.py", tmp_path / "evil.pth")[0] == 2
+    assert tool("test", tmp_path / "evil.pth")[0] == 2
     (tmp_path / "cut.pth").write_bytes((run / "best.pth").read_bytes()[:1000])
-    code, _, err = tool("test", run / "config.py", tmp_path / "cut.pth")
+    code, _, err = tool("test", tmp_path / "cut.pth")
     assert code == 2
     assert "not a complete weight file" in err
     assert not (tmp_path / "executed").exists()
@@ -203,7 +214,7 @@ def test_checkpoint_of_another_model_or_with_code_is_refused(run, tool, tmp_path
 def test_pictures_are_drawn(run, tool, demo, tmp_path):
     for kind, first, more in (
         ("samples", [demo[0]], demo[1:]),
-        ("retrieval", [run / "config.py", run / "best.pth"], []),
+        ("retrieval", [run / "best.pth"], []),
         ("curves", [run], []),
     ):
         picture = tmp_path / f"{kind}.png"
@@ -215,12 +226,8 @@ def test_pictures_are_drawn(run, tool, demo, tmp_path):
             assert len(image.convert("RGB").getcolors(2**20) or range(2**20)) > 50
 
 
-def test_a_picture_is_named_after_the_run_not_after_the_file_of_its_config(run):
-    assert trained_run(run / "config.py", [], run / "best.pth").name == "two-tower_mini-pedes"
-
-
 def test_pictures_of_the_paper_are_drawn_or_refused(run, tool, tmp_path):
-    trained = [run / "config.py", run / "best.pth"]
+    trained = [run / "best.pth"]
     code, _, err = tool("visualize", "gates", *trained, "--out", tmp_path / "gates.png")
     assert code == 2
     assert "model.disentangler is None" in err

@@ -8,8 +8,17 @@ import torch
 from torch import nn
 
 from tbpsbench.config.flat import canonical
-from tbpsbench.engine.checkpoint import Checkpointer, guard_resume, load_model, save
+from tbpsbench.config.load import load_config
+from tbpsbench.engine.checkpoint import Checkpointer, guard_resume
+from tbpsbench.engine.train import build_run
 from tbpsbench.errors import CheckpointError, StorageError
+from tbpsbench.weights.checkpoint import save
+from tbpsbench.weights.files import read_state_dict
+from tbpsbench.weights.load import load_into
+
+
+def load_model(model, path, partial=False):
+    return load_into(model, read_state_dict(path), source=str(path), partial=partial)
 
 
 class Boom:
@@ -87,43 +96,56 @@ def test_pickle_with_code_is_refused_and_the_code_not_run(tmp_path):
 CONFIG = {"seed": 0, "optimizer": {"lr": 0.1}, "data": {"num_workers": 2}}
 
 
-def write_run(path, config=CONFIG, data=None):
-    save({"state_dict": {}, "tbpsbench": {"config": canonical(config), "data": data or {"captions": "a" * 64}}}, path)
+def system(config=CONFIG, captions="a" * 64, tokenizer="t" * 64):
+    """The part of a system that resuming looks at."""
+    return SimpleNamespace(
+        config=config,
+        trained_on=SimpleNamespace(hashes={"captions": captions}),
+        tokenizer=SimpleNamespace(sha256=tokenizer),
+    )
+
+
+def write_run(path):
+    data = {"captions": "a" * 64, "tokenizer": "t" * 64}
+    save({"state_dict": {}, "tbpsbench": {"config": canonical(CONFIG), "data": data}}, path)
 
 
 def test_resume_refuses_a_changed_config_and_names_the_keys(tmp_path):
     write_run(tmp_path / "last.pth")
     changed = {**CONFIG, "optimizer": {"lr": 0.5}, "seed": 3}
     with pytest.raises(CheckpointError) as error:
-        guard_resume(tmp_path / "last.pth", changed, {"captions": "a" * 64}, ())
+        guard_resume(tmp_path / "last.pth", system(changed), ())
     assert "optimizer.lr: 0.1 -> 0.5" in str(error.value)
     assert "seed: 0 -> 3" in str(error.value)
-    guard_resume(tmp_path / "last.pth", changed, {"captions": "a" * 64}, ("optimizer", "seed"))
+    guard_resume(tmp_path / "last.pth", system(changed), ("optimizer", "seed"))
 
 
 def test_resume_refuses_other_annotations(tmp_path):
     write_run(tmp_path / "last.pth")
     with pytest.raises(CheckpointError, match="annotations captions: aaaaaaaaaaaa -> bbbbbbbbbbbb"):
-        guard_resume(tmp_path / "last.pth", CONFIG, {"captions": "b" * 64}, ())
+        guard_resume(tmp_path / "last.pth", system(captions="b" * 64), ())
+    with pytest.raises(CheckpointError, match="annotations tokenizer: tttttttttttt -> uuuuuuuuuuuu"):
+        guard_resume(tmp_path / "last.pth", system(tokenizer="u" * 64), ())
 
 
 def test_resume_lets_pass_what_changes_no_number(tmp_path):
     write_run(tmp_path / "last.pth")
-    guard_resume(tmp_path / "last.pth", {**CONFIG, "data": {"num_workers": 0}}, {"captions": "a" * 64}, ())
+    guard_resume(tmp_path / "last.pth", system({**CONFIG, "data": {"num_workers": 0}}), ())
 
 
 def test_resume_refuses_a_checkpoint_that_is_not_ours(tmp_path):
     save({"state_dict": {}}, tmp_path / "last.pth")
     with pytest.raises(CheckpointError, match=r"not a checkpoint of tools/train\.py"):
-        guard_resume(tmp_path / "last.pth", CONFIG, {}, ())
+        guard_resume(tmp_path / "last.pth", system(), ())
 
 
-def test_cost_of_a_resumed_run_counts_its_earlier_parts(tmp_path, monkeypatch):
+def test_cost_of_a_resumed_run_counts_its_earlier_parts(demo, tmp_path, monkeypatch):
+    built = build_run(load_config(demo[0], demo[2:])).system
     runner = SimpleNamespace(model=nn.Linear(1, 1), optim_wrapper=SimpleNamespace(state_dict=dict), iter=1, epoch=1)
     monkeypatch.setattr("tbpsbench.engine.checkpoint.peak_memory", lambda: {"host": 100})
-    first = Checkpointer(tmp_path, {"seed": 0}, {}, None, {})
+    first = Checkpointer(tmp_path, built, None, {})
     first._save(runner, "last.pth", 1)
-    second = Checkpointer(tmp_path, {"seed": 0}, {}, None, {})
+    second = Checkpointer(tmp_path, built, None, {})
     monkeypatch.setattr("tbpsbench.engine.checkpoint.peak_memory", lambda: {"host": 7})
     second.after_load_checkpoint(runner, torch.load(tmp_path / "last.pth", weights_only=True))
     assert second.peak_memory == {"host": 100}

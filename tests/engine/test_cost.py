@@ -35,7 +35,7 @@ def test_deeper_bdam_costs_a_layer_more_in_each_stream(mini):
     for depth in (0, 1, 3):
         options = [*SMALL, f"data.dataset.root={mini}", f"model.disentangler.depth={depth}"]
         run = build_run(load_config("configs/bdam_mamba/bdam-mamba_tiny_mini-pedes.py", options))
-        cost.append(model_cost(run.model, run.data))
+        cost.append(model_cost(run.model, run.evaluation))
     assert cost[1]["image_flops"] - cost[0]["image_flops"] == 2 * LAYER
     assert cost[2]["image_flops"] - cost[1]["image_flops"] == 4 * LAYER
     assert cost[0]["text_flops"] == cost[2]["text_flops"] > 0

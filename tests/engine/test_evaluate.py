@@ -1,11 +1,13 @@
 """Protocols of an evaluation against brute force, on a real small model and tiny MiniPEDES."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from tbpsbench.config.load import load_config
-from tbpsbench.config.schema import with_defaults
+from tbpsbench.config.settings import Settings
 from tbpsbench.engine.embed import embed_captions, embed_images
 from tbpsbench.engine.evaluate import best_metric, evaluate, score_names
 from tbpsbench.engine.train import build_run
@@ -23,12 +25,17 @@ def run(demo):
 
 @pytest.fixture
 def section(demo):
-    return with_defaults(load_config(demo[0], demo[2:]).values)["evaluation"]
+    return Settings.of(load_config(demo[0], demo[2:]).values).evaluation
+
+
+def known(run):
+    """What the guard knows of the training texts."""
+    return run.system.trained_on.texts
 
 
 def by_hand(run, protocol):
     """R@1 and mAP in percent, query by query, from the full similarity matrix."""
-    data = run.data
+    data = run.evaluation
     records = data.annotations.split("test")
     gallery = records + (data.annotations.split("test-clothes") if protocol == "clothes-change" else [])
     parts = [embed_images(run.model, data.gallery("test"), 64)["global"]]
@@ -59,20 +66,20 @@ def by_hand(run, protocol):
 @pytest.mark.parametrize("protocol", ["standard", "clothes-change", "without-captioned-image"])
 def test_protocol_equals_the_ranking_done_by_hand(run, section, protocol):
     run.model.eval()
-    result = evaluate(run.model, run.data, "test", {**section, "protocols": (protocol,)}).results[protocol]
+    result = evaluate(run.model, run.evaluation, "test", replace(section, protocols=(protocol,))).results[protocol]
     recall, precision = by_hand(run, protocol)
     assert result.scores["R@1"] == pytest.approx(recall)
     assert result.scores["mAP"] == pytest.approx(precision, rel=1e-6)
 
 
 def test_batch_size_and_workers_change_no_score(run, section):
-    first = evaluate(run.model, run.data, "test", {**section, "batch_size": 5}).flat()
-    assert evaluate(run.model, run.data, "test", {**section, "batch_size": 64}).flat() == pytest.approx(first)
+    first = evaluate(run.model, run.evaluation, "test", replace(section, batch_size=5)).flat()
+    assert evaluate(run.model, run.evaluation, "test", replace(section, batch_size=64)).flat() == pytest.approx(first)
 
 
 def test_training_mode_is_restored(run, section):
     run.model.train()
-    evaluate(run.model, run.data, "test", section)
+    evaluate(run.model, run.evaluation, "test", section)
     assert run.model.training
 
 
@@ -85,7 +92,7 @@ def test_collapsed_model_scores_zero(run, section):
             torch.nn.init.zeros_(value)
         torch.nn.init.ones_(head.image_projection.bias)
         torch.nn.init.ones_(head.text_projection.bias)
-        scores = evaluate(run.model, run.data, "test", {**section, "protocols": ("standard",)}).flat()
+        scores = evaluate(run.model, run.evaluation, "test", replace(section, protocols=("standard",))).flat()
         assert scores["R@1"] == scores["R@10"] == 0
     finally:
         head.load_state_dict(before)
@@ -93,18 +100,19 @@ def test_collapsed_model_scores_zero(run, section):
 
 def test_unknown_split_names_those_that_exist(run, section):
     with pytest.raises(DataError, match=r"no images in the split 'tset'; there are: train, val"):
-        evaluate(run.model, run.data, "tset", section)
+        evaluate(run.model, run.evaluation, "tset", section)
 
 
 def test_evaluating_on_training_identities_is_a_leak(run, section):
     with pytest.raises(LeakError, match="describes a test identity"):
-        evaluate(run.model, run.data, "train", {**section, "protocols": ("standard",)})
-    allowed = evaluate(run.model, run.data, "train", {**section, "protocols": ("standard",), "allow_leak": True})
+        evaluate(run.model, run.evaluation, "train", replace(section, protocols=("standard",)), known(run))
+    allowing = replace(section, protocols=("standard",), allow_leak=True)
+    allowed = evaluate(run.model, run.evaluation, "train", allowing, known(run))
     assert len(allowed.leaks) == 1
 
 
 def test_names_of_scores_are_known_without_evaluating(run, section):
-    found = evaluate(run.model, run.data, "test", section).flat()
+    found = evaluate(run.model, run.evaluation, "test", section).flat()
     assert set(score_names(section)) == set(found)
     with pytest.raises(ConfigError, match=r"no score is called 'R@2'; there are: R@1"):
-        best_metric({**section, "metric": "R@2"}, found)
+        best_metric(replace(section, metric="R@2"), found)

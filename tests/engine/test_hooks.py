@@ -56,10 +56,10 @@ def train(demo, folder, *more):
 def test_hooks_are_called_change_the_data_and_resume(counting, demo, tmp_path):
     hook = "hooks=dict(count=dict(type='Counting', weight=0.25))"
     first = train(demo, tmp_path / "a", hook, "schedule.max_epochs=1")
-    steps = len(first.run.data.loader)
+    steps = len(first.run.training.loader)
     assert first.hooks["count"].seen == [("epoch", 0), ("eval", 1)]
     assert first.hooks["count"].steps == steps
-    assert first.run.data.train[0].pair_weight == 0.25
+    assert first.run.training.train[0].pair_weight == 0.25
     second = train(demo, tmp_path / "a", hook, "schedule.max_epochs=2")
     assert second.hooks["count"].seen == [("epoch", 1), ("eval", 2)]
     assert second.hooks["count"].steps == 2 * steps

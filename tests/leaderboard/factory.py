@@ -1,7 +1,7 @@
 """Complete, consistent records without training: real annotation files, real ranks of invented similarities.
 
-Everything in a record is made by the code that a run uses (`make_record`, `Data.provenance`, `save`), so that the shape
-of the records here cannot drift from the real one.
+Everything in a record is made by the code that a run uses (`make_record`, `Sources.provenance`, `save`), so that the
+shape of the records here cannot drift from the real one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 
@@ -18,8 +17,7 @@ from tbpsbench.annotations import read_annotations, write_annotations
 from tbpsbench.config.flat import canonical, fingerprint
 from tbpsbench.config.load import load_config
 from tbpsbench.config.schema import with_defaults
-from tbpsbench.data.build import Data
-from tbpsbench.engine.checkpoint import save
+from tbpsbench.data.sources import Sources
 from tbpsbench.engine.workdir import BEST, CARD, LAST
 from tbpsbench.files import sha256_file, write_json
 from tbpsbench.metrics.ranking import positive_ranks_from_scores
@@ -28,6 +26,7 @@ from tbpsbench.metrics.tracks import track_of
 from tbpsbench.records.identity import system_sha256
 from tbpsbench.records.make import make_record, write_record
 from tbpsbench.types import Caption, ImageRecord
+from tbpsbench.weights.checkpoint import FORMAT, save
 
 DEMO = Path(__file__).parents[2] / "configs/mini/two-tower_mini-pedes.py"
 OPTIONS = ["evaluation.protocols=('standard',)", "schedule.max_epochs=4", "evaluation.interval=2"]
@@ -99,11 +98,8 @@ def make(
     config = with_defaults(load_config(DEMO, [root, *OPTIONS, *options, f"seed={seed}", f"name={name}"]).values)
     section = config["evaluation"]
     told = read_annotations(imagined.folder / "told.jsonl") if section["gallery_texts"] else None
-    tokenizer = SimpleNamespace(max_length=64, sha256="a" * 64)
-    data = Data(
-        read_annotations(imagined.human), None, told, tokenizer, None, None, None, None, None, (128, 64), (),
-        dict(config["data"]["dataset"]),
-    )  # fmt: skip
+    component, tokenizer = dict(config["data"]["dataset"]), "a" * 64
+    data = Sources(component, read_annotations(imagined.human), None, told, imagined.folder / ".cache")
     scores = [_result(data, section, "val", name, 10 * seed + k, skill).scores for k in range(2)]
     result = _result(data, section, "test", name, 10 * seed + 9, skill)
     if section["selection"] == "test":
@@ -117,16 +113,23 @@ def make(
     chosen = {"epoch": best["epoch"], "score": best[section["metric"]], "metric": section["metric"]}
     last = section["selection"] == "last"
     checkpoint = folder / (LAST if last else BEST)
-    own = {"config": canonical(config), "data": data.hashes, "best": None if last else chosen}
+    own = {
+        "format": FORMAT,
+        "config": canonical(config),
+        "data": data.hashes | {"tokenizer": tokenizer},
+        "best": None if last else chosen,
+    }
     own["history"] = [] if last else [row for row in history if row["epoch"] <= best["epoch"]]
     save({"meta": {"epoch": 4, "seed": seed, "name": name}, "state_dict": {}, "tbpsbench": own}, checkpoint)
     write_json(folder / CARD, {"status": "finished"})
-    gallery_texts = data.gallery_texts(data.annotations.split("test")) or None
+    gallery_texts = data.texts_of_gallery(data.annotations.split("test")) or None
     record, evidence = make_record(
         name=name,
         config=config,
         checkpoint=checkpoint,
-        data=data,
+        data=data.name,
+        provenance=data.provenance() | {"tokenizer_sha256": tokenizer},
+        text_length=64,
         evaluation=Evaluation("test", track_of(gallery_texts=gallery_texts), {"standard": result}, ["a leak"] * leak),
         selection=_selection(section, chosen, history, data),
         cost={"parameters": 100, "train_s": 1.0, "peak_memory_bytes": {"host": 1}, "energy_j": None},
@@ -144,7 +147,7 @@ def make_seeds(root: Path, imagined: Imagined, seeds: tuple[int, ...] = (0, 1, 2
     return [make(root / f"{name}-{seed}", imagined, seed=seed, **kwargs) for seed in seeds]
 
 
-def _selection(section: dict, chosen: dict, history: list[dict], data: Data) -> dict:
+def _selection(section: dict, chosen: dict, history: list[dict], data: Sources) -> dict:
     rule, metric = section["selection"], section["metric"]
     if rule == "last":
         return {"rule": rule, "epoch": 4, "test_evaluations": 1}
@@ -156,7 +159,7 @@ def _selection(section: dict, chosen: dict, history: list[dict], data: Data) -> 
     }  # fmt: skip
 
 
-def _result(data: Data, section: dict, split: str, name: str, draw: int, skill: float) -> Result:
+def _result(data: Sources, section: dict, split: str, name: str, draw: int, skill: float) -> Result:
     """Similarities with people, captions and seeds that differ."""
     images = data.annotations.split(split)
     asked = [(c, r.pid) for r in images for c in r.captions if c.role == "query"]

@@ -1,10 +1,10 @@
+import json
 from dataclasses import replace
 
 import pytest
 
 from tbpsbench.errors import LeakError
-from tbpsbench.metrics.leaks import check_leaks, leaks
-from tbpsbench.metrics.tracks import track_of
+from tbpsbench.metrics.leaks import TrainingTexts, check_leaks, leaks
 from tbpsbench.types import Caption
 
 QUERY = Caption("A man in a red coat.", "query", image_id=0, source="human", split="test", caption_id=0)
@@ -19,23 +19,14 @@ def made_from(parent, text, **changes):
     return replace(TRAIN, text=text, derived_from=parent.sha256, **changes)
 
 
-@pytest.mark.parametrize(
-    ("passed", "track"),
-    [
-        ({}, "dual-encoder"),
-        ({"gallery_texts": []}, "dual-encoder"),
-        ({"gallery_texts": [GALLERY]}, "gallery-text"),
-        ({"gallery_texts": [GALLERY], "reranker": True}, "rerank"),
-        ({"reranker": True, "interactive": True}, "interactive"),
-    ],
-)
-def test_track_follows_from_what_was_passed(passed, track):
-    assert track_of(**passed) == track
+def trained(*captions, pids=None, population="people"):
+    """What the guard knows of training texts."""
+    return TrainingTexts.of(zip(captions, pids or [5] * len(captions), strict=True), population)
 
 
 def test_honest_evaluation_has_no_leak():
-    found = check_leaks(queries=QUERIES, gallery_texts=[GALLERY], training=[TRAIN], training_pids=[5], test_pids={0, 1})
-    assert found == []
+    known = {"training": trained(TRAIN), "population": "people", "test_pids": {0, 1}}
+    assert check_leaks(queries=QUERIES, gallery_texts=[GALLERY], **known) == []
 
 
 @pytest.mark.parametrize("text", [QUERY.text, "  a MAN in a\tred  coat. "])
@@ -49,38 +40,40 @@ def test_gallery_text_that_equals_a_query_is_a_leak(text):
 
 def test_gallery_text_made_from_a_query_is_a_leak():
     (message,) = leaks(queries=QUERIES, gallery_texts=[GALLERY, replace(GALLERY, derived_from=QUERY.sha256)])
-    assert "gallery text was made from a test query (1 texts)" in message
+    assert "gallery text was made from a test query (1)" in message
 
 
 def test_gallery_text_made_from_a_query_by_way_of_another_text_is_a_leak():
     between = made_from(QUERY, "Somebody in red.", split="test")
     last = replace(GALLERY, derived_from=between.sha256)
-    assert "made from a test query (2 texts)" in leaks(queries=QUERIES, gallery_texts=[between, last])[0]
+    assert "made from a test query (2)" in leaks(queries=QUERIES, gallery_texts=[between, last])[0]
     assert leaks(queries=QUERIES, gallery_texts=[last]) == []
 
 
 def test_training_text_of_a_test_identity_is_a_leak():
-    (message,) = leaks(queries=QUERIES, training=[TRAIN, TRAIN], training_pids=[5, 1], test_pids={0, 1})
-    assert "training text describes a test identity (1 texts)" in message
+    known = trained(TRAIN, TRAIN, pids=[5, 1])
+    (message,) = leaks(queries=QUERIES, training=known, population="people", test_pids={0, 1})
+    assert "training text describes a test identity (1): identity 1" in message
+    assert leaks(queries=QUERIES, training=known, population="other people", test_pids={0, 1}) == []
 
 
 def test_training_text_made_from_a_test_query_is_a_leak():
-    (message,) = leaks(queries=QUERIES, training=[TRAIN, made_from(QUERY, "Red coat, man.")])
-    assert "training text was made from a test query (1 texts)" in message
-    assert "Red coat, man." in message
+    (message,) = leaks(queries=QUERIES, training=trained(TRAIN, made_from(QUERY, "Red coat, man.", caption_id=31)))
+    assert "training text was made from a test query (1)" in message
+    assert "caption 31 of image 20" in message
 
 
 def test_training_caption_that_reads_like_a_query_is_no_leak():
     coincidence = replace(TRAIN, text=QUERY.text)
     rewritten = made_from(coincidence, "Man, red coat.")
-    training = {"training": [coincidence, rewritten], "training_pids": [5, 5], "test_pids": {0, 1}}
-    assert leaks(queries=QUERIES, **training) == []
+    known = trained(coincidence, rewritten)
+    assert leaks(queries=QUERIES, training=known, population="people", test_pids={0, 1}) == []
 
 
 def test_rewritten_query_is_a_leak_although_another_person_has_the_same_caption():
     coincidence = replace(TRAIN, text=QUERY.text)
     stolen = made_from(QUERY, "Man, red coat.", image_id=21)
-    assert "made from a test query (1 texts)" in leaks(queries=QUERIES, training=[coincidence, stolen])[0]
+    assert "made from a test query (1)" in leaks(queries=QUERIES, training=trained(coincidence, stolen))[0]
 
 
 def test_query_with_an_image_is_a_leak():
@@ -92,8 +85,8 @@ def test_guard_lists_every_leak_and_names_the_switch():
     everything = {
         "queries": QUERIES,
         "gallery_texts": [replace(GALLERY, text=QUERY.text, derived_from=OTHER_QUERY.sha256)],
-        "training": [made_from(QUERY, "Red.")],
-        "training_pids": [0],
+        "training": trained(made_from(QUERY, "Red."), pids=[0]),
+        "population": "people",
         "test_pids": {0},
         "query_images": True,
     }
@@ -109,11 +102,14 @@ def test_guard_lists_every_leak_and_names_the_switch():
 def test_long_lists_are_counted_and_cut():
     copies = [replace(GALLERY, text=QUERY.text, caption_id=number) for number in range(12)]
     (message,) = leaks(queries=QUERIES, gallery_texts=copies)
-    assert "(12 texts)" in message
+    assert "(12)" in message
     assert "and 7 more" in message
     assert "caption 11 " not in message
 
 
-def test_identities_that_do_not_belong_to_the_texts_are_refused():
-    with pytest.raises(ValueError, match="2 identities for 1"):
-        leaks(queries=QUERIES, training=[TRAIN], training_pids=[1, 2])
+def test_what_the_guard_knows_survives_a_checkpoint_and_holds_no_text():
+    known = trained(TRAIN, made_from(QUERY, "Red coat, man."), pids=[7, 5])
+    plain = known.to_plain()
+    assert TrainingTexts.from_plain(json.loads(json.dumps(plain))) == known
+    assert "Red coat" not in str(plain)
+    assert TRAIN.text not in str(plain)

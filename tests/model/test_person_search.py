@@ -1,4 +1,5 @@
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from tbpsbench.losses.base import Loss
 from tbpsbench.model.person_search import PersonSearchModel, joint
 from tbpsbench.registry import LOSSES
 from tbpsbench.testing import toy_batch, toy_tokens
-from tbpsbench.types import Batch, LossOutput, Tokens
+from tbpsbench.types import Batch, LossOutput
 
 SMALL = {
     "image_encoder": {
@@ -43,9 +44,18 @@ def test_features_have_the_names_that_components_read():
     features = build().extract(toy_batch())
     assert {
         "image.tokens", "image.patches", "image.pooled", "text.query.tokens", "text.query.pooled", "text.query.mask",
-        "text.identity.pooled", "heads.global.image", "heads.global.text",
+        "identity", "identity.tokens", "heads.global.image", "heads.global.text",
     } <= set(features)  # fmt: skip
     assert features["image.patches"].shape[1] == features["image.tokens"].shape[1] - 1
+
+
+def test_only_roles_that_a_component_reads_are_encoded():
+    assert not any(name.startswith("text.identity.") for name in build().extract(toy_batch()))
+    fuser = {"type": "SimpleFuser", "text": "text.identity.pooled", "dim": 8, "out_dim": 8}
+    heads = {"global": {"type": "GlobalHead", "image": "fused", "embed_dim": 8}}
+    features = build(fuser=fuser, heads=heads).extract(toy_batch())
+    assert "text.identity.pooled" in features
+    assert "text.clothing.pooled" not in features
 
 
 def test_missing_feature_names_what_there_is():
@@ -94,7 +104,7 @@ def test_cutting_texts_to_the_longest_changes_nothing():
 def reads_masked():
     """A loss that reads the masked caption, padding included."""
 
-    @LOSSES.register("ReadsMasked", requires=("text", "masked_tokens"))
+    @LOSSES.register("ReadsMasked", requires=("text",))
     class ReadsMasked(Loss):
         reads_padding = ("masked",)
 
@@ -110,29 +120,29 @@ def reads_masked():
 
 def test_masked_caption_is_encoded_where_a_loss_reads_it(reads_masked):
     model, batch = build(losses=reads_masked).eval(), toy_batch()
-    features, query = model.extract(batch), batch.texts["query"]
+    features = model.extract(batch)
     torch.testing.assert_close(features["text.query.pooled"], build().eval().extract(batch)["text.query.pooled"])
-    masked = model.text_encoder(Tokens(query.masked_ids, query.mask))
+    masked = model.text_encoder(batch.texts["masked"])
     torch.testing.assert_close(features["text.masked.tokens"], masked.tokens_BLD)
     assert not any(name.startswith("text.masked") for name in build().extract(batch))
 
 
 def test_shared_mask_is_encoded_once_under_both_names(reads_masked):
     model, batch = build(losses=reads_masked), toy_batch()
-    query = batch.texts["query"]
-    batch.texts = {"query": Tokens(query.masked_ids, query.mask, None, query.labels)}
+    masked = batch.texts["masked"]
+    batch.texts = {"query": masked, "masked": replace(masked, copy_of="query")}
     features = model.extract(batch)
     assert features["text.masked.tokens"] is features["text.query.tokens"]
 
 
 def test_roles_whose_padding_is_read_are_not_cut(reads_masked):
     model, batch = build(losses=reads_masked), toy_batch()
-    query = batch.texts["query"]
-    query.mask[:, 6:] = False
+    masked = batch.texts["masked"]
+    masked.mask[:, 6:] = False  # the query's, too
     features = model.extract(batch)
     assert features["text.masked.tokens"].shape[1] == 9
     assert features["text.query.tokens"].shape[1] == 6
-    batch.texts = {"query": Tokens(query.masked_ids, query.mask, None, query.labels)}
+    batch.texts = {"query": masked, "masked": replace(masked, copy_of="query")}
     assert model.extract(batch)["text.query.tokens"].shape[1] == 9
 
 

@@ -1,6 +1,6 @@
 """The whole measurement: on made-up features where the answer is known, and on real models of every kind."""
 
-from types import SimpleNamespace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -115,16 +115,16 @@ def run(demo, built):
 
 def test_features_are_one_row_per_image_in_the_order_of_the_records(run):
     run.model.train()
-    splits = splits_of(run.data, ["test"])
+    splits = splits_of(run.evaluation, ["test"])
     assert splits == ["test", "test-clothes"]
-    records, features = extract(run.model, run.data, splits, ["identity", "heads.global.image"], 7)
+    records, features = extract(run.model, run.evaluation, splits, ["identity", "heads.global.image"], 7)
     assert run.model.training
     assert [record.pid for record in records] == [
-        *(r.pid for split in splits for r in run.data.annotations.split(split)),
+        *(r.pid for split in splits for r in run.evaluation.annotations.split(split)),
     ]  # fmt: skip
-    gallery = embed_images(run.model.eval(), run.data.gallery("test"), 64)["global"]
+    gallery = embed_images(run.model.eval(), run.evaluation.gallery("test"), 64)["global"]
     torch.testing.assert_close(features["heads.global.image"][: len(gallery)], gallery, atol=1e-5, rtol=1e-4)
-    batch = next(run.data.gallery("test-clothes").batches(3))
+    batch = next(run.evaluation.gallery("test-clothes").batches(3))
     with torch.no_grad():
         identity = run.model.extract(batch)["identity"]
     start = len(gallery)
@@ -133,9 +133,9 @@ def test_features_are_one_row_per_image_in_the_order_of_the_records(run):
 
 def test_unknown_feature_names_those_that_exist(run):
     with pytest.raises(ConfigError, match=r"no feature 'identiy'.*Did you mean 'identity'.*heads\.global\.image"):
-        extract(run.model, run.data, ["test"], ["identiy"], 8)
+        extract(run.model, run.evaluation, ["test"], ["identiy"], 8)
     with pytest.raises(ConfigError, match=r"'image\.tokens' with one vector per image"):
-        extract(run.model, run.data, ["test"], ["image.tokens"], 8)
+        extract(run.model, run.evaluation, ["test"], ["image.tokens"], 8)
 
 
 def test_features_that_are_not_finite_are_the_checkpoints_fault(run):
@@ -144,7 +144,7 @@ def test_features_that_are_not_finite_are_the_checkpoints_fault(run):
     parameter.data.fill_(float("nan"))
     try:
         with pytest.raises(CheckpointError, match="'identity' is not finite"):
-            extract(run.model, run.data, ["test"], ["identity"], 8)
+            extract(run.model, run.evaluation, ["test"], ["identity"], 8)
     finally:
         parameter.data.copy_(kept)
 
@@ -155,19 +155,20 @@ def test_usual_features_are_those_that_the_model_has(run):
 
 def test_unknown_split_names_those_that_exist(run):
     with pytest.raises(DataError, match="no split 'tset'; there are: train, val, test"):
-        splits_of(run.data, ["tset"])
+        splits_of(run.evaluation, ["tset"])
 
 
 def test_population_holds_other_persons_in_the_words_of_the_model(run):
-    data = population(run, 1)
-    assert data.tokenizer is run.data.tokenizer
-    assert data.annotations.sha256 != run.data.annotations.sha256
-    assert len(data.annotations.records) == len(run.data.annotations.records)
+    data = population(run.system, 1)
+    assert data.tokenizer is run.system.tokenizer
+    assert data.annotations.sha256 != run.evaluation.annotations.sha256
+    assert len(data.annotations.records) == len(run.evaluation.annotations.records)
 
 
 def test_population_of_the_training_or_of_photographs_is_refused(run):
     with pytest.raises(ConfigError, match="population 0 is the one that the model was trained on"):
-        population(run, 0)
-    photographed = SimpleNamespace(values={"data": {"dataset": {"type": "CUHKPEDES"}}})
+        population(run.system, 0)
+    data = {**run.system.config["data"], "dataset": {"type": "CUHKPEDES"}}
+    photographed = replace(run.system, config={**run.system.config, "data": data})
     with pytest.raises(ConfigError, match="only be drawn for MiniPEDES, not for CUHKPEDES"):
         probes.population(photographed, 1)

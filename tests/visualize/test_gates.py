@@ -44,7 +44,7 @@ def test_dimensions_are_sorted_by_their_mean_with_their_own_quantiles():
 
 def test_gates_are_those_of_every_image_in_order(built):
     run = built()
-    gallery = run.data.gallery("test")
+    gallery = run.evaluation.gallery("test")
     gates = gate_values(run.model, gallery, batch_size=7)
     assert gates.identity_ND.shape == (len(gallery), 16)
     with torch.no_grad():
@@ -61,7 +61,7 @@ def test_gates_are_those_of_every_image_in_order(built):
 def test_gallery_texts_reach_the_fusers_gate(built):
     plain, told = built(), built("evaluation.gallery_texts=descriptions")
     told.model.load_state_dict(plain.model.state_dict())
-    without, with_ = (gate_values(run.model, run.data.gallery("test")) for run in (plain, told))
+    without, with_ = (gate_values(run.model, run.evaluation.gallery("test")) for run in (plain, told))
     np.testing.assert_array_equal(without.identity_ND, with_.identity_ND)
     assert not np.allclose(without.fusion_N2, with_.fusion_N2)
     assert with_.fused_text
@@ -70,7 +70,7 @@ def test_gallery_texts_reach_the_fusers_gate(built):
 @pytest.mark.parametrize("options", [WITHOUT_FUSER, ["model.fuser.gate=False"]], ids=["no fuser", "no gate in it"])
 def test_a_fuser_without_a_gate_has_no_panel(built, drawn, options):
     run = built(*options)
-    gates = gate_values(run.model, run.data.gallery("test"))
+    gates = gate_values(run.model, run.evaluation.gallery("test"))
     assert gates.fusion_N2 is None
     gate_figure(gates, "title", "out.png")
     assert [axes.get_title() for axes in drawn[0].axes] == ["BDAM's gate", "BDAM's gate by dimension"]

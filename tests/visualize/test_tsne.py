@@ -82,10 +82,10 @@ def test_agreement_counts_neighbours_against_chance():
 
 def test_shown_are_unit_vectors_of_the_images_that_were_picked(built):
     run = built()
-    found = show(run.model, run.data, "test", persons=4, colour="upper_colour")
-    gallery = run.data.gallery("test")
+    found = show(run.model, run.evaluation, "test", persons=4, colour="upper_colour")
+    gallery = run.evaluation.gallery("test")
     positions = pick_persons(gallery.pids, 4)
-    records = [run.data.annotations.records[gallery.image_ids[position]] for position in positions]
+    records = [run.evaluation.annotations.records[gallery.image_ids[position]] for position in positions]
     assert found.pids.tolist() == [record.pid for record in records]
     assert found.labels.tolist() == [record.attributes["upper_colour"] for record in records]
     features = run.model.extract(next(gallery.batches(len(positions), indices=positions)))
@@ -97,7 +97,7 @@ def test_shown_are_unit_vectors_of_the_images_that_were_picked(built):
 
 def test_baseline_has_one_panel_of_identity_vectors(built, drawn):
     run = built(*WITHOUT_BDAM)
-    found = show(run.model, run.data, "test", persons=3)
+    found = show(run.model, run.evaluation, "test", persons=3)
     assert list(found.vectors) == ["identity"]
     tsne_figure(found, "title", "out.png")
     assert [axes.get_title().split("\n")[0] for axes in drawn[0].axes] == ["identity vectors"]
@@ -119,7 +119,7 @@ def test_figure_shows_each_kind_and_both_with_a_legend_of_persons(drawn):
 def test_more_groups_than_can_be_told_apart_are_refused(built, monkeypatch):
     run = built()
     monkeypatch.setattr("tbpsbench.visualize.tsne.labels_of", lambda records, _: np.arange(len(records)).astype(str))
-    gallery = run.data.gallery("train")
+    gallery = run.evaluation.gallery("train")
     assert len(gallery) > GROUPS
     with pytest.raises(DataError, match=rf"only {GROUPS} can be told apart. Use fewer --persons"):
-        show(run.model, run.data, "train", persons=len(gallery))
+        show(run.model, run.evaluation, "train", persons=len(gallery))

@@ -2,7 +2,9 @@ import pytest
 import torch
 
 from tbpsbench.config.load import load_config
+from tbpsbench.engine.convert import convert_checkpoint
 from tbpsbench.errors import CheckpointError, RegistryError
+from tbpsbench.system_files import build_model
 from tbpsbench.weights import convert
 
 CLIP = "arch=dict(embed_dim=16, width=32, layers=1, heads=2"
@@ -10,6 +12,7 @@ SIZES = [
     f"model.image_encoder=dict(type='CLIPImage', img_size=(48, 24), pretrained='openai', {CLIP}, patch_size=8))",
     f"model.text_encoder=dict(type='CLIPText', {CLIP}, vocab_size=50, context_length=12))",
     "model.heads.global.embed_dim=16",
+    "data.tokenizer=dict(type='CLIPBPE', context_length=12)",
 ]
 
 
@@ -39,7 +42,7 @@ def released(known, tmp_path):
         return {key.removeprefix("old."): value for key, value in state.items()}
 
     config = load_config("configs/mini/two-tower_mini-pedes.py", SIZES)
-    model = convert._build(dict(config.values) | {"data": {"descriptions": None}})
+    model = build_model(config.values["model"], {}, (), {})
     weights = {f"old.{key}": value.half() for key, value in model.state_dict().items()}
     torch.save({"model": weights, "epoch": 3}, tmp_path / "released.pth")
     return config, tmp_path / "released.pth", weights
@@ -47,7 +50,7 @@ def released(known, tmp_path):
 
 def test_released_checkpoint_becomes_one_of_ours(released, tmp_path):
     config, path, weights = released
-    report = convert.convert_checkpoint(config, path, tmp_path / "ours.pth")
+    report = convert_checkpoint(config, path, tmp_path / "ours.pth")
     assert report.complete
     ours = torch.load(tmp_path / "ours.pth", weights_only=True)
     assert ours["tbpsbench"]["converted"]["converter"] == "toy"
@@ -60,9 +63,9 @@ def test_a_key_without_a_place_is_named_and_nothing_written(released, tmp_path):
     config, path, weights = released
     torch.save({"model": weights | {"old.stray": torch.zeros(1)}}, path)
     with pytest.raises(CheckpointError, match=r"1 unknown to the model:\s+stray"):
-        convert.convert_checkpoint(config, path, tmp_path / "ours.pth")
+        convert_checkpoint(config, path, tmp_path / "ours.pth")
     assert not (tmp_path / "ours.pth").exists()
-    report = convert.convert_checkpoint(config, path, tmp_path / "ours.pth", partial=True)
+    report = convert_checkpoint(config, path, tmp_path / "ours.pth", partial=True)
     assert report.unexpected == ("stray",)
     assert (tmp_path / "ours.pth").exists()
 

@@ -112,7 +112,15 @@ def batch_of(golden):
     masked, labels = torch.from_numpy(golden["mlm_ids"]), torch.from_numpy(golden["mlm_labels"])
     images, pids = torch.from_numpy(golden["images"]), torch.from_numpy(golden["pids"])
     index = torch.arange(len(pids))
-    return Batch(images, {"query": Tokens(ids, mask, masked, labels)}, pids, index, index, index, torch.ones(len(pids)))
+    return Batch(
+        images,
+        {"query": Tokens(ids, mask), "masked": Tokens(masked, mask, labels)},
+        pids,
+        index,
+        index,
+        index,
+        torch.ones(len(pids)),
+    )
 
 
 def by_released_name(model):

@@ -44,7 +44,7 @@ def test_mlm_scores_every_position_like_the_masked_ones():
     loss, batch = build(MLM).double(), testing.toy_batch()
     features = testing.toy_features(batch, dtype=torch.float64)
     scores = loss.mlm_head(loss.encoder(features["text.masked.tokens"], features["image.tokens"]))
-    labels = batch.texts["query"].labels
+    labels = batch.texts["masked"].labels
     whole = cross_entropy(scores.flatten(0, 1), labels.flatten(), ignore_index=0)
     out = loss(features, batch)
     torch.testing.assert_close(out.value, whole)
@@ -57,7 +57,7 @@ def test_mlm_scores_every_position_like_the_masked_ones():
 
 def test_mlm_without_masked_tokens_is_zero_with_zero_gradients():
     loss, batch = build(MLM), testing.toy_batch()
-    batch.texts["query"].labels.zero_()
+    batch.texts["masked"].labels.zero_()
     out = loss(testing.toy_features(batch), batch)
     assert out.value.item() == 0.0
     out.value.backward()
@@ -67,7 +67,7 @@ def test_mlm_without_masked_tokens_is_zero_with_zero_gradients():
 def test_mlm_says_how_to_get_masked_tokens():
     batch = testing.toy_batch()
     features = testing.toy_features(batch)
-    batch.texts["query"] = Tokens(batch.texts["query"].ids, batch.texts["query"].mask)
+    batch.texts["masked"] = Tokens(batch.texts["masked"].ids, batch.texts["masked"].mask)
     with pytest.raises(ValueError, match=r"data\.masked_tokens=True"):
         build(MLM)(features, batch)
 
@@ -75,8 +75,8 @@ def test_mlm_says_how_to_get_masked_tokens():
 def test_mlm_without_padding_is_the_same_for_a_cut_text():
     loss, batch = build({**MLM, "attend_padding": False}), testing.toy_batch()
     assert loss.reads_padding == ()
-    features, query = testing.toy_features(batch), batch.texts["query"]
-    query.mask[:, 6:], query.labels[:, 6:] = False, 0
+    features, masked = testing.toy_features(batch), batch.texts["masked"]
+    masked.mask[:, 6:], masked.labels[:, 6:] = False, 0
     whole = loss(features, batch).value
     for name in ("tokens", "mask"):
         features[f"text.masked.{name}"] = features[f"text.masked.{name}"][:, :6]

@@ -2,6 +2,7 @@
 
 import runpy
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,21 +39,19 @@ def build(**mlm):
 def joined_batch():
     """Eight pairs, of which the first four have more masked tokens than the others."""
     batch = testing.toy_batch(PIDS)
-    query = batch.texts["query"]
-    query.labels[:4, 2], query.masked_ids[:4, 2] = query.ids[:4, 2], 3
-    batch.texts = {"query": query}
+    query, masked = batch.texts["query"], batch.texts["masked"]
+    masked.labels[:4, 2], masked.ids[:4, 2] = query.ids[:4, 2], 3
+    batch.texts = {"query": query, "masked": masked}
     return batch
 
 
 def rows(batch, part):
-    tokens = batch.texts["query"]
-    query = Tokens(
-        *(None if t is None else t[part] for t in (tokens.ids, tokens.mask, tokens.masked_ids, tokens.labels))
-    )
+    texts = {
+        role: Tokens(tokens.ids[part], tokens.mask[part], None if tokens.labels is None else tokens.labels[part])
+        for role, tokens in batch.texts.items()
+    }
     index = torch.arange(len(batch))[part]
-    return Batch(
-        batch.image_B3HW[part], {"query": query}, batch.pid_B[part], index, index, index, torch.ones(len(index))
-    )
+    return Batch(batch.image_B3HW[part], texts, batch.pid_B[part], index, index, index, torch.ones(len(index)))
 
 
 def step(model, batch):
@@ -90,15 +89,15 @@ def test_two_processes_equal_one(mlm, tmp_path):
 
 
 def test_shared_masks_show_the_masked_caption_to_every_loss():
-    batch = joined_batch()
-    query = batch.texts["query"]
-    apart, _ = step(build(), batch)
-    both = Tokens(query.masked_ids, query.mask, query.masked_ids, query.labels)
-    expected, expected_grads = step(build(), Batch(**{**vars(batch), "texts": {"query": both}}))
-    once = Tokens(query.masked_ids, query.mask, None, query.labels)
-    values, grads = step(build(), Batch(**{**vars(batch), "texts": {"query": once}}))
+    batch = double(joined_batch())
+    masked = batch.texts["masked"]
+    apart, _ = step(build().double(), batch)
+    twice = {"query": masked, "masked": masked}
+    expected, expected_grads = step(build().double(), replace(batch, texts=twice))
+    once = {"query": masked, "masked": replace(masked, copy_of="query")}
+    values, grads = step(build().double(), replace(batch, texts=once))
     torch.testing.assert_close(values, expected)
-    torch.testing.assert_close(grads, expected_grads, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(grads, expected_grads, rtol=1e-6, atol=1e-10)
     torch.testing.assert_close(values["mlm"], apart["mlm"])
     assert values["sdm"] != apart["sdm"]
 

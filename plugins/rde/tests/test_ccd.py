@@ -18,7 +18,7 @@ from tbpsbench.registry import HOOKS
 def state(small):
     config, overrides = small
     run = build_run(load_config(config, [*overrides, "data.noise=0.3"]))
-    return RunState(run.model.train(), run.data, 0, 0, 2, seed=5)
+    return RunState(run.model.train(), run.training, 0, 0, 2, seed=5)
 
 
 def test_every_pair_is_judged_once_in_evaluation_mode_on_a_view_of_its_own(state):
@@ -80,7 +80,7 @@ def test_the_oracle_knows_which_captions_are_foreign(state):
 def test_without_noise_nothing_is_said_about_the_division(small):
     config, overrides = small
     run = build_run(load_config(config, overrides))
-    state = RunState(run.model.train(), run.data, 0, 0, 2, seed=5)
+    state = RunState(run.model.train(), run.training, 0, 0, 2, seed=5)
     CCD().before_epoch(state)
     assert "clean_share" in state.log
     assert "clean_kept" not in state.log
@@ -118,18 +118,18 @@ def test_before_the_first_epoch_all_pairs_count(state):
 def test_pairs_that_the_sampler_leaves_out_keep_their_weight(small):
     config, overrides = small
     run = build_run(load_config(config, [*overrides, "data.sampler.drop_last=True", "data.batch_size=32"]))
-    state = RunState(run.model, run.data, 0, 0, 2)
-    run.data.train.set_pair_weight(np.full(len(run.data.train), 0.25))
+    state = RunState(run.model, run.training, 0, 0, 2)
+    run.training.train.set_pair_weight(np.full(len(run.training.train), 0.25))
     hook = CCD()
     hook.before_epoch(state)
-    kept = run.data.train.pair_weight == 0.25
-    assert kept.sum() == len(run.data.train) % 32 > 0
+    kept = run.training.train.pair_weight == 0.25
+    assert kept.sum() == len(run.training.train) % 32 > 0
     other = CCD()
     other.load_state_dict(hook.state_dict())
     other.first_epoch = 99
-    run.data.train.set_pair_weight(np.ones(len(run.data.train)))
+    run.training.train.set_pair_weight(np.ones(len(run.training.train)))
     other.before_epoch(state)
-    assert torch.equal(run.data.train.pair_weight == 0.25, kept)
+    assert torch.equal(run.training.train.pair_weight == 0.25, kept)
 
 
 def test_a_loss_that_is_not_there_is_named(state):
@@ -180,7 +180,7 @@ def test_resumed_run_equals_an_uninterrupted_one(small, tmp_path):
     whole, record = train(small, tmp_path / "whole", 2)
     train(small, tmp_path / "parts", 1)
     parts, other = train(small, tmp_path / "parts", 2)
-    assert torch.equal(whole.run.data.train.pair_weight, parts.run.data.train.pair_weight)
+    assert torch.equal(whole.run.training.train.pair_weight, parts.run.training.train.pair_weight)
     one, two = (torch.load(tmp_path / name / "last.pth", weights_only=True) for name in ("whole", "parts"))
     for key, value in one["state_dict"].items():
         assert torch.equal(value, two["state_dict"][key]), key

@@ -6,9 +6,9 @@ import torch
 from tbpsbench import testing
 from tbpsbench.config.check import require_valid
 from tbpsbench.config.load import load_config
+from tbpsbench.engine.convert import convert_checkpoint, find_converter
 from tbpsbench.errors import CheckpointError
 from tbpsbench.model.person_search import PersonSearchModel
-from tbpsbench.weights.convert import convert_checkpoint, find_converter
 
 CONFIG = "configs/rde/rde_clip-vit-b16_1xb64-60e_cuhk-pedes.py"
 CLIP = "arch=dict(embed_dim=16, width=32, layers=2, heads=2"

@@ -41,7 +41,7 @@ def batch_of(rows):
     # CLIP's pooled token is the largest id; a random text has no such end.
     tokens = batch.texts["query"]
     tokens.ids[torch.arange(len(PIDS)), tokens.mask.sum(1) - 1] = 49
-    for name in ("ids", "mask", "masked_ids", "labels"):
+    for name in ("ids", "mask"):
         setattr(tokens, name, getattr(tokens, name)[rows])
     batch.texts = {"query": tokens}
     batch.pair_weight_B = torch.tensor([1.0, 0.0, 1.0, 0.5, 1.0, 1.0, 0.0, 1.0])[rows]
@@ -92,8 +92,8 @@ def divide(rank, path, config, overrides, expected):
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{path}", rank=rank, world_size=2)
     run = build_run(load_config(config, overrides))
-    CCD().before_epoch(RunState(run.model, run.data, 0, 0, 2, seed=1))
-    weight = run.data.train.pair_weight.clone()
+    CCD().before_epoch(RunState(run.model, run.training, 0, 0, 2, seed=1))
+    weight = run.training.train.pair_weight.clone()
     dist.destroy_process_group()
     assert torch.equal(weight, expected)
 
@@ -103,8 +103,8 @@ def test_division_in_two_processes_equals_one(small, tmp_path):
     # Without the last, smaller batch, which two processes fill up to equal shares.
     overrides = [*overrides, "data.sampler.drop_last=True", "data.noise=0.3"]
     run = build_run(load_config(config, overrides))
-    CCD().before_epoch(RunState(copy.deepcopy(run.model), run.data, 0, 0, 2, seed=1))
-    expected = run.data.train.pair_weight.clone()
+    CCD().before_epoch(RunState(copy.deepcopy(run.model), run.training, 0, 0, 2, seed=1))
+    expected = run.training.train.pair_weight.clone()
     assert 0 < expected.mean() < 1
     arguments = (tmp_path / "rendezvous", config, overrides, expected)
     mp.start_processes(divide, arguments, nprocs=2, start_method="fork")

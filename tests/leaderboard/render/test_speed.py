@@ -12,7 +12,7 @@ import pytest
 from tbpsbench.leaderboard.render import render
 from tbpsbench.leaderboard.render.rows import rows_of
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CHROMIUM = "/usr/bin/chromium"
 
 

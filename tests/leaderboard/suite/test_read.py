@@ -53,7 +53,7 @@ def test_other_data_are_asked_for_but_not_the_trained_ones(tmp_path):
     transfer = {"indoor": ["data.dataset.domain=indoor"], "own": ["data.dataset.domain=street"]}
     task = read_suite(suite(tmp_path, transfer=transfer))[0]
     assert len(task.wanted()) == 2
-    assert [values["data"]["dataset"]["domain"] for values in task.elsewhere()] == ["indoor"]
+    assert [settings.data.dataset["domain"] for settings in task.elsewhere()] == ["indoor"]
 
 
 @pytest.mark.parametrize(
