@@ -1,4 +1,4 @@
-"""What all tools share: `--cfg-options`, one way to print errors, one console.
+"""What all tools share: `--cfg-options`, one way to print errors; and `tbpsbench TOOL ...`, which runs any of them.
 
 Exit codes: 0 done, 1 the machine refused (disk, permission) or a check failed, 2 the input is wrong, 130 interrupted.
 """
@@ -6,10 +6,16 @@ Exit codes: 0 done, 1 the machine refused (disk, permission) or a check failed, 
 from __future__ import annotations
 
 import argparse
+import ast
+import re
+import runpy
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
+from tbpsbench import __version__, bundle
+from tbpsbench.arguments import did_you_mean
 from tbpsbench.errors import TBPSError
 
 
@@ -71,3 +77,54 @@ def add_checkpoint_arguments(parser: argparse.ArgumentParser) -> None:
         "comes from it",
     )
     _add_overrides(parser, "e.g. data.dataset.root=/data/CUHK-PEDES evaluation.ties=expected data.num_workers=4")
+
+
+def main() -> NoReturn:
+    """The console script: `tbpsbench train CONFIG` is `python tools/train.py CONFIG`, from any folder."""
+    tools = {path.stem: path for path in sorted(bundle.folder("tools").glob("*.py"))}
+    name, *arguments = sys.argv[1:] or ["--help"]
+    if name in ("-h", "--help"):
+        print(_usage(tools))
+        sys.exit(0)
+    if name == "--version":
+        print(f"tbpsbench {__version__}")
+        sys.exit(0)
+    if name == "configs":
+        sys.exit(_list_configs(arguments))
+    if name not in tools:
+        known = (*tools, "configs")
+        print(f"error: tbpsbench has no tool {name!r}.{did_you_mean(name, known)} Tools: {', '.join(known)}",
+              file=sys.stderr)  # fmt: skip
+        sys.exit(2)
+    sys.argv = [f"tbpsbench {name}", *arguments]
+    runpy.run_path(str(tools[name]), run_name="__main__")
+    sys.exit(0)
+
+
+def _usage(tools: dict[str, Path]) -> str:
+    width = max(map(len, tools))
+    lines = [f"  {name:<{width}}  {_about(path)}" for name, path in tools.items()]
+    lines.append(f"  {'configs':<{width}}  List the packaged configs; another word on the line filters them.")
+    return "\n".join(
+        [
+            f"tbpsbench {__version__}: text-based person search, plug-ins and a leaderboard",
+            "",
+            "usage: tbpsbench TOOL ...      tbpsbench TOOL --help",
+            "",
+            *lines,
+            "",
+            f"A config is a file, or a packaged one: tbpsbench train {bundle.PREFIX}mini/two-tower_mini-pedes.py",
+        ]
+    )
+
+
+def _about(path: Path) -> str:
+    """The first sentence of a tool's docstring; the tool is not run."""
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return re.split(r"(?<=[.?])\s", " ".join(text.split()))[0]
+
+
+def _list_configs(words: list[str]) -> int:
+    found = [name for name in bundle.configs() if all(word in name for word in words)]
+    print(*(f"{bundle.PREFIX}{name}" for name in found), sep="\n", end="\n" * bool(found))
+    return 0 if found else 1

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tbpsbench.arguments import did_you_mean
+from tbpsbench.bundle import configs
 from tbpsbench.errors import ConfigError
 from tbpsbench.files import read_bytes
 
@@ -25,7 +27,8 @@ def read_literals(path: Path) -> tuple[dict[str, Any], Origins]:
         ConfigError: for a missing file, a syntax error, or anything that is not data; names the line.
     """
     if not path.is_file():
-        raise ConfigError(f"{path}: no such config file")
+        near = did_you_mean(path.name, [Path(name).name for name in configs()])
+        raise ConfigError(f"{path}: no such config file.{near} The packaged ones: tbpsbench configs")
     text = read_bytes(path)
     try:
         tree = ast.parse(text, filename=str(path))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tbpsbench.arguments import did_you_mean
+from tbpsbench.bundle import PREFIX, configs, locate
 from tbpsbench.config.literal import Origins, Path_, parse_value, read_literals
 from tbpsbench.config.schema import SECTIONS, optimizer_parameters, slot_at
 from tbpsbench.errors import ConfigError, RegistryError
@@ -49,7 +50,7 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
     Raises:
         ConfigError: for a file that is not data, a base that is missing or circular, or overrides that match nothing.
     """
-    config = _load(Path(path), ())
+    config = _load(locate(path), ())
     apply_overrides(config, overrides)
     return config
 
@@ -66,9 +67,10 @@ def _load(path: Path, parents: tuple[Path, ...]) -> Config:
     for base in bases if isinstance(bases, list | tuple) else [bases]:
         if not isinstance(base, str):
             raise ConfigError(f"{path}: _base_ is a file name or a list of file names, got {base!r}")
-        target = Path(os.path.normpath(path.parent / base))
+        target = locate(base) if base.startswith(PREFIX) else Path(os.path.normpath(path.parent / base))
         if not target.is_file():
-            raise ConfigError(f"{path}: its _base_ {base!r} does not exist (looked at {target})")
+            near = did_you_mean(base, [f"{PREFIX}{name}" for name in configs()]) if base.startswith(PREFIX) else ""
+            raise ConfigError(f"{path}: its _base_ {base!r} does not exist (looked at {target}).{near}")
         parent = _load(target, (*parents, path.resolve()))
         merge(config, parent.values, parent.origins)
         config.notes += parent.notes

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop
 
-from tbpsbench.config.schema import EvaluationSection
-from tbpsbench.data.evaluation import EvaluationData
-from tbpsbench.engine.evaluate import best_metric, evaluate
-from tbpsbench.metrics.leaks import TrainingTexts
+from tbpsbench.model.person_search import PersonSearchModel
+
+Score = Callable[[PersonSearchModel], dict[str, float]]
 
 
 class RetrievalLoop(BaseLoop):
@@ -19,32 +19,20 @@ class RetrievalLoop(BaseLoop):
     Args:
         runner: mmengine's runner.
         dataloader, evaluator: what mmengine passes; not used.
-        data: queries and galleries of the run's data set.
-        split: split to evaluate.
-        section: the config's `evaluation`.
-        training: what the leak guard must know of the training texts.
+        score: evaluates a model. A plain function: mmengine copies everything else that a loop is built with, data
+            included.
     """
 
-    def __init__(
-        self,
-        runner: Any,
-        dataloader: Any,
-        evaluator: Any,  # noqa: ARG002
-        data: EvaluationData,
-        split: str,
-        section: EvaluationSection,
-        training: TrainingTexts,
-    ) -> None:
+    def __init__(self, runner: Any, dataloader: Any, evaluator: Any, score: Score) -> None:  # noqa: ARG002
         super().__init__(runner, dataloader)
-        self.data, self.split, self.section, self.training = data, split, section, training
+        self.score = score
 
     def run(self) -> dict[str, float]:
         """Score the split, hand the scores to the hooks, return them."""
         self.runner.call_hook("before_val")
         self.runner.call_hook("before_val_epoch")
         model = self.runner.model.module if is_model_wrapper(self.runner.model) else self.runner.model
-        scores = evaluate(model, self.data, self.split, self.section, self.training).flat()
-        best_metric(self.section, scores)
+        scores = self.score(model)
         self.runner.call_hook("after_val_epoch", metrics=scores)
         self.runner.call_hook("after_val")
         return scores

@@ -56,5 +56,7 @@ def _provenance(system: System, data: EvaluationData) -> dict[str, Any]:
     found = data.sources.provenance()
     if system.trained_on is not None and data.sources.descriptions is None:
         trained = system.trained_on.provenance["sources"]
-        found["sources"] += [dict(source) for source in trained if source["role"] == DESCRIPTIONS]
+        captions, *others = found["sources"]
+        told = [dict(source) for source in trained if source["role"] == DESCRIPTIONS]
+        found["sources"] = [captions, *told, *others]
     return found | {"tokenizer_sha256": system.tokenizer.sha256}

@@ -247,9 +247,13 @@ class Training:
         assert run.system.trained_on is not None
         validation: dict[str, Any] = {}
         if self.section.selection != "last":
-            loop = {"type": RetrievalLoop, "data": run.evaluation, "split": self._selecting_split()}
-            loop |= {"section": self.section, "training": run.system.trained_on.texts}
+            split, known = self._selecting_split(), run.system.trained_on.texts
+
+            def score(model: PersonSearchModel) -> dict[str, float]:
+                return evaluate(model, run.evaluation, split, self.section, known).flat()
+
             # mmengine wants a loader and an evaluator for a loop; ours brings its own data and metrics.
+            loop = {"type": RetrievalLoop, "score": score}
             validation = {"val_dataloader": run.training.loader, "val_cfg": loop, "val_evaluator": Evaluator([])}
         # mmengine adds a group of its own that stands for the base rate in its log.
         rates = [group["lr"] for group in self.wrapper.param_groups]

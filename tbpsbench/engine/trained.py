@@ -78,6 +78,7 @@ def open_trained(checkpoint: str | Path, config: str | Path | None = None, optio
                 f"{checkpoint}: this is part of the trained system and cannot be overridden: {_listed(closed)}. "
                 f"What can: {', '.join(OPEN)}"
             )
+        require_valid(asked)
         notes: tuple[str, ...] = ()
     else:
         asked = load_config(config, options)

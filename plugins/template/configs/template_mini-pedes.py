@@ -1,8 +1,8 @@
 """The demo's towers with the plug-in's fuser and loss, on MiniPEDES; the gallery is embedded without texts."""
 
 _base_ = [
-    "../../../configs/_base_/data/mini-pedes.py",
-    "../../../configs/_base_/systems/two-tower_tiny.py",
+    "tbpsbench::_base_/data/mini-pedes.py",
+    "tbpsbench::_base_/systems/two-tower_tiny.py",
 ]
 plugins = ["template"]
 data = dict(descriptions="descriptions")

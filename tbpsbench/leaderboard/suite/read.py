@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tbpsbench.arguments import did_you_mean
+from tbpsbench.bundle import locate
 from tbpsbench.config.check import check, report
 from tbpsbench.config.load import Config, load_config
 from tbpsbench.config.settings import Settings
@@ -130,7 +131,7 @@ def read_suite(path: str | Path) -> list[Task]:
     Raises:
         ConfigError: if the file is no suite, or names data sets, configs or options that do not exist; all at once.
     """
-    path = Path(path)
+    path = locate(path)
     config = load_config(path)
     found = list(_problems(config.values))
     if found:
