@@ -11,7 +11,7 @@ JOBS   ?= 2
 .PHONY: help venv demo test lint bench leaderboard clean
 help:
 	@echo "make demo    data, training, evaluation and pictures on MiniPEDES (no download but the packages)"
-	@echo "make test    the test suite          make lint    ruff and mypy"
+	@echo "make test    the test suite          make lint    ruff, mypy, import floors"
 	@echo "make bench   all benchmarks, results into README and docs"
 	@echo "make leaderboard   the pages in docs/leaderboard from the committed records"
 	@echo "make venv    only the set-up"
@@ -40,7 +40,7 @@ test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 lint: $(STAMP)
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
 
 bench: $(STAMP)
 	@for script in benchmarks/[a-z]*.py; do \

@@ -20,6 +20,7 @@ SMALLEST = [
     "runtime.threads=1",
     "evaluation.selection=last",
 ]
+DEMO = "tbpsbench::mini/two-tower_mini-pedes.py"
 CONFIG = "plugins/template/configs/template_mini-pedes.py"
 
 pytestmark = pytest.mark.slow
@@ -86,7 +87,13 @@ def python(wheels, tmp_path_factory):
     return python
 
 
-def test_wheels_hold_the_package_and_no_tests(wheels, sources):
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory):
+    """A folder with nothing in it: no clone, no configs, no tools."""
+    return tmp_path_factory.mktemp("empty")
+
+
+def test_wheels_hold_the_package_its_configs_and_tools_and_no_tests(wheels, sources):
     import zipfile
 
     assert set(wheels) == {"tbpsbench", "tbpsbench_template"}
@@ -94,8 +101,11 @@ def test_wheels_hold_the_package_and_no_tests(wheels, sources):
         names = set(archive.namelist())
     written = {str(path.relative_to(sources)) for path in (sources / "tbpsbench").rglob("*.py")}
     assert written <= names
+    for folder in ("configs", "tools"):
+        files = {str(path.relative_to(sources)) for path in (sources / folder).rglob("*.py")}
+        assert {f"tbpsbench/bundle_files/{name}" for name in files} <= names
     assert "tbpsbench/py.typed" in names
-    assert not [name for name in names if name.startswith(("tests/", "plugins/"))]
+    assert not [name for name in names if name.startswith(("tests/", "plugins/", "configs/", "tools/"))]
 
 
 def test_installed_plug_in_is_used_by_name_and_its_absence_explained(python, sources, mini, tmp_path):
@@ -119,25 +129,47 @@ def test_installed_plug_in_is_used_by_name_and_its_absence_explained(python, sou
     assert not (tmp_path / "without").exists()
 
 
-def test_guide_leads_from_an_empty_folder_to_a_row_of_a_board(python, sources, mini, tmp_path):
+def test_console_script_works_in_an_empty_folder(python, empty, mini):
+    tbpsbench = python.with_name("tbpsbench")
+    listed = run(tbpsbench, "configs", "two-tower_mini", cwd=empty).stdout.split()
+    assert listed == [DEMO]
+    assert "train" in run(tbpsbench, "--help", cwd=empty).stdout
+    for name in (DEMO, "configs/mini/two-tower_mini-pedes.py"):
+        assert "no problems" in run(tbpsbench, "check", name, cwd=empty).stdout
+    options = ["--cfg-options", f"data.dataset.root={mini}", *SMALLEST]
+    run(tbpsbench, "train", DEMO, "--work-dir", "run", *options, cwd=empty)
+    run(tbpsbench, "test", "run", "--out", "again", cwd=empty)
+    run(tbpsbench, "visualize", "retrieval", "run", "--out", "sheet.png", cwd=empty)
+    results = [json.loads((empty / name / "record.json").read_text())["results"] for name in ("run/record", "again")]
+    assert results[0] == results[1]
+    assert {path.name for path in empty.iterdir()} == {"run", "again", "sheet.png"}
+    refused = run(tbpsbench, "trian", cwd=empty, check=False)
+    assert refused.returncode == 2
+    assert "Did you mean 'train'?" in refused.stderr
+
+
+def test_guide_leads_from_an_empty_folder_to_a_row_of_a_board(python, mini, tmp_path):
     guide = Path("docs/plugins.md").read_text()
     files = re.findall(r"^`(my-plugin/[\w./]+)`.*?\n```\w+\n(.*?)^```", guide, re.M | re.S)
     assert len(files) == 5
-    (sources / "my-plugin").mkdir()
+    (tmp_path / "my-plugin").mkdir()
     for name, text in files:
-        (sources / name).write_text(text)
+        (tmp_path / name).write_text(text)
     commands = re.search(r"^Then:\n+```\n(.*?)^```", guide, re.M | re.S)[1].splitlines()
-    install, check, pytest_, train, submit, render = [line.partition("#")[0].split()[1:] for line in commands]
-    assert submit[:2] == ["tools/leaderboard.py", "submit"]
+    parts = [line.partition("#")[0].split() for line in commands]
+    install, check, pytest_, train, submit, render = [
+        [python.with_name(program), *arguments] for program, *arguments in parts
+    ]
+    assert submit[1:3] == ["leaderboard", "submit"]
     python_m = [python, "-m", "pip"]
-    run(*python_m, *install, "--no-build-isolation", "-q", cwd=sources)
-    run(python, *check, cwd=sources)
-    run(python, *pytest_, "-p", "no:cacheprovider", cwd=sources)
-    run(python, *train, "--cfg-options", f"data.dataset.root={mini}", *SMALLEST, cwd=sources)
-    record = json.loads((sources / submit[2] / "record.json").read_text())
+    run(*python_m, *install[1:], "--no-build-isolation", "-q", cwd=tmp_path)
+    run(*check, cwd=tmp_path)
+    run(*pytest_, "-p", "no:cacheprovider", cwd=tmp_path)
+    run(*train, "--cfg-options", f"data.dataset.root={mini}", *SMALLEST, cwd=tmp_path)
+    record = json.loads((tmp_path / submit[3] / "record.json").read_text())
     (plugin,) = [plugin for plugin in record["plugins"] if plugin["name"] == "my-plugin"]
     assert plugin["used"] is True
-    run(python, *submit, cwd=sources)
-    run(python, *render, cwd=sources)
-    assert "my_config" in (sources / "work_dirs" / "board" / "board.md").read_text()
+    run(*submit, cwd=tmp_path)
+    run(*render, cwd=tmp_path)
+    assert "my_config" in (tmp_path / "work_dirs" / "board" / "board.md").read_text()
     run(*python_m, "uninstall", "-q", "-y", "my-plugin", cwd="/")
