@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import argparse
 import ast
+import importlib.util
 import re
-import runpy
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -97,8 +97,12 @@ def main() -> NoReturn:
               file=sys.stderr)  # fmt: skip
         sys.exit(2)
     sys.argv = [f"tbpsbench {name}", *arguments]
-    runpy.run_path(str(tools[name]), run_name="__main__")
-    sys.exit(0)
+    spec = importlib.util.spec_from_file_location(f"tbpsbench_tool_{name}", tools[name])
+    assert spec is not None
+    assert spec.loader is not None
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    run_tool(tool.main)
 
 
 def _usage(tools: dict[str, Path]) -> str:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tbpsbench.bundle import PREFIX, locate
 from tbpsbench.config.flat import differences
 from tbpsbench.config.literal import read_literals
 from tbpsbench.config.load import load_config
@@ -17,7 +18,11 @@ def files_of(path):
     bases = read_literals(path)[0].get("_base_", [])
     found = [path.resolve()]
     for base in [bases] if isinstance(bases, str) else bases:
-        found += [file for file in files_of(path.parent / base) if file not in found]
+        found += [
+            file
+            for file in files_of(locate(base) if base.startswith(PREFIX) else path.parent / base)
+            if file not in found
+        ]
     return found
 
 

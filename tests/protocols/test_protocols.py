@@ -1,0 +1,82 @@
+"""Who asks and what leaves the gallery, on a data set small enough to read; rankings are in tests/engine."""
+
+import numpy as np
+import pytest
+
+from tbpsbench.errors import DataError
+from tbpsbench.protocols.base import Protocol, Task
+from tbpsbench.registry import PROTOCOLS
+from tbpsbench.types import ImageRecord
+
+
+def image(image_id, pid, split="test", outfit="A"):
+    return ImageRecord(image_id, f"{image_id}.png", pid, split, (), outfit=outfit)
+
+
+GALLERY = [image(0, 7), image(1, 7), image(2, 8)]
+CHANGED = [image(3, 7, "test-clothes", "B")]
+COUNTS = {"test": {"ids": 2, "images": 3, "captions": 6}, "test-clothes": {"ids": 1, "images": 1, "captions": 0}}
+
+
+def build(name) -> Protocol:
+    return PROTOCOLS.build({"type": name})
+
+
+@pytest.mark.parametrize("name", PROTOCOLS.names())
+def test_every_protocol_keeps_its_promises(name):
+    protocol = build(name)
+    splits = protocol.gallery_splits("test")
+    assert splits[0] == "test"
+    shown = [record for record in [*GALLERY, *CHANGED] if record.split in splits]
+    task = protocol.task([*GALLERY, GALLERY[0]], shown)
+    assert isinstance(task, Task)
+    assert (task.asks_Q.shape, task.asks_Q.dtype) == ((4,), np.dtype(bool))
+    assert (task.query_group_Q is None) == (task.gallery_group_G is None)
+    if task.query_group_Q is not None:
+        assert len(task.query_group_Q) == 4
+        assert len(task.gallery_group_G) == len(shown)
+    assert task.asks_Q.all() or not protocol.asks_everybody
+    assert protocol.gallery_size(COUNTS, "test") == len(shown)
+
+
+def test_standard_keeps_everything_and_can_be_turned_round():
+    protocol = build("standard")
+    task = protocol.task(GALLERY, GALLERY)
+    assert task.asks_Q.all()
+    assert task.query_group_Q is None
+    assert protocol.reversible
+    assert not protocol.skips_unmatched
+
+
+def test_captioned_image_leaves_the_gallery_and_nothing_else():
+    protocol = build("without-captioned-image")
+    task = protocol.task([GALLERY[1], GALLERY[2]], GALLERY)
+    leaves = task.query_group_Q[:, None] == task.gallery_group_G
+    assert leaves.tolist() == [[False, True, False], [False, False, True]]
+    assert protocol.skips_unmatched
+
+
+def test_only_persons_with_a_second_outfit_ask_and_their_first_leaves():
+    protocol = build("clothes-change")
+    task = protocol.task(GALLERY, [*GALLERY, *CHANGED])
+    assert task.asks_Q.tolist() == [True, True, False]
+    assert (task.query_group_Q[:1, None] == task.gallery_group_G).tolist() == [[True, True, True, False]]
+    assert protocol.gallery_splits("val") == ("val", "val-clothes")
+    with pytest.raises(DataError, match="second outfit"):
+        protocol.task(GALLERY, GALLERY)
+
+
+def test_a_plug_in_can_add_one():
+    @PROTOCOLS.register("other-camera")
+    class OtherCamera(Protocol):
+        """The camera of the captioned image leaves the gallery."""
+
+        def task(self, asked, gallery):
+            groups = (np.array([record.camera for record in side]) for side in (asked, gallery))
+            return Task(np.ones(len(asked), bool), *groups)
+
+    try:
+        assert "other-camera" in PROTOCOLS.names()
+        assert build("other-camera").task(GALLERY, GALLERY).asks_Q.all()
+    finally:
+        PROTOCOLS.remove("other-camera")

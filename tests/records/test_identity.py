@@ -1,0 +1,74 @@
+"""What "the same" means: run, system, data, result; and that committed systems keep their fingerprints."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tbpsbench.config.load import load_config
+from tbpsbench.config.settings import Settings
+from tbpsbench.records.identity import data_key, is_transfer, record_identity, same_run, system_config, system_sha256
+
+DEMO = "configs/mini/two-tower_mini-pedes.py"
+RECORDS = sorted(Path("benchmarks/records").rglob("record.json"))
+
+
+def values(*overrides):
+    return Settings.of(load_config(DEMO, overrides).values).values()
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["seed=7", "name=other", "runtime.threads=1", "runtime.log_interval=3", "data.num_workers=0",
+     "data.cache_dir=/tmp/x", "data.dataset.root=/elsewhere", "model.disentangler=dict(type='PatchMean')"],
+)  # fmt: skip
+def test_what_changes_no_number_leaves_the_system_the_same(override):
+    assert system_sha256(values(override)) == system_sha256(values())
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["optimizer.lr=0.5", "data.dataset.size=tiny", "model.losses.itc.temperature=0.1", "evaluation.ties=stable",
+     "model.disentangler=dict(type='BDAM', depth=1, heads=2)"],
+)  # fmt: skip
+def test_what_changes_a_number_is_another_system(override):
+    assert system_sha256(values(override)) != system_sha256(values())
+
+
+def test_every_committed_record_keeps_its_system():
+    assert len(RECORDS) > 200
+    for path in RECORDS:
+        record = json.loads(path.read_text())
+        assert system_sha256(record["config"]) == record["system_sha256"], path
+        again = Settings.of(record["config"]).values()
+        assert system_sha256(again) == record["system_sha256"], path
+
+
+def test_a_run_may_go_on_where_no_number_changes():
+    assert same_run("data.num_workers")
+    assert same_run("evaluation.batch_size")
+    assert not same_run("seed")
+    assert same_run("optimizer.lr", ("optimizer",))
+    assert not same_run("optimizers.lr", ("optimizer",))
+
+
+def test_data_are_the_same_wherever_they_lie_and_however_they_are_written():
+    plain = data_key({"type": "MiniPEDES"})
+    assert data_key({"type": "MiniPEDES", "root": "/x", "domain": "street", "seed": 0}) == plain
+    assert data_key({"type": "MiniPEDES", "seed": 1}) != plain
+    assert data_key({"type": "ICFGPEDES", "val_carve": True}) == data_key({"type": "ICFGPEDES"})
+    assert data_key({"type": "NotInstalled", "root": "/x", "part": 2}) == data_key({"type": "NotInstalled", "part": 2})
+
+
+def test_transfer_and_identity_of_a_record():
+    record = {
+        "name": "a", "seed": 1, "system_sha256": "f" * 64, "config": {"data": {"dataset": {"type": "MiniPEDES"}}},
+        "data": {"component": {"type": "MiniPEDES", "domain": "street"}}, "spec": {"data": "MiniPEDES"},
+    }  # fmt: skip
+    assert not is_transfer(record)
+    assert is_transfer({**record, "data": {"component": {"type": "MiniPEDES", "domain": "indoor"}}})
+    assert record_identity(record) == ("a", 1, "f" * 64, data_key({"type": "MiniPEDES"}))
+
+
+def test_what_makes_a_system_holds_no_folder():
+    assert "root" not in system_config(values("data.dataset.root=/home/me"))["data"]["dataset"]

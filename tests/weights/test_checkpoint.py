@@ -1,0 +1,87 @@
+"""Checkpoints of older forms and bare weights: refused with the command that converts them, and converted."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from tbpsbench import load_system
+from tbpsbench.config.load import load_config
+from tbpsbench.engine.train import build_run
+from tbpsbench.errors import CheckpointError
+from tbpsbench.system_files import write_checkpoint
+from tbpsbench.weights.checkpoint import FORMAT, KEY, PARTS
+
+OLD = ("config", "data", "best", "history", "seconds", "energy", "peak_memory", "hooks")
+CAPTIONS = ["a woman in a red coat", "a man"]
+WORDPIECE = [
+    "model.text_encoder=dict(type='BERT', arch=dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, "
+    "intermediate_size=32), vocab_size='from_data:vocab_size')",
+    "data.tokenizer=dict(type='WordPiece', vocab_size=300, max_length=48)",
+]
+
+
+@pytest.fixture
+def current(demo, tmp_path):
+    """The demo's config with overrides, its untrained system and its checkpoint."""
+    options = [*demo[2:], *WORDPIECE, "data.num_workers=0"]
+    system = build_run(load_config(demo[0], options)).system
+    write_checkpoint(system, tmp_path / "new.pth")
+    return [demo[0], options], system, tmp_path / "new.pth"
+
+
+@pytest.fixture
+def older(current, tmp_path):
+    """The same checkpoint as it was written before checkpoints held their tokenizer."""
+    content = torch.load(current[2], weights_only=True)
+    own = {key: content[KEY].get(key) for key in OLD}
+    torch.save({"state_dict": content["state_dict"], "meta": {"epoch": 1}, KEY: own}, tmp_path / "old.pth")
+    return tmp_path / "old.pth"
+
+
+def test_an_older_checkpoint_is_refused_and_converted_to_the_same_system(older, current, tool, tmp_path):
+    (config, options), system, _ = current
+    with pytest.raises(CheckpointError, match=r"older form.*tools/convert_checkpoint.py CONFIG .*old.pth OUT.pth"):
+        load_system(older)
+    code, out, err = tool("convert_checkpoint", config, older, tmp_path / "out.pth", "--cfg-options", *options)
+    assert code == 0, err
+    assert "out.pth" in out
+    converted = load_system(tmp_path / "out.pth")
+    assert torch.equal(converted.encode_text(CAPTIONS), system.encode_text(CAPTIONS))
+    assert converted.fingerprint == system.fingerprint
+    assert converted.trained_on == system.trained_on
+    assert converted.notes["converted"]["complete"] is True
+
+
+def test_bare_weights_are_refused_and_converted(current, tool, tmp_path):
+    (config, options), system, _ = current
+    save_file(dict(system.model.state_dict()), tmp_path / "bare.safetensors")
+    with pytest.raises(CheckpointError, match="holds weights alone"):
+        load_system(tmp_path / "bare.safetensors")
+    arguments = [config, tmp_path / "bare.safetensors", tmp_path / "out.pth", "--cfg-options", *options]
+    code, _, err = tool("convert_checkpoint", *arguments)
+    assert code == 0, err
+    assert load_system(tmp_path / "out.pth").fingerprint == system.fingerprint
+
+
+def test_a_form_of_the_future_and_a_damaged_description_are_refused(current, tmp_path):
+    content = torch.load(current[2], weights_only=True)
+    for own, message in (
+        ({**content[KEY], "format": FORMAT + 1}, "newer tbpsbench"),
+        ({key: value for key, value in content[KEY].items() if key != "roles"}, "lacks roles"),
+        ({**content[KEY], "config": "{"}, "description of its system is damaged"),
+        ({**content[KEY], "preprocess": {"size": 3}}, "description of its system is damaged"),
+        ({**content[KEY], "tokenizer": {}}, "description of its system is damaged"),
+    ):
+        torch.save({**content, KEY: own}, tmp_path / "wrong.pth")
+        with pytest.raises(CheckpointError, match=message):
+            load_system(tmp_path / "wrong.pth")
+
+
+def test_a_description_is_plain_data_without_any_caption(current):
+    own = torch.load(current[2], weights_only=True)[KEY]
+    assert set(PARTS) <= set(own)
+    text = json.dumps({key: value for key, value in own.items() if key != "tokenizer"})
+    assert "walking" not in text
+    assert own["tokenizer"]["files"]["vocab.txt"].startswith("[PAD]\n[UNK]\n")
