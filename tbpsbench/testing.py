@@ -251,19 +251,9 @@ def mock_run(config: str | Path, folder: str | Path, *overrides: str) -> dict[st
     Raises:
         TBPSError: whatever is wrong with the config.
     """
-    from tbpsbench.config.check import require_valid
-    from tbpsbench.config.load import load_config
-    from tbpsbench.engine.train import Training, build_run
-    from tbpsbench.engine.workdir import WorkDir
+    from tbpsbench.engine.train import train
 
     folder = Path(folder)
     tiny = f"data.dataset=dict(type='MiniPEDES', root={str(folder / 'data')!r}, size='tiny')"
-    loaded = load_config(
-        config, [tiny, "schedule.max_epochs=1", "data.batch_size=16", "data.num_workers=0", *overrides]
-    )
-    require_valid(loaded)
-    workdir = WorkDir(folder / "run", resume="auto")
-    try:
-        return Training(build_run(loaded), workdir).train()
-    finally:
-        workdir.release()
+    small = ["schedule.max_epochs=1", "data.batch_size=16", "data.num_workers=0"]
+    return train(config, folder / "run", [tiny, *small, *overrides], resume="auto")

@@ -15,8 +15,9 @@ from mmengine.evaluator import Evaluator
 
 from tbpsbench import registry
 from tbpsbench.compat import QuietRunner, quiet_mmengine
+from tbpsbench.config.check import require_valid
 from tbpsbench.config.dump import write_config
-from tbpsbench.config.load import Config
+from tbpsbench.config.load import Config, load_config
 from tbpsbench.config.resolve import fill_from_data
 from tbpsbench.config.settings import Settings
 from tbpsbench.data.cache import build_cache
@@ -35,7 +36,7 @@ from tbpsbench.engine.mm_hooks import LearningRate, StartEpoch
 from tbpsbench.engine.optim import build_optim_wrapper, build_optimizer, group_table
 from tbpsbench.engine.randomness import make_deterministic, seed_epoch
 from tbpsbench.engine.record import record_of
-from tbpsbench.engine.workdir import BEST, CARD, LAST, WorkDir
+from tbpsbench.engine.workdir import BEST, CARD, LAST, Resume, WorkDir, undo_if_refused
 from tbpsbench.files import write_json
 from tbpsbench.model.person_search import BatchToDevice, PersonSearchModel
 from tbpsbench.records.environment import code_version, environment
@@ -109,6 +110,34 @@ def build_run(config: Config, *, seed: int | None = None) -> Run:
     trained_on = TrainedOn(sources.name, sources.provenance(), sources.training_texts(), sources.hashes)
     system = System(config.name, model, texts.tokenizer, preprocess, settings.values(), training.facts, trained_on)
     return Run(settings, system, training, EvaluationData(sources, texts, preprocess, images, section.num_workers))
+
+
+def train(
+    config: str | Path, work_dir: str | Path, overrides: Sequence[str] = (), *, resume: Resume = "no"
+) -> dict[str, Any]:
+    """Train a config, choose a checkpoint, evaluate it on the test split: tools/train.py as a function.
+
+    Args:
+        config: a config file, or the name of a packaged one.
+        work_dir: the run's folder; gets best.pth, last.pth, config.py, logs/ and record/.
+        overrides: KEY=VALUE, as for `--cfg-options`.
+        resume: "yes" goes on with the run that is there, "auto" does so if there is one, "no" wants a new run.
+
+    Returns:
+        The record; empty on all but the first process.
+
+    Raises:
+        TBPSError: whatever is wrong with config, data, weights or the folder; nothing half-made stays.
+    """
+    workdir = WorkDir(work_dir, resume=resume, command=["tbpsbench.engine.train.train", str(config), *overrides])
+    try:
+        with undo_if_refused(workdir):
+            loaded = load_config(config, overrides)
+            require_valid(loaded)
+            training = Training(build_run(loaded), workdir)
+        return training.train()
+    finally:
+        workdir.release()
 
 
 class Training:
