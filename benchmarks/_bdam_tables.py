@@ -13,7 +13,7 @@ from _tables import HERE, LARGE, RECORDS, SMALL, gap, measured, score
 from tbpsbench.leaderboard.render.rows import read_records
 
 UNADJUSTED = "p-values of `compare`, not adjusted for their number"
-# Table of paper 000 -> (its rows as printed, the system on MiniPEDES); all are compared with the whole model, marked *.
+# Table of the BDAM paper -> (rows as printed, system on MiniPEDES); all are compared with the whole model, marked *.
 ABLATIONS = {
     "table-1_ablation-bdam": (
         ("Baseline(w/o BDAM)", "two-tower-pk-s-6"),
@@ -77,10 +77,10 @@ PROBED = (
 
 
 def ablations() -> str:
-    """Tables 1 to 3 of paper 000: what is printed for CUHK-PEDES, and what was measured on MiniPEDES."""
+    """Tables 1 to 3 of the BDAM paper: what is printed for CUHK-PEDES, and what was measured on MiniPEDES."""
     lines = []
     for table, entries in ABLATIONS.items():
-        with (HERE / "published" / f"paper-000_{table}.csv").open(encoding="utf-8", newline="") as file:
+        with (HERE / "published" / f"bdam_{table}.csv").open(encoding="utf-8", newline="") as file:
             printed = {row["printed"]: row for row in csv.DictReader(file)}
         whole = next(name for _, name in entries if name.startswith("*"))[1:]
         lines += [
