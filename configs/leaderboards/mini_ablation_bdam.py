@@ -1,4 +1,4 @@
-"""Table 1 of the BDAM paper on MiniPEDES: BDAM and its parts, without a fuser; descriptions are simulated."""
+"""Table 1 of paper 000 on MiniPEDES: BDAM and its parts, without a fuser; descriptions are simulated."""
 
 title = "BDAM on MiniPEDES (Table 1 of paper 000)"
 entries = {

@@ -1,7 +1,7 @@
-"""Table 2 of the BDAM paper on MiniPEDES: fusers and their parts, without BDAM, InfoNCE and triplet loss.
+"""Table 2 of paper 000 on MiniPEDES: fusers and their parts, without BDAM, InfoNCE and triplet loss.
 
-The gallery is embedded with simulated descriptions, except for the baseline, which reads none and is the same system as
-the baseline of Table 1. The Transformer is the comparison of Fig. 6.
+The gallery is embedded with simulated descriptions, but for the baseline, which reads none and is Table 1's: one system.
+The Transformer is the comparison of Fig. 6.
 """
 
 title = "Fusion on MiniPEDES (Table 2 of paper 000)"

@@ -1,7 +1,7 @@
-"""Table 3 of the BDAM paper on MiniPEDES: the whole system with one loss removed at a time.
+"""Table 3 of paper 000 on MiniPEDES: the whole system without one loss at a time; the gallery has simulated descriptions.
 
-The gallery has simulated descriptions. Three rows more: constant weights in place of GradNorm, GradNorm in the paper's
-own form, and the whole system on images alone.
+Three rows more: constant weights in place of GradNorm, GradNorm in the paper's own form, and the whole system on images
+alone.
 """
 
 title = "Losses on MiniPEDES (Table 3 of paper 000)"
