@@ -12,8 +12,9 @@ from _tables import HERE, LARGE, RECORDS, SMALL, gap, measured, score
 
 from tbpsbench.records.read import read_records
 
-UNADJUSTED = "p-values of `compare`, not adjusted for their number"
-# Table of paper 000 -> (its rows as printed, the system on MiniPEDES); all are compared with the whole model, marked *.
+SPREAD = "mean and standard deviation over seeds"
+UNADJUSTED = "p-values from `compare`, not corrected for multiple comparisons"
+# Table of the BDAM paper -> (rows as printed, system on MiniPEDES); all are compared with the whole model, marked *.
 ABLATIONS = {
     "table-1_ablation-bdam": (
         ("Baseline(w/o BDAM)", "two-tower-pk-s-6"),
@@ -77,14 +78,15 @@ PROBED = (
 
 
 def ablations() -> str:
-    """Tables 1 to 3 of paper 000: what is printed for CUHK-PEDES, and what was measured on MiniPEDES."""
+    """Tables 1 to 3 of the BDAM paper: what is printed for CUHK-PEDES, and what was measured on MiniPEDES."""
     lines = []
     for table, entries in ABLATIONS.items():
-        with (HERE / "published" / f"paper-000_{table}.csv").open(encoding="utf-8", newline="") as file:
+        with (HERE / "published" / f"bdam_{table}.csv").open(encoding="utf-8", newline="") as file:
             printed = {row["printed"]: row for row in csv.DictReader(file)}
         whole = next(name for _, name in entries if name.startswith("*"))[1:]
         lines += [
-            f"| Table {table[6]} | R@1, mAP printed (CUHK-PEDES) | MiniPEDES | R@1 | mAP | R@1 against `{whole}` |",
+            f"| Table {table[6]} | R@1, mAP in the paper (CUHK-PEDES) | MiniPEDES | R@1 | mAP "
+            f"| R@1 minus that of `{whole}` |",
             "| --- | ---: | --- | ---: | ---: | ---: |",
         ]
         for label, starred in entries:
@@ -99,8 +101,8 @@ def ablations() -> str:
     return "\n".join(
         [
             *lines,
-            f"Percent and points, mean and deviation over seeds; {UNADJUSTED}. {listed(steps)} steps a run; training "
-            f"took {min(seconds):.0f} to {max(seconds):.0f} s a run, one thread each.",
+            f"Scores in percent, {SPREAD}; differences in points; {UNADJUSTED}. Each run has {listed(steps)} steps and "
+            f"trained for {min(seconds):.0f} to {max(seconds):.0f} s on one thread.",
         ]
     )
 
@@ -127,7 +129,7 @@ def bdam() -> str:
             lines.append(f"| {' | '.join(cells)} |")
         gaps = [gap(one, other, column, protocol, data) for protocol, column in asked]
         lines.append(f"| | | | difference | | | {' | '.join(gaps)} |")
-    return "\n".join([*lines, "", f"Percent and points, mean and deviation over seeds; {UNADJUSTED}. {_persons()}"])
+    return "\n".join([*lines, "", f"Scores in percent, {SPREAD}; differences in points; {UNADJUSTED}. {_persons()}"])
 
 
 def _persons() -> str:
@@ -135,20 +137,20 @@ def _persons() -> str:
     for _, record in read_records(RECORDS):
         if record["name"] == PAIRS[-1][0]:
             counts[record["data"]["component"].get("size", "default")] = record["results"]["standard"]["identities"]
-    return f"Test persons: {counts['default']}, large {counts['large']}."
+    return f"Test persons: {counts['default']}; in the large set {counts['large']}."
 
 
 def parts() -> str:
     """The systems of `mini_bdam` and `mini_bdam_why`, each beside the one that it differs from in one part."""
     lines = [
-        "| after 24 epochs | system | R@1 | mAP | large: R@1 | large: mAP | large: R@1 against |",
+        "| after 24 epochs | system | R@1 | mAP | large: R@1 | large: mAP | large: R@1 minus that of |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     for name, what, other in PARTS:
         cells = [score(measured("standard", data)[name], c) for data in (SMALL, LARGE) for c in ("R@1", "mAP")]
         cells.append(f"{gap(name, other, 'R@1', data=LARGE)} `{other}`" if other else "")
         lines.append(f"| {what} | `{name}` | {' | '.join(cells)} |")
-    return "\n".join([*lines, "", f"As above; {UNADJUSTED}."])
+    return "\n".join([*lines, "", f"Units as above; {UNADJUSTED}."])
 
 
 # (system, what it is) whose two vectors are compared.
@@ -190,9 +192,9 @@ def probes() -> str:
     seeds = ", ".join(str(report["seed"]) for report in probed(PROBED[0][1]))
     lines += [
         "",
-        f"Balanced accuracy in percent, mean over models of seeds {seeds}; {first['persons']} persons and "
+        f"Balanced accuracy in percent, mean over the models of seeds {seeds}; {first['persons']} persons and "
         f"{first['images']} images that no model was trained on. Above chance: 0 is chance, 100 perfect; ± is the "
-        "deviation over seeds.",
+        "standard deviation over seeds.",
         "",
         "| identity against clothing | seeds | CKA, linear | RBF | if independent | HSIC, linear "
         "| clothes known to identity | to clothing |",
@@ -219,7 +221,7 @@ def probes() -> str:
             for feature in ("identity", "clothing")
         ]
         lines.append(f"| {what} | {' | '.join(cells)} |")
-    lines += ["", "CKA unbiased; the last two columns as in the table above."]
+    lines += ["", "CKA is unbiased; the last two columns are means above chance, as in the table above."]
     return "\n".join(lines)
 
 

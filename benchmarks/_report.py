@@ -3,7 +3,7 @@
     make bench                       # fills benchmarks/results/, then runs this
     python benchmarks/_report.py [--demo work_dirs/demo/record/record.json]
 
-Between `<!-- measured:NAME -->` and `<!-- /measured -->` stands what NAME's function here makes of the results.
+The text between `<!-- measured:NAME -->` and `<!-- /measured -->` is what the function for NAME makes of the results.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def demo() -> str:
     lines += [
         "",
         f"In percent, with 95 % intervals over identities; {cost['parameters'] / 1e6:.2f} M parameters, "
-        f"{cost['steps']} steps in {seconds:.0f} s on two cores of {device}; checkpoint chosen by {selection['rule']}, "
-        f"seed {record['seed']}. Every run on one kind of processor gives these numbers.",
+        f"{cost['steps']} steps in {seconds:.0f} s on two cores of {device}; checkpoint chosen by the rule "
+        f"`{selection['rule']}`, seed {record['seed']}. Reruns on the same CPU model give exactly these numbers.",
     ]
     return "\n".join(lines)
 
@@ -97,7 +97,7 @@ def _training_rows() -> list[str]:
     found = result("training")
     what = f"`training.py`: a step of IRRA, ViT-B/16, batch {found['batch']}, "
     return [
-        _row(f"{what}{name}", "the textbook's way", ratio, found["targets"][name], "faster")
+        _row(f"{what}{name}", "a textbook implementation", ratio, found["targets"][name], "faster")
         for name, ratio in found["ratios"].items()
     ]
 
@@ -109,7 +109,7 @@ def _kernel_rows() -> list[str]:
     triplet = f"`losses.py`: batch-hard triplet loss, {size['triplet_rows']:,} x {size['dim']}"
     whole = f"`selective_scan.py`: {scan['size']['length']} positions, forward and backward"
     rows = (
-        (losses, "hsic_vs_textbook", hsic, "tr(KHLH) as printed"),
+        (losses, "hsic_vs_textbook", hsic, "tr(KHLH) as in the BDAM paper"),
         (losses, "hsic_vs_width", hsic, "centred X^T Y with torch's autograd"),
         (losses, "triplet_vs_pml", triplet, "pytorch-metric-learning"),
         (scan, "speedup_vs_textbook", whole, "the published recurrence with autograd"),
@@ -130,7 +130,7 @@ def _board_rows() -> list[str]:
     what = f"`leaderboard_page.py`: {page['size']['records']:,} records"
     lines = [f"| {what} | rendering them | {seconds:.1f} s | <= {limits['render_s']:.0f} s |"]
     lines += [
-        f"| | {kind} in Chromium, the slowest | {page['page'][key]:.0f} ms | <= {limits[key]:.0f} ms |"
+        f"| | slowest {kind} in Chromium | {page['page'][key]:.0f} ms | <= {limits[key]:.0f} ms |"
         for kind, key in (("search", "search_ms"), ("sort", "sort_ms"))
         if key in page["page"]
     ]
@@ -162,8 +162,8 @@ def performance() -> str:
             f"| matrix product alone | {seconds['matmul']:.2f} | |",
             "",
             f"Loader: {loading['images_per_second']['cached']:.0f} images per second with the cache, "
-            f"{loading['images_per_second']['decoded']:.0f} decoding each time. {evaluation['environment']['cpu']}, "
-            f"{evaluation['environment']['threads']} thread for each arm.",
+            f"{loading['images_per_second']['decoded']:.0f} when decoding each time. "
+            f"{evaluation['environment']['cpu']}, {evaluation['environment']['threads']} thread for each arm.",
         ]
     )
 

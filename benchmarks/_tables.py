@@ -26,7 +26,7 @@ def measured(protocol: str = "standard", data: str = SMALL) -> dict[str, Row]:
 
 
 def score(row: Row | None, column: str) -> str:
-    """Mean and deviation over seeds."""
+    """Mean and standard deviation over seeds."""
     return f"{row.scores[column].mean:.2f} ± {row.scores[column].std or 0:.2f}" if row else ""
 
 
@@ -53,9 +53,9 @@ def board() -> str:
         [
             *lines,
             "",
-            "From scratch with one budget, percent, mean and deviation over seeds.",
+            "All trained from scratch with the same budget; percent, mean and standard deviation over seeds.",
             "[The whole board](docs/leaderboard/board.md) has intervals, cost, the other protocol and domain, and the",
-            "papers' rows. Made by `tools/leaderboard.py run configs/leaderboards/mini.py`.",
+            "rows from papers. Produced by `tools/leaderboard.py run configs/leaderboards/mini.py`.",
         ]
     )
 
@@ -76,5 +76,5 @@ def noise() -> str:
         lost = f"{scores[0].scores['R@1'].mean - scores[2].scores['R@1'].mean:.2f}" if scores[0] and scores[2] else ""
         lines.append(f"| {name} | {' | '.join(cells)} | {lost} |")
     return "\n".join(
-        [*lines, "", "R@1 in percent on MiniPEDES, mean and deviation over seeds; from the committed records."]
+        [*lines, "", "R@1 in percent on MiniPEDES, mean and standard deviation over seeds; from the committed records."]
     )

@@ -19,7 +19,7 @@ from _common import environment, parser
 
 from tbpsbench.errors import DataError
 from tbpsbench.files import atomic_write, read_bytes
-from tbpsbench.leaderboard.published.papers import check_against_papers, paper_files, read_paper
+from tbpsbench.leaderboard.published.papers import check_against_papers, paper_files, read_paper, short_name
 from tbpsbench.leaderboard.published.read import CONFLICTS, conflicts, conflicts_csv, read_lines, read_published
 
 HERE = Path(__file__).parent
@@ -50,7 +50,7 @@ def check(folder: Path, papers: Path) -> tuple[list[str], dict[str, Any]]:
         numbers = sum(bool(value) for row in printed for value in row.scores.values())
         tables = len({row.key[1] for row in printed})
         print(f"{path}: {tables} tables, {len(printed)} rows and {numbers} numbers compared, both ways")
-        counts["papers"][path.name[:3]] = {"tables": tables, "rows": len(printed), "numbers": numbers}
+        counts["papers"][short_name(path)] = {"tables": tables, "rows": len(printed), "numbers": numbers}
     return problems + check_against_papers(folder, papers), counts
 
 

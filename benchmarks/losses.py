@@ -4,7 +4,7 @@
 
 Arms, on the same float32 features:
 - HSIC: `ours` (`tbpsbench.kernels.hsic`, which takes X_c^T Y_c at this size); `textbook`, tr(K H L H) / (N-1)^2 with
-  both kernel matrices and the centring matrix, as paper 000, eq. 2 is written; `width`, X_c^T Y_c in plain torch with
+  both kernel matrices and the centring matrix, as in eq. 2 of the BDAM paper; `width`, X_c^T Y_c in plain torch with
   its autograd, the best that torch gives without work; and the same at `--few` rows, where `rows` (both N x N matrices
   of centred features) is the better plain form.
 - Triplet: `ours` (`tbpsbench.kernels.triplet`); `textbook`, the whole matrix of squared distances with autograd, and
@@ -61,7 +61,7 @@ def triplet_data(rows: int, dim: int, threads: int) -> Data:
 
 
 def hsic_textbook(x_ND: Tensor, y_ND: Tensor) -> Tensor:
-    """Paper 000, eq. 2, as it is written."""
+    """Eq. 2 of the BDAM paper, as it is written."""
     rows = len(x_ND)
     centring_NN = torch.eye(rows) - torch.ones(rows, rows) / rows
     k_NN, l_NN = x_ND @ x_ND.T, y_ND @ y_ND.T

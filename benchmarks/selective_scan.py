@@ -2,7 +2,7 @@
 
     python benchmarks/selective_scan.py [--json] [--length 257 --batch 16 --channels 512 --state 16 --threads 1]
 
-Arms on the same inputs (L 257: 196 patches and a caption; channels and state as in paper 000's fuser), each in a
+Arms on the same inputs (L 257: 196 patches and a caption; channels and state as in the BDAM paper's fuser), each in a
 process of its own:
 - `ours`: `selective_scan`, forward and backward.
 - `textbook`: the recurrence as Mamba's authors publish it for reference: all decays and writes as two (B, E, L, N)

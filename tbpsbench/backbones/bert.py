@@ -1,4 +1,4 @@
-"""BERT (Devlin et al. 2019) through transformers; `bert-base-uncased` is paper 000's text encoder.
+"""BERT (Devlin et al. 2019) through transformers; `bert-base-uncased` is the text encoder of the BDAM paper.
 
 Shapes: B batch, T text tokens, D width, E heads.
 """

@@ -1,4 +1,4 @@
-"""Position embeddings for other sizes: image grids resized (IRRA), text positions stretched (Long-CLIP; paper 004).
+"""Position embeddings for other sizes: image grids resized (IRRA), text positions stretched (Long-CLIP; CTGI).
 
 Shapes: L positions, D width, h x w grid.
 """
@@ -50,7 +50,7 @@ def stretch_text_positions(positions_LD: Tensor, keep: int = 20, factor: int = 4
     k = 0 .. factor - 1; the last one, which has no successor, continues with the last difference. So
     20 + 57 * 4 = 248, and row 20 + 4 j is the old row 20 + j exactly.
 
-    Eq. 4 of paper 004 states the same intention with another index arithmetic: for positions beyond 20 (counted from 1)
+    Eq. 4 of the CTGI paper states the same intention with other index arithmetic: for positions beyond 20 (from 1 on)
     it reads PE at floor(pos / 4) and ceil(pos / 4), without the offset of 20, weighs them with the fractional part of
     (pos - 20) / 4, and gives the range as 21 .. 77. Taken literally, position 21 would get the embeddings 5 and 6, and
     nothing would be defined beyond 77. We follow Long-CLIP, which the paper cites.

@@ -1,4 +1,4 @@
-"""Vision Transformer (Dosovitskiy et al. 2021) on mmpretrain's modules; paper 000 uses ViT-B/16 at 224 x 224.
+"""Vision Transformer (Dosovitskiy et al. 2021) on mmpretrain's modules; the BDAM paper uses ViT-B/16 at 224 x 224.
 
 Shapes: B batch, L = 1 + h * w tokens (CLS first), D width, H x W pixels, E heads.
 """

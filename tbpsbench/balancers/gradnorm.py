@@ -1,4 +1,4 @@
-"""GradNorm (Chen et al. 2018) in the form of paper 000, eq. 5 and 6, with the original's as options.
+"""GradNorm (Chen et al. 2018) in the form of BDAM, eq. 5 and 6, with the original's as options.
 
 Shapes: K balanced losses.
 """
@@ -45,11 +45,11 @@ class GradNorm(Balancer):
             on names of parameters.
         balance: losses that are balanced, the first being the reference; None: all but regularisers.
         weights: constant weights of the others, 1 where not named.
-        alpha: strength of the objective (paper 000; what the original calls alpha is `restoring_force`).
+        alpha: strength of the objective (BDAM; what the original calls alpha is `restoring_force`).
         lr: learning rate of s.
         penalty: lambda, strength of sum_k (log w_k)^2.
-        reference: G_ref is the norm of the "first" loss (paper 000) or the "mean" of all (original).
-        restoring_force: exponent of r_k: 1 in paper 000, 1.5 in the original.
+        reference: G_ref is the norm of the "first" loss (BDAM) or the "mean" of all (original).
+        restoring_force: exponent of r_k: 1 in the BDAM paper, 1.5 in the original.
         bounds: smallest and largest weight.
         floor: smallest L_k / L_k^0 that counts, and smallest loss that is taken for L_k^0: a loss near zero would let
             the ratios explode.

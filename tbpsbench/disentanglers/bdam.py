@@ -1,4 +1,4 @@
-"""BDAM, the bidirectional decoupled alignment module (paper 000, section 3.2).
+"""BDAM, the bidirectional decoupled alignment module (section 3.2 of the BDAM paper).
 
 Shapes: B batch, L patch tokens, D width.
 """

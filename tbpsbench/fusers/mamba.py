@@ -1,4 +1,4 @@
-"""Fusion by a state space model: the fuser of paper 000 (section 3.4).
+"""Fusion by a state space model: the fuser of the BDAM paper (section 3.4).
 
 Shapes: B batch, S positions, D width.
 """

@@ -1,4 +1,4 @@
-"""What every fuser of paper 000 begins with (section 3.4): alignment of image and text, and their gate.
+"""What every fuser of the BDAM paper begins with (section 3.4): alignment of image and text, and their gate.
 
 Shapes: B batch, L image positions, T text positions, S positions of the result, D common width.
 """

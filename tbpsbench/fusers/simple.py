@@ -1,4 +1,4 @@
-"""Fusion without a mixer: paper 000's "Simple" and "w/o Mamba" (Table 2, Fig. 6).
+"""Fusion without a mixer: "Simple" and "w/o Mamba" in the BDAM paper (Table 2, Fig. 6).
 
 Shapes: B batch, D width.
 """

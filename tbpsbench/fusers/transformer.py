@@ -1,4 +1,4 @@
-"""Fusion by self-attention: the comparison of paper 000 (Fig. 6: four layers).
+"""Fusion by self-attention: the comparison in the BDAM paper (Fig. 6: four layers).
 
 Shapes: B batch, S positions, D width.
 """

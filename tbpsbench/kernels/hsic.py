@@ -1,4 +1,4 @@
-"""HSIC, how much two sets of features depend on each other (Gretton et al. 2005; Song et al. 2012; paper 000, eq. 2).
+"""HSIC, how much two sets of features depend on each other (Gretton et al. 2005; Song et al. 2012; BDAM, eq. 2).
 
     biased    1/(N-1)^2 tr(K H L H)                  H = I - 11^T/N, K and L the N x N kernel matrices of both sets
     unbiased  the estimator of Song et al., eq. 5    N >= 4; it can be negative

@@ -1,4 +1,4 @@
-"""Triplets of one batch by squared distance: which ones a loss looks at, and what they cost (paper 000, eq. 4).
+"""Triplets of one batch by squared distance: which ones a loss looks at, and what they cost (BDAM, eq. 4).
 
 The cost of a triplet is max(d_ap - d_an + margin, 0) with squared Euclidean distances d. Which triplets count, and
 which of them are above zero, is found without gradients in row chunks; what is left to differentiate is linear in the

@@ -1,4 +1,4 @@
-"""Clothing features against the clothing description (paper 000, eq. 1): InfoNCE after a linear projection.
+"""Clothing features against the clothing description (BDAM, eq. 1): InfoNCE after a linear projection.
 
 Shapes: B pairs, D width. `_BD` means (B, D).
 """

@@ -1,4 +1,4 @@
-"""Regularisation of the disentangling gate: the term that paper 000, section 4.2, names and does not define."""
+"""Regularisation of the disentangling gate: the term that section 4.2 of the BDAM paper names but does not define."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HSIC between two features as a loss (paper 000, eq. 2; Gretton et al. 2005, Song et al. 2012, Kornblith et al. 2019).
+"""HSIC between two features as a loss (BDAM, eq. 2; Gretton et al. 2005, Song et al. 2012, Kornblith et al. 2019).
 
 Shapes: B rows of this process, N rows of the joined batch, D and E widths. `_BD` means (B, D).
 """

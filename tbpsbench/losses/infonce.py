@@ -1,4 +1,4 @@
-"""InfoNCE between two sets of paired embeddings (van den Oord et al. 2018; paper 000, eq. 3).
+"""InfoNCE between two sets of paired embeddings (van den Oord et al. 2018; BDAM, eq. 3).
 
 Shapes: B pairs of the global batch, D width. `_BD` means (B, D).
 """
@@ -29,7 +29,7 @@ class InfoNCE(Loss):
         positive: name of the feature that answers, (B, D).
         temperature: divides the cosines; > 0. CLIP and the papers start at 0.07.
         learnable: learn the temperature; 1 / temperature is held at 100 or below (CLIP).
-        symmetric: average both directions; otherwise anchor -> positive alone, as in paper 000.
+        symmetric: average both directions; otherwise anchor -> positive alone, as in the BDAM paper.
         positives: "instance": row i matches column i; "identity": all pairs of one person match, with equal shares.
         pair_weights: average over pairs with the weights that the batch carries (RDE's clean labels).
 

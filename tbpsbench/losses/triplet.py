@@ -1,4 +1,4 @@
-"""Triplet loss on squared distances of a feature (paper 000, eq. 4; Hermans et al. 2017, Schroff et al. 2015).
+"""Triplet loss on squared distances of a feature (BDAM, eq. 4; Hermans et al. 2017, Schroff et al. 2015).
 
 Shapes: B rows of the joined batch, D width. `_BD` means (B, D).
 """

@@ -1,4 +1,4 @@
-"""Distributions of the gates over a split (paper 000, Fig. 4): BDAM's, and the fuser's where it has one.
+"""Distributions of the gates over a split (Fig. 4 of the BDAM paper): BDAM's, and the fuser's where it has one.
 
 Shapes: N images, D width of the gate, K bins.
 """

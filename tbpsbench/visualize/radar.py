@@ -1,4 +1,4 @@
-"""Efficiency radar of several systems from their records (paper 000, Fig. 6).
+"""Efficiency radar of several systems from their records (BDAM, Fig. 6).
 
 Every axis runs from 0 to 100, outer is better. The paper does not say how it normalises; here the best system has 100
 and the others their ratio to it, best / value for costs and value / best for mAP. So half of an axis is twice the cost

@@ -1,4 +1,4 @@
-"""t-SNE of identity and clothing vectors (paper 000, Fig. 5).
+"""t-SNE of identity and clothing vectors (BDAM, Fig. 5).
 
 What t-SNE shows of distances between groups is little; so every panel says how often the nearest neighbour agrees, in
 the vectors' own space. That the two kinds lie apart in one picture shows little, too: they leave different layers, and

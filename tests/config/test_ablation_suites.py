@@ -1,4 +1,4 @@
-"""Every ablation of paper 000's tables 1, 2 and 3 is an entry of a suite, and each of its configs is sound."""
+"""Every ablation of Tables 1, 2 and 3 of the BDAM paper is an entry of a suite, and each of its configs is sound."""
 
 from pathlib import Path
 

@@ -35,7 +35,7 @@ def kernel_matrix(x, kernel, sigma):
 
 
 def textbook(x, y, kernel, sigma, estimator):
-    """The definitions: the trace of paper 000, eq. 2; eq. 5 of Song et al. (2012)."""
+    """The definitions: the trace of BDAM, eq. 2; eq. 5 of Song et al. (2012)."""
     rows = len(x)
     k, l = kernel_matrix(x, kernel, sigma), kernel_matrix(y, kernel, sigma)  # noqa: E741
     if estimator == "biased":

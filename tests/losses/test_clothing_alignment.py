@@ -18,7 +18,7 @@ def make(pids=(0, 0, 1, 2, 2), dtype=torch.float64):
 
 
 def by_loop(image, text, temperature):
-    """Paper 000, eq. 1, pair by pair."""
+    """Eq. 1 of the BDAM paper, pair by pair."""
     image = [row / row.norm() for row in image]
     text = [row / row.norm() for row in text]
     total = 0.0

@@ -1,7 +1,8 @@
 """The tables in the papers' text, and whether the published CSVs say the same, row for row and number for number.
 
-A paper is a text file `NNN_*.txt`. A table is a line "Table N: caption" (or "Table N."), blank lines, then lines of
-cells separated by tabs. Everything in a table must be understood, or reading it fails: a check that skips is no check.
+A paper is a text file `NNN_*.txt`; the CSVs use its short name. A table is a line "Table N: caption" (or "Table N."),
+blank lines, then lines of cells separated by tabs. Everything in a table must be understood, or reading it fails: a
+check that skips is no check.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from tbpsbench.errors import DataError
 from tbpsbench.files import read_bytes
 from tbpsbench.leaderboard.published.read import DATA, NUMBER, SCORES, Line, read_lines
 
+# Number of a text -> the paper's short name in the CSVs and on the board (docs/sources.md); others are "paper NNN".
+SHORT_NAMES = {"000": "BDAM", "004": "CTGI"}
 CAPTION = re.compile(r"Table (\d+)[.:] ")
 # Where neither caption nor heading names the data, the paper says it once for all ablations.
 ABLATIONS_ON = re.compile(r"experiments are performed on (\S+)")
@@ -52,6 +55,12 @@ def paper_files(folder: str | Path) -> list[Path]:
     return sorted(Path(folder).glob("[0-9][0-9][0-9]_*.txt"))
 
 
+def short_name(path: str | Path) -> str:
+    """What the CSVs call the paper of a text file in their column `source`."""
+    number = Path(path).name[:3]
+    return SHORT_NAMES.get(number, f"paper {number}")
+
+
 def read_paper(path: str | Path) -> list[PaperRow]:
     """Every row of every table of one paper; a row over several data sets becomes one per data set.
 
@@ -67,7 +76,7 @@ def read_paper(path: str | Path) -> list[PaperRow]:
     for start, line in enumerate(lines):
         if caption := CAPTION.match(line):
             named = [name for name in DATA if name in line] or ([ablations[1]] if ablations else [])
-            table = (f"paper {path.name[:3]}", f"Table {caption[1]}")
+            table = (short_name(path), f"Table {caption[1]}")
             rows += _read_table(path, table, lines, start + 1, named[0] if named else "", references)
     return rows
 
@@ -148,8 +157,7 @@ def check_against_papers(folder: str | Path, papers: str | Path) -> list[str]:
     Raises:
         DataError: if a CSV or a table cannot be read.
     """
-    lines = [line for line in read_lines(folder) if line.cells["source"].startswith("paper ")]
-    ours = {line.key: line for line in lines}
+    ours = {line.key: line for line in read_lines(folder) if _is_paper(line.cells["source"])}
     theirs: dict[tuple[str, str, str, str], PaperRow] = {}
     problems = []
     for row in (row for path in paper_files(papers) for row in read_paper(path)):
@@ -166,6 +174,10 @@ def check_against_papers(folder: str | Path, papers: str | Path) -> list[str]:
     for key in ours.keys() & theirs.keys():
         problems += [f"{ours[key].place}: {_name(key)}: {what}" for what in _differences(ours[key], theirs[key])]
     return sorted(problems)
+
+
+def _is_paper(source: str) -> bool:
+    return source in SHORT_NAMES.values() or source.startswith("paper ")
 
 
 def _name(key: tuple[str, str, str, str]) -> str:

@@ -77,8 +77,8 @@ def test_committed_files_agree_with_the_papers():
     assert check_against_papers(FOLDER, PAPERS) == []
     tables = {row.key[:2] for path in paper_files(PAPERS) for row in read_paper(path)}
     assert tables == {
-        *(("paper 000", f"Table {n}") for n in range(1, 6)),
-        *(("paper 004", f"Table {n}") for n in range(1, 5)),
+        *(("BDAM", f"Table {n}") for n in range(1, 6)),
+        *(("CTGI", f"Table {n}") for n in range(1, 5)),
     }
 
 
@@ -87,12 +87,12 @@ def test_committed_files_agree_with_the_papers():
     ("old", "new", "message"),
     [
         (",79.93,92.95,", ",79.39,92.95,", "R@1 is 79.39 here and 79.93"),
-        ("HAM,HAM [16],RSTPReid", "HAM,HAM [17],RSTPReid", "'HAM [17]' on RSTPReid in Table 5 of paper 000"),
+        ("HAM,HAM [16],RSTPReid", "HAM,HAM [17],RSTPReid", "'HAM [17]' on RSTPReid in Table 5 of BDAM"),
     ],
 )  # fmt: skip
 def test_a_changed_number_or_name_is_found(tmp_path, old, new, message):
     folder = Path(shutil.copytree(FOLDER, tmp_path / "published"))
-    path = folder / "paper-000_table-5_state-of-the-art.csv"
+    path = folder / "bdam_table-5_state-of-the-art.csv"
     text = path.read_text(encoding="utf-8")
     assert text.count(old) == 1
     path.write_text(text.replace(old, new), encoding="utf-8")
@@ -101,7 +101,9 @@ def test_a_changed_number_or_name_is_found(tmp_path, old, new, message):
 
 @needs_papers
 def test_any_row_left_out_is_found(tmp_path):
-    for path in sorted(FOLDER.glob("paper-*.csv")):
+    tables = sorted(FOLDER.glob("*_table-*.csv"))
+    assert len(tables) == 9
+    for path in tables:
         folder = Path(shutil.copytree(FOLDER, tmp_path / path.stem))
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
         (folder / path.name).write_text("".join(lines[:-1]), encoding="utf-8")
