@@ -33,6 +33,7 @@ def environment() -> dict[str, Any]:
         "device": device_name(),
         "cuda": torch.version.cuda if torch.cuda.is_available() else None,
         "threads": torch.get_num_threads(),
+        "cpu": torch.backends.cpu.get_cpu_capability(),
     }
 
 
