@@ -59,7 +59,7 @@ def main() -> None:
     arguments = parser(__doc__.splitlines()[0] if __doc__ else "")
     arguments.add_argument("--papers", type=Path, default=PAPERS, help="folder with the papers' texts NNN_*.txt")
     arguments.add_argument("--published", type=Path, default=PUBLISHED, help="folder with the CSVs")
-    arguments.add_argument("--write-conflicts", action="store_true", help=f"write {CONFLICTS} anew first")
+    arguments.add_argument("--write-conflicts", action="store_true", help=f"write {CONFLICTS} again first")
     options = arguments.parse_args()
     try:
         if options.write_conflicts:

@@ -119,10 +119,10 @@ def read_annotations(path: str | Path) -> Annotations:
     if header["tbpsbench_annotations"] != VERSION:
         raise DataError(
             f"{path}: annotation format {header['tbpsbench_annotations']}, this program reads {VERSION}. "
-            "Make the file again with tools/prepare_data.py."
+            "Create the file again with tools/prepare_data.py."
         )
     if missing := [key for key in ("dataset", "source", "images") if not isinstance(header.get(key), str)]:
-        raise DataError(f"{path}:1: the header lacks {', '.join(missing)}. Make the file again.")
+        raise DataError(f"{path}:1: the header lacks {', '.join(missing)}. Create the file again.")
     records, problems = [], []
     for number, line in lines:
         try:
@@ -166,7 +166,7 @@ def record_problems(records: Iterable[ImageRecord]) -> list[str]:
             problems.append(f"{where}: the file must lie below the image folder")
         family = record.split.split("-")[0]
         if family not in SPLIT_FAMILIES:
-            problems.append(f"{where}: split {record.split!r} is none of train, val, test (or test-...)")
+            problems.append(f"{where}: split {record.split!r} is not one of train, val, test (or test-...)")
         families[record.pid].setdefault(family, record.image_id)
         for caption in record.captions:
             if caption.caption_id != captions:

@@ -134,7 +134,7 @@ def read_jsonl(path: str | Path) -> Iterator[tuple[int, Any]]:
         try:
             yield number, json.loads(line)
         except (json.JSONDecodeError, UnicodeDecodeError):
-            raise DataError(f"{path}:{number}: not valid JSON. Is the file complete? Make it again.") from None
+            raise DataError(f"{path}:{number}: not valid JSON. Is the file complete? Create it again.") from None
 
 
 def sha256_bytes(data: bytes) -> str:

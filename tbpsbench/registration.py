@@ -200,7 +200,7 @@ class Registry(Generic[T]):
         shown = ", ".join(names[:MAX_NAMES_SHOWN]) + (", ..." if len(names) > MAX_NAMES_SHOWN else "")
         hint = f"Known {self.kind}s: {shown or 'none yet'}"
         for failed in plugins.failed():
-            hint += f"\nThe plug-in {failed.name!r} failed to load, its names are missing: {failed.error}"
+            hint += f"\nThe plug-in {failed.name!r} failed to load, so its names are missing: {failed.error}"
         return Problem(path, f"no {self.kind} is called {name!r}.{did_you_mean(name, names)}", hint)
 
     # -- checking and building -----------------------------------------------------------------------------------

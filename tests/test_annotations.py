@@ -35,7 +35,7 @@ def test_what_is_written_is_read_back(tmp_path):
         ({"text": " "}, "caption 2 is empty"),
         ({"text": "word " * 10_000}, "caption 2 has 10000 words, more than 1000"),
         ({"pid": 0, "split": "test"}, r"identity 0 is in several splits: train \(image_id 0\), test \(image_id 2\)"),
-        ({"split": "dev"}, "split 'dev' is none of train, val, test"),
+        ({"split": "dev"}, "split 'dev' is not one of train, val, test"),
         ({"image_id": 7}, "image_id must be 2, its position"),
         ({"caption_id": 9}, "caption_id 9 must be 2, its position"),
         ({"file": "../secret.png"}, "must lie below the image folder"),

@@ -26,7 +26,7 @@ def main() -> None:
         "released", metavar="RELEASED", type=Path, help="a released file, an older checkpoint, or bare weights"
     )
     parser.add_argument("out", metavar="OUT", type=Path, help="the checkpoint to write")
-    parser.add_argument("--partial", action="store_true", help="write it although some keys do not fit; lists them")
+    parser.add_argument("--partial", action="store_true", help="write it even if some keys do not fit, and list them")
     args = parser.parse_args()
     from tbpsbench.config.check import require_valid
     from tbpsbench.config.load import load_config

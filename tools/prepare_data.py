@@ -24,7 +24,7 @@ def main() -> int:
     )
     parser.add_argument("dataset", metavar="DATASET", help="name of the data set")
     parser.add_argument("root", metavar="ROOT", help="its folder; the annotation file is written there")
-    parser.add_argument("--splits", metavar="FILE", help="JSON {path of an image or id: split}, for releases without")
+    parser.add_argument("--splits", metavar="FILE", help="JSON {image path or id: split}, for releases without splits")
     parser.add_argument("--allow-partial", action="store_true", help="accept counts that are not the official ones")
     parser.add_argument("--verify", action="store_true", help="decode every image and look for duplicates")
     parser.add_argument("--report", metavar="FILE", help="where --verify lists everything (ROOT/verify.json)")

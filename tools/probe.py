@@ -23,7 +23,7 @@ def main() -> None:
         "--features",
         nargs="+",
         metavar="NAME",
-        help="what is probed, one vector per image each (default: identity, with a disentangler clothing, and every "
+        help="features to probe, one vector per image each (default: identity, with a disentangler clothing, and every "
         "heads.NAME.image, which is what retrieval compares); an unknown name lists those that the model has",
     )
     parser.add_argument(
@@ -37,13 +37,13 @@ def main() -> None:
         "--split",
         nargs="+",
         metavar="NAME",
-        help="whose images, with their persons' second outfits (default: test; with --population: all splits)",
+        help="splits to probe, with the second outfits of their persons (default: test; with --population: all)",
     )
     parser.add_argument(
         "--folds", type=int, default=5, help="parts of the persons; rarer values than this are left out (default: 5)"
     )
     parser.add_argument(
-        "--out", type=Path, metavar="JSON", help="file for everything measured; printed only without it"
+        "--out", type=Path, metavar="JSON", help="file for all results; without it they are only printed"
     )
     args = parser.parse_args()
     if args.folds < 2:

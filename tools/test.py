@@ -20,9 +20,9 @@ def main() -> None:
     parser.add_argument("--split", default="test", help="the split to evaluate (default: test)")
     parser.add_argument("--out", type=Path, help="folder for record.json and ranks.npz; printed only without it")
     parser.add_argument(
-        "--allow-leak", action="store_true", help="go on where the leak guard refuses; brands the record"
+        "--allow-leak", action="store_true", help="evaluate although the leak guard objects; marks the record"
     )
-    parser.add_argument("--skip-unmatched", action="store_true", help="leave out queries without a match; counted")
+    parser.add_argument("--skip-unmatched", action="store_true", help="skip queries without a match, and count them")
     args = parser.parse_args()
     flags = [f"evaluation.{name}=True" for name in ("allow_leak", "skip_unmatched") if getattr(args, name)]
     from tbpsbench.engine.cost import model_cost, peak_memory

@@ -20,14 +20,14 @@ def main() -> None:
     parser.add_argument(
         "--work-dir", help="the run's folder; default work_dirs/CONFIG-NAME, with --seed its subfolder seed-N"
     )
-    parser.add_argument("--seed", type=int, help="instead of the config's seed")
+    parser.add_argument("--seed", type=int, help="used instead of the config's seed")
     parser.add_argument(
         "--resume",
         nargs="?",
         const="yes",
         default="no",
         choices=["yes", "auto", "no"],
-        help="go on with the run in the folder: yes (the bare flag) needs one, auto starts one where there is none",
+        help="continue the run in the folder: yes (the bare flag) needs one, auto starts one if there is none",
     )
     parser.add_argument("--overwrite", action="store_true", help="discard the run in the folder")
     parser.add_argument(
@@ -35,7 +35,7 @@ def main() -> None:
         nargs="+",
         default=[],
         metavar="KEY",
-        help="with --resume: keys of the config that may differ from the run that is resumed",
+        help="with --resume: keys of the config that may differ from those of the resumed run",
     )
     args = parser.parse_args()
     # The folder is claimed before anything slow is imported, so that a run killed early can be resumed like any other.

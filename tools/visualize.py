@@ -86,12 +86,12 @@ KINDS: dict[str, tuple[str, Callable[[argparse.Namespace], Path], str]] = {
 }
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "run": {"metavar": "RUN-FOLDER", "type": Path},
-    "records": {"metavar": "RECORD-FOLDER", "type": Path, "nargs": "+", "help": "of records, or with records below"},
-    "--split": {"default": "test", "help": "whose images; default: test"},
+    "records": {"metavar": "RECORD-FOLDER", "type": Path, "nargs": "+", "help": "a record, or records below it"},
+    "--split": {"default": "test", "help": "split whose images are used; default: test"},
     "--rows": {"type": int, "help": "identities or queries shown"},
     "--persons": {"type": int, "default": 12, "help": "persons whose images are shown; default: 12"},
     "--colour": {"metavar": "pid|ATTRIBUTE", "default": "pid", "help": "what colours the points; default: pid"},
-    "--protocol": {"default": "standard", "help": "whose mAP; default: standard"},
+    "--protocol": {"default": "standard", "help": "protocol whose mAP is shown; default: standard"},
 }
 
 

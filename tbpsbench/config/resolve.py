@@ -25,6 +25,6 @@ def fill_from_data(value: Any, facts: Mapping[str, Any], path: str = "") -> Any:
         name = value.removeprefix(PREFIX)
         if name not in facts:
             near = did_you_mean(name, facts)
-            raise ConfigError(f"{path}: the data knows no {name!r}.{near} It knows: {', '.join(facts)}")
+            raise ConfigError(f"{path}: the data has no value {name!r}.{near} It has: {', '.join(facts)}")
         return facts[name]
     return value

@@ -62,6 +62,6 @@ class PersonSearchDataset(ABC):
     def how_to_make(self, captions: str) -> str:
         """What to do when an annotation file is missing."""
         if captions == "human":
-            return f"Make it with: python tools/prepare_data.py {type(self).__name__} {self.root}"
+            return f"Create it with: python tools/prepare_data.py {type(self).__name__} {self.root}"
         there = sorted(path.stem for path in self.root.glob("*.jsonl"))
-        return f"Make it with tools/caption.py. Caption sources in {self.root}: {', '.join(there) or 'none'}"
+        return f"Create it with tools/caption.py. Caption sources in {self.root}: {', '.join(there) or 'none'}"

@@ -61,7 +61,7 @@ class CachedImages:
         self.size, self._count = (int(meta["size"][0]), int(meta["size"][1])), int(meta["count"])
         self._pixels: np.ndarray | None = None
         if self._path.stat().st_size != self._count * 3 * self.size[0] * self.size[1]:
-            raise DataError(f"{self._path}: not as long as it must be. Delete {self.folder}; it is made again.")
+            raise DataError(f"{self._path}: has the wrong length. Delete {self.folder}; it will be created again.")
 
     @property
     def _path(self) -> Path:

@@ -42,7 +42,7 @@ class MiniPEDES(PersonSearchDataset):
 
     def prepare(self, *, splits_file: str | Path | None = None, allow_partial: bool = False) -> Path:
         if splits_file is not None or allow_partial:
-            raise DataError("MiniPEDES is made with its splits, whole: leave out --splits and --allow-partial")
+            raise DataError("MiniPEDES always comes whole, with its splits: leave out --splits and --allow-partial")
         from tbpsbench.minipedes.build import build
 
         # Two processes that find it missing (one per GPU, say) must not make it into one folder at once.
@@ -83,5 +83,5 @@ class MiniPEDES(PersonSearchDataset):
         if made.get("generator") == "tbpsbench.minipedes" and made.get("version") != VERSION:
             raise DataError(
                 f"{annotations.path}: drawn by version {made.get('version')} of MiniPEDES, this program draws version "
-                f"{VERSION}: numbers would not be comparable. Delete {self.root}; it is made again."
+                f"{VERSION}: numbers would not be comparable. Delete {self.root}; it will be drawn again."
             )

@@ -58,7 +58,7 @@ def check_permutation(permutation: np.ndarray, num_pairs: int, where: str = "cap
             "split or caption file"
         )
     if not np.array_equal(np.sort(permutation), np.arange(num_pairs)):
-        raise DataError(f"{where}: not a permutation: some of 0 .. {num_pairs - 1} are missing or doubled")
+        raise DataError(f"{where}: not a permutation: some of 0 .. {num_pairs - 1} are missing or occur twice")
     return permutation.astype(np.int64)
 
 

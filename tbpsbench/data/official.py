@@ -77,7 +77,7 @@ def find_release(root: Path, release: Release) -> Path:
         if (root / name).is_file():
             return root / name
     if not root.is_dir():
-        raise DataError(f"{root}: no such folder. It shall hold {' or '.join(release.files)} and {release.images}/.")
+        raise DataError(f"{root}: no such folder. It must contain {' or '.join(release.files)} and {release.images}/.")
     there = sorted(path.name + "/" * path.is_dir() for path in root.iterdir())
     more = ", ..." if len(there) > MAX_FOUND_SHOWN else ""
     raise DataError(
@@ -174,8 +174,8 @@ def check_counts(
             for split in different
         )
         raise DataError(
-            f"{source}: not the official counts{lines}\nGet the whole release, or accept what is there with "
-            "--allow-partial: every result made from it will say so."
+            f"{source}: not the official counts{lines}\nGet the complete release, or accept what is there with "
+            "--allow-partial: every result that uses it will say so."
         )
     return {"partial": True, "expected": {split: dict(numbers) for split, numbers in expected.items()}}
 

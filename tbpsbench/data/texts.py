@@ -94,7 +94,7 @@ def records_of(annotations: Annotations, split: str) -> list[ImageRecord]:
     if not records:
         hint = ""
         if annotations.dataset == "ICFG-PEDES" and split.startswith("val"):
-            hint = " ICFG-PEDES has no validation split; data.dataset.val_carve=True makes 'val-carved'."
+            hint = " ICFG-PEDES has no validation split; data.dataset.val_carve=True creates 'val-carved'."
         raise DataError(
             f"{annotations.path}: no images in the split {split!r}; there are: {', '.join(annotations.splits())}.{hint}"
         )
@@ -131,6 +131,6 @@ def _matching(record: ImageRecord, annotations: Annotations) -> ImageRecord:
     if other is None or (other.file, other.pid) != (record.file, record.pid):
         raise DataError(
             f"{annotations.path}: made for other annotations: image_id {record.image_id} is "
-            f"{'missing' if other is None else repr(other.file)}, expected {record.file!r}. Make the captions again."
+            f"{'missing' if other is None else repr(other.file)}, expected {record.file!r}. Create the captions again."
         )
     return other

@@ -162,6 +162,6 @@ def guard_resume(path: Path, system: System, allowed: Collection[str]) -> None:
     if lines:
         raise CheckpointError(
             f"{path}: the run was started with other settings:{''.join(lines)}\n"
-            "Go on with the old ones, or start anew (--overwrite, --work-dir), or, if you mean it, name the keys with "
+            "Keep the old ones, or start again (--overwrite, --work-dir), or, if you mean it, name the keys with "
             "--allow-config-change KEY."
         )

@@ -39,7 +39,7 @@ class PatternGroups(ParamGroups):
             try:
                 re.compile(rule["pattern"])
             except re.error as error:
-                raise ValueError(f"rules.{position}: {rule['pattern']!r} is no regular expression ({error})") from None
+                raise ValueError(f"rules.{position}: {rule['pattern']!r} is not a regex ({error})") from None
         self.rules, self.no_decay_on_vectors = [dict(rule) for rule in rules], no_decay_on_vectors
 
     def __call__(self, model: nn.Module, lr: float, weight_decay: float) -> list[dict[str, Any]]:

@@ -69,7 +69,7 @@ class WorkDir:
             self._discard()
         elif has_run and resume == "no":
             raise CheckpointError(
-                f"{self.path}: holds a run already. Go on with it (--resume), discard it (--overwrite), or choose "
+                f"{self.path}: already holds a run. Continue it (--resume), discard it (--overwrite), or choose "
                 "another folder (--work-dir)."
             )
         self.fresh = not has_run or overwrite

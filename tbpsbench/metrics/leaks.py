@@ -174,8 +174,8 @@ def check_leaks(
     if found and not allow_leak:
         listing = "".join(f"\n  {message}" for message in found)
         raise LeakError(
-            f"the evaluation knows what it must not know ({len(found)} kind{'s' * (len(found) > 1)} of leak):"
-            f"{listing}\n--allow-leak (evaluation.allow_leak=True) evaluates all the same, and brands the record."
+            f"the evaluation has access to what it must not know ({len(found)} kind{'s' * (len(found) > 1)} of leak):"
+            f"{listing}\n--allow-leak (evaluation.allow_leak=True) evaluates anyway and marks the record."
         )
     return found
 

@@ -121,7 +121,7 @@ def _described(human: Annotations, describer: Describer, counted: Counter[str]) 
     for record in human.records:
         if "visible" not in record.attributes:
             raise DataError(
-                f"{human.path}: image {record.file!r} has no attributes to describe; make the data set again"
+                f"{human.path}: image {record.file!r} has no attributes to describe; create the data set again"
             )
         facts, found = describer.perceive(Facts.of(dict(record.attributes)), record.file)
         counted += found

@@ -79,7 +79,7 @@ def attributes_of(records: Sequence[ImageRecord], *, min_persons: int) -> tuple[
     lacking = [record for record in records if "visible" not in record.attributes]
     if lacking:
         raise DataError(
-            f"{lacking[0].file}: no ground-truth attributes, and without them there is nothing to probe for. MiniPEDES "
+            f"{lacking[0].file}: no ground-truth attributes, so there is nothing to probe for. MiniPEDES "
             "has them (configs/mini, configs/bdam_mamba/bdam-mamba_tiny_mini-pedes.py); photographed data sets do not."
         )
     probed, not_probed = [], {}

@@ -92,7 +92,7 @@ def extract(
     features = {name: torch.cat([part[name] for part in parts]) for name in names}
     for name, tensor in features.items():
         if not tensor.isfinite().all():
-            raise CheckpointError(f"the feature {name!r} is not finite in some images: is the checkpoint sound?")
+            raise CheckpointError(f"the feature {name!r} is not finite in some images: is the checkpoint damaged?")
     return [record for split in splits for record in data.annotations.split(split)], features
 
 

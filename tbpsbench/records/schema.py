@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 SCHEMA = 1
-FIX = "The record is damaged or was written by another program: make it again with tools/test.py or tools/train.py."
+FIX = "The record is damaged or was written by another program: create it again with tools/test.py or tools/train.py."
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def schema_problems(record: Mapping[str, Any]) -> list[Finding]:
     """Keys that are missing or hold something else; of an unknown version only that."""
     version = record.get("schema")
     if version != SCHEMA:
-        fix = "Install a tbpsbench that writes this schema, or make the record again with this one."
+        fix = "Install a tbpsbench that writes this schema, or create the record again with this one."
         return [Finding("schema", f"version {version!r}; this program knows {SCHEMA}", fix)]
     found = [Finding(place, message, FIX) for place, message in _walk(record, RECORD_SHAPE, "")]
     if not found and not record["results"]:

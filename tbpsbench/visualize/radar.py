@@ -109,7 +109,7 @@ def read_radar(folders: Iterable[str | Path], protocol: str = "standard") -> Rad
     labels = _labels(rows, dict(records))
     if len(rows) > len(PALETTE):
         names = "; ".join(labels)
-        raise DataError(f"{len(rows)} systems, but only {len(PALETTE)} can be told apart. Pick some of: {names}")
+        raise DataError(f"{len(rows)} systems, but only {len(PALETTE)} can be distinguished. Pick some of: {names}")
     axes = (
         Axis("parameters", tuple(row.cost["parameters"] for row in rows)),
         Axis("FLOPs, image + caption", tuple(row.cost["image_flops"] + row.cost["text_flops"] for row in rows)),
@@ -245,7 +245,7 @@ def _labels(rows: Sequence[Row], records: Mapping[str, Mapping[str, Any]]) -> li
 
 def _about(memory: str, records: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
     devices = sorted({str(record.get("environment", {}).get("device", "unknown")) for _, record in records})
-    what = "most that was allocated on the GPU" if memory == GPU else "most that the process held, libraries included"
+    what = "largest allocation on the GPU" if memory == GPU else "largest size of the process, libraries included"
     return f"Peak memory, of training and evaluation: {what}; on {', '.join(devices)}."
 
 

@@ -91,7 +91,7 @@ def find_converter(state: State, source: str, wanted: Collection[str] = ()) -> C
     names = ", ".join(known.name for known in found or asked) or "none"
     why = "several converters recognise these weights" if found else "no converter recognises these weights"
     raise CheckpointError(
-        f"{source}: {why} ({'' if found else 'asked: '}{names}). The config's `plugins` says which are asked; the "
+        f"{source}: {why} ({'' if found else 'tried: '}{names}). The config's `plugins` says which are tried; the "
         f"weights begin with: {', '.join(list(state)[:5])}"
     )
 

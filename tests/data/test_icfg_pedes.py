@@ -48,5 +48,5 @@ def test_the_carve_of_the_official_identities_is_fixed():
 
 
 def test_asking_for_validation_without_the_carve_names_it(root):
-    with pytest.raises(DataError, match="val_carve=True makes 'val-carved'"):
+    with pytest.raises(DataError, match="val_carve=True creates 'val-carved'"):
         records_of(ICFGPEDES(root=root).load(), "val")

@@ -51,7 +51,7 @@ def test_data_of_another_version_is_refused(tiny, tmp_path):
 
 
 def test_splits_cannot_be_given(tiny):
-    with pytest.raises(DataError, match="with its splits, whole"):
+    with pytest.raises(DataError, match="always comes whole, with its splits"):
         tiny.prepare(allow_partial=True)
 
 

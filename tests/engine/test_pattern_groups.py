@@ -48,7 +48,7 @@ def test_no_decay_on_vectors(model):
     [
         ({"pattern": "a", "lr_mul": 2}, "Did you mean 'lr_mult'"),
         ({}, "has no pattern"),
-        ({"pattern": "("}, "no regular"),
+        ({"pattern": "("}, "not a regex"),
     ],
 )
 def test_bad_rules_are_refused(rule, why):

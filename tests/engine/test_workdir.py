@@ -24,7 +24,7 @@ def test_existing_run_is_not_touched_without_being_told(tmp_path):
     first = WorkDir(tmp_path / "run")
     first.release()
     (tmp_path / "run" / "last.pth").write_bytes(b"weights")
-    with pytest.raises(CheckpointError, match=r"holds a run already.*--resume.*--overwrite"):
+    with pytest.raises(CheckpointError, match=r"already holds a run.*--resume.*--overwrite"):
         WorkDir(tmp_path / "run")
     assert (tmp_path / "run" / "last.pth").read_bytes() == b"weights"
     assert WorkDir(tmp_path / "run", overwrite=True).last is None

@@ -101,7 +101,9 @@ def test_different_data_and_too_many_systems_are_refused(records):
     with pytest.raises(DataError, match="different data: MiniPEDES, Other"):
         read_radar([one, two])
     many = [records(f"system-{number}", seeds=(0,))[0] for number in range(8)]
-    with pytest.raises(DataError, match=r"8 systems, but only 7 can be told apart. Pick some of: system-0; system-1"):
+    with pytest.raises(
+        DataError, match=r"8 systems, but only 7 can be distinguished. Pick some of: system-0; system-1"
+    ):
         read_radar(many)
 
 

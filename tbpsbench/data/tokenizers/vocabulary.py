@@ -40,7 +40,7 @@ def build_vocabulary(texts: Iterable[str], vocab_size: int) -> list[str]:
     """
     words = count_words(texts)
     if not words:
-        raise ValueError("no texts to make a vocabulary from")
+        raise ValueError("no texts to build a vocabulary from")
     characters = sorted({character for word in words for character in word})
     base = [*SPECIAL, *characters, *(f"##{character}" for character in characters)]
     if vocab_size < len(base):

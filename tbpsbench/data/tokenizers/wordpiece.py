@@ -116,7 +116,7 @@ def _hub_vocabulary(name: str) -> Path:
     except (OSError, ValueError, HFValidationError) as error:
         raise ConfigError(
             f"no vocabulary {name!r}: neither a file nor a folder with vocab.txt, and the Hugging Face hub gave none "
-            f"({type(error).__name__}). Give the path of a vocab.txt, or pretrained=None to make a vocabulary from "
+            f"({type(error).__name__}). Give the path of a vocab.txt, or pretrained=None to build a vocabulary from "
             "the training captions."
         ) from error
 

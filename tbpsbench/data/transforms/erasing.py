@@ -46,7 +46,7 @@ class RandomErasing(Transform):
 
     def __call__(self, image_3HW: Tensor, rng: np.random.Generator) -> Tensor:
         if not image_3HW.is_floating_point() and isinstance(self.value, str):
-            raise TypeError(f"RandomErasing(value={self.value!r}) must stand after Normalize")
+            raise TypeError(f"RandomErasing(value={self.value!r}) must come after Normalize")
         if rng.random() >= self.p:
             return image_3HW
         box = self.rectangle(image_3HW.shape[-2], image_3HW.shape[-1], rng)

@@ -74,9 +74,10 @@ class Comparison:
             better, worse = (self.a, self.b) if found.estimate > 0 else (self.b, self.a)
             text = f"{better} is better than {worse} by {abs(found.estimate):.2f} points of {self.metric} ({reach})"
         else:
-            text = f"{self.a} and {self.b} are not told apart: {found.estimate:+.2f} points of {self.metric} ({reach})"
+            gap = f"{found.estimate:+.2f} points of {self.metric} ({reach})"
+            text = f"{self.a} and {self.b} do not differ significantly: {gap}"
         if found.basis == "none":
-            text += "; one seed each, so this is about these two trainings alone: another seed may turn it round"
+            text += "; one seed each, so this is about these two training runs only: another seed may reverse it"
         return f"{text}."
 
     def report(self) -> str:
@@ -121,7 +122,7 @@ def compare(
     """
     if unknown := [key for key in allow if key not in (*COMPARABLE, QUERIES)]:
         known = ", ".join((*COMPARABLE, QUERIES))
-        raise DataError(f"nothing that may differ is called {', '.join(unknown)}; there are: {known}")
+        raise DataError(f"no difference that can be allowed is called {', '.join(unknown)}; there are: {known}")
     a, b = read_system(records_a), read_system(records_b)
     if shared := {path.resolve() for path in a.folders} & {path.resolve() for path in b.folders}:
         raise DataError(f"{min(shared)}: is on both sides. A record cannot be compared with itself.")
@@ -129,8 +130,8 @@ def compare(
     if refused := {key: pair for key, pair in different.items() if key not in allow}:
         listing = "".join(f"\n  {COMPARABLE[key]}: {one!r} and {two!r}" for key, (one, two) in refused.items())
         raise DataError(
-            f"{a.name} and {b.name} must not be compared:{listing}\n"
-            f"Evaluate both alike, or, if you mean it, allow it: {', '.join(refused)}."
+            f"{a.name} and {b.name} cannot be compared:{listing}\n"
+            f"Evaluate both in the same way or, if you intend the difference, allow it: {', '.join(refused)}."
         )
     values_a, values_b, pids = _paired(a, b, metric, protocol, QUERIES in allow)
     found = difference(100 * values_a, 100 * values_b, pids)
@@ -189,8 +190,8 @@ def _paired(
     if any(len(ids) != len(shared) for ids in every) and not common:
         counts = ", ".join(str(len(ids)) for ids in every)
         raise DataError(
-            f"{a.name} and {b.name} answered other queries ({counts}; {len(shared)} in common). Evaluate both on the "
-            f"same, or allow it: {QUERIES}."
+            f"{a.name} and {b.name} answered different queries ({counts}; {len(shared)} in common). Evaluate both on "
+            f"the same, or allow it: {QUERIES}."
         )
     if not len(shared):
         raise DataError(f"{a.name} and {b.name} have no query in common")
@@ -202,7 +203,7 @@ def _paired(
             pids.append(people[place])
             rows.append(values[place])
     if any((other != pids[0]).any() for other in pids):
-        raise DataError(f"{a.name} and {b.name} give the same queries to other people: not the same data set")
+        raise DataError(f"{a.name} and {b.name} assign the same queries to different people: not the same data set")
     count = len(sides[0])
     return np.stack(rows[:count]), np.stack(rows[count:]), pids[0]
 
@@ -225,7 +226,7 @@ def _notes(a: System, b: System, different: Mapping[str, tuple[Any, Any]], found
     rules = [{record["selection"]["rule"] for record in side.records} for side in (a, b)]
     if rules[0] != rules[1]:
         notes.append(
-            f"checkpoints were chosen by other rules: {listed(sorted(rules[0]))} and {listed(sorted(rules[1]))}"
+            f"checkpoints were chosen by different rules: {listed(sorted(rules[0]))} and {listed(sorted(rules[1]))}"
         )
     for side in (a, b):
         if any(record["selection"]["rule"] == "test" for record in side.records):
@@ -234,9 +235,9 @@ def _notes(a: System, b: System, different: Mapping[str, tuple[Any, Any]], found
             notes.append(f"{side.name} was evaluated with leaks")
     trained = [{record["spec"].get("trained_on", record["spec"]["data"]) for record in side.records} for side in (a, b)]
     if trained[0] != trained[1]:
-        notes.append(f"trained on other data: {listed(sorted(trained[0]))} and {listed(sorted(trained[1]))}")
+        notes.append(f"trained on different data: {listed(sorted(trained[0]))} and {listed(sorted(trained[1]))}")
     if found.basis == "one":
-        notes.append("one side has a single seed: the other's variance between seeds stands for both")
+        notes.append("one side has a single seed: the other's variance between seeds is used for both")
     if found.basis == "none":
         notes.append("a single seed on each side: the interval is over identities alone and too narrow")
     return notes

@@ -47,7 +47,7 @@ class Diagnosis:
 
     def report(self) -> str:
         """The objections as text."""
-        lines = [f"{folder}: not a record that can be read: {why}" for folder, why in self.unread]
+        lines = [f"{folder}: cannot be read as a record: {why}" for folder, why in self.unread]
         for objection in self.objections:
             some = len(objection.records) < self.records
             lines.append(str(objection) + (f"\n{'':10}({_shown(objection.records)})" if some else ""))
@@ -119,7 +119,7 @@ def _seeds(items: Sequence[Item]) -> Iterator[Objection]:
             yield Objection("question", what, message, "Train all seeds with one commit.", folders)
         if len({record["environment"]["device"] for record in records}) > 1:
             message = "its seeds were trained on several kinds of device"
-            yield Objection("remark", what, message, "Compare no speeds between them.", folders)
+            yield Objection("remark", what, message, "Do not compare their speeds.", folders)
 
 
 def _settings(items: Sequence[Item]) -> Iterator[Objection]:
@@ -127,7 +127,7 @@ def _settings(items: Sequence[Item]) -> Iterator[Objection]:
     for key, group in _grouped(items, lambda record: _system(record)[:3]).items():
         digests = {record["system_sha256"] for _, record in group}
         if len(digests) > 1:
-            message = f"{len(digests)} different configs go by this name"
+            message = f"{len(digests)} different configs have this name"
             fix = "Give each its own name, or delete the records of the old one."
             yield Objection("question", f"{key[0]} on {key[1]}", message, fix, tuple(folder for folder, _ in group))
 
@@ -141,14 +141,14 @@ def _boards(items: Sequence[Item]) -> Iterator[Objection]:
              "Evaluate all on one."),
             ("serious", {r["protocol"]["ties"] for _, r in group}, "order ties by several rules",
              "Evaluate all with one rule."),
-            ("question", {_texts(r) for _, r in group}, "were trained with unequal texts (data.descriptions)",
+            ("question", {_texts(r) for _, r in group}, "were trained with different texts (data.descriptions)",
              "Name the additional training data in the table."),
-            ("question", {_trained(r) for _, r in group}, "were trained on unequal data",
-             "Show them in tables of their own."),
+            ("question", {_trained(r) for _, r in group}, "were trained on different data",
+             "Show them in separate tables."),
             ("question", {r["selection"]["rule"] for _, r in group}, "chose their checkpoints by several rules",
-             "Choose alike, or show the rule beside the number."),
-            ("remark", {tuple(r["protocol"]["image_size"]) for _, r in group}, "see images of several sizes",
-             "Show the size beside the number."),
+             "Choose by the same rule, or show the rule next to the number."),
+            ("remark", {tuple(r["protocol"]["image_size"]) for _, r in group}, "use images of several sizes",
+             "Show the size next to the number."),
         ):  # fmt: skip
             if len(values) > 1:
                 shown = f"{message}: {_shown(tuple(sorted(map(str, values))))}"

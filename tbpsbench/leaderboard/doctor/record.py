@@ -56,7 +56,7 @@ def _selection(record: Mapping[str, Any]) -> Iterator[Objection]:
         yield Objection("serious", what, "the checkpoint was chosen on the test split", fix)
     elif rule == "given":
         fix = "Let tools/train.py write the record, or publish how the checkpoint was chosen."
-        yield Objection("question", what, "the checkpoint was given; nothing says how it was chosen", fix)
+        yield Objection("question", what, "the checkpoint was given by hand; nothing says how it was chosen", fix)
         if selection.get("complete") is False:
             fix = "Evaluate without --partial."
             yield Objection("serious", "checkpoint", "it does not fit the model: weights were missing or unknown", fix)
@@ -69,7 +69,7 @@ def _selection(record: Mapping[str, Any]) -> Iterator[Objection]:
             message = f"the checkpoint was chosen by {selection['queries']} queries: close epochs differ by chance"
             yield Objection("remark", what, message, "Choose by mAP, which is less coarse than R@1, or take more data.")
         if len(history) > 1 and selection.get("epoch") == history[-1]["epoch"]:
-            message = "the best epoch is the last: training may not have come to its end"
+            message = "the best epoch is the last: training may not have converged"
             yield Objection("remark", what, message, "Train longer, or say that the budget was fixed.")
         if (score := selection.get("score")) in _first(record).values() and score not in (0, 100):
             message = f"the validation score is exactly a test score ({score})"
@@ -86,16 +86,16 @@ def _first(record: Mapping[str, Any]) -> Mapping[str, float]:
 def _code(record: Mapping[str, Any]) -> Iterator[Objection]:
     code = record["code"]
     if not code["commit"]:
-        message = "no commit is known: nobody can tell which code made this"
+        message = "no commit is known: nothing says which code produced this"
         yield Objection("question", "code", message, "Run from a git checkout.")
     elif code["dirty"]:
-        message = "the code had changes that no commit holds"
+        message = "the code had uncommitted changes"
         yield Objection("question", "code", message, "Commit them and run again.")
     for plugin in record["plugins"]:
         what = f"plug-in {plugin['name']}"
         if plugin["error"]:
             severity: Severity = "serious" if plugin["used"] else "remark"
-            yield Objection(severity, what, f"failed to load: {plugin['error']}", "Mend or uninstall it.")
+            yield Objection(severity, what, f"failed to load: {plugin['error']}", "Fix or uninstall it.")
         if plugin["used"] and plugin["version"] in ("", "unknown"):
             yield Objection("question", what, "its version is unknown", "Install it as a package with a version.")
 
@@ -103,21 +103,21 @@ def _code(record: Mapping[str, Any]) -> Iterator[Objection]:
 def _data(record: Mapping[str, Any]) -> Iterator[Objection]:
     data, spec = record["data"], record["spec"]
     if data["partial"]:
-        message = "the data are not whole: other counts than the official release"
-        yield Objection("serious", "data", message, "Get the whole release and prepare it without --allow-partial.")
+        message = "the data are incomplete: their counts differ from the official release"
+        yield Objection("serious", "data", message, "Get the complete release and prepare it without --allow-partial.")
     if not data["counts"]:
         message = "identities, images and captions were not counted"
-        yield Objection("question", "data", message, "Make the annotation file again with tools/prepare_data.py.")
+        yield Objection("question", "data", message, "Create the annotation file again with tools/prepare_data.py.")
     if simulated(record):
         message = "descriptions come from a simulation, not from a person or a model"
-        yield Objection("question", "data", message, "Say so beside every number, or use real descriptions.")
+        yield Objection("question", "data", message, "Say so next to every number, or use real descriptions.")
     for source in data["sources"]:
         if source["role"] != "captions" and not source["made_from"]:
             message = f"nothing says what the texts of {source['file']} ({source['role']}) were made from"
-            yield Objection("question", "data", message, "Make them with tools/caption.py, which writes provenance.")
+            yield Objection("question", "data", message, "Create them with tools/caption.py, which writes provenance.")
     if data["dataset"] == "MiniPEDES":
-        message = "MiniPEDES are drawn figures: its numbers say nothing about photographs"
-        yield Objection("remark", "data", message, "Present them as a check of the method, beside a real data set.")
+        message = "MiniPEDES consists of drawn figures: its numbers say nothing about photographs"
+        yield Objection("remark", "data", message, "Present them as a check of the method, next to a real data set.")
     if spec["split"] != "test":
         message = f"the numbers are of the split {spec['split']!r}"
         yield Objection("question", "data", message, "Evaluate on test for a table.")
@@ -128,7 +128,7 @@ def _data(record: Mapping[str, Any]) -> Iterator[Objection]:
 
 def _evaluation(record: Mapping[str, Any]) -> Iterator[Objection]:
     if record["leaks"]:
-        message = f"the evaluation knew what it must not know: {record['leaks'][0]}"
+        message = f"the evaluation had access to what it must not know: {record['leaks'][0]}"
         yield Objection("serious", "leak guard", message, "Evaluate without --allow-leak.")
     if (rule := record["protocol"]["ties"]) != "pessimistic":
         severity: Severity = "serious" if rule == "optimistic" else "question"
@@ -141,13 +141,13 @@ def _evaluation(record: Mapping[str, Any]) -> Iterator[Objection]:
             yield Objection("serious" if collapsed else "question", "ties", message, "Look at the embeddings.")
         if result["skipped_queries"] and name != "without-captioned-image":
             message = f"{result['skipped_queries']} queries of {name} have no match and were left out"
-            yield Objection("question", "queries", message, "Say so beside the number, or mend the data.")
+            yield Objection("question", "queries", message, "Say so next to the number, or fix the data.")
         low, high = result["intervals_95"].get("R@1", (0.0, 0.0))
         if high - low > WIDE_POINTS:
             message = (
                 f"the 95 % interval of {name} R@1 is {high - low:.0f} points wide ({result['identities']} identities)"
             )
-            yield Objection("remark", "precision", message, "Print intervals; compare by `compare`, which is paired.")
+            yield Objection("remark", "precision", message, "Print intervals; compare with `compare`, which is paired.")
 
 
 def _runtime(record: Mapping[str, Any]) -> Iterator[Objection]:
@@ -156,8 +156,8 @@ def _runtime(record: Mapping[str, Any]) -> Iterator[Objection]:
         message = "runtime.deterministic is off: the run cannot be repeated bit for bit"
         yield Objection("question", "runtime", message, "Train with runtime.deterministic=True.")
     if runtime.get("amp"):
-        message = f"trained in {runtime['amp']}: repeats only on the same kind of device"
-        yield Objection("remark", "runtime", message, "Name the device (environment.device) beside the number.")
+        message = f"trained in {runtime['amp']}: can be repeated only on the same kind of device"
+        yield Objection("remark", "runtime", message, "Name the device (environment.device) next to the number.")
     cost = record["cost"]
     known = {f"peak_memory_{place}" for place in cost.get("peak_memory_bytes") or {}}
     known |= {key for key, value in cost.items() if value is not None}

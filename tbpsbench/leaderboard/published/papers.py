@@ -113,7 +113,7 @@ def _columns(grid: list[list[str]], data: str, place: str) -> tuple[list[tuple[s
             datasets[index] = above if above in DATA else datasets[index - 1] if index else data
     unknown = [head for head in heads if head not in HEADINGS]
     if unknown or not heads or HEADINGS[heads[0]] != "label":
-        raise DataError(f"{place}: headings that are not known: {unknown or heads[:1]}. Add them to HEADINGS")
+        raise DataError(f"{place}: unknown headings: {unknown or heads[:1]}. Add them to HEADINGS")
     columns = [(HEADINGS[head], head, name) for head, name in zip(heads, datasets, strict=True)]
     for kind, head, name in columns:
         if kind in SCORES and name not in DATA:
@@ -162,7 +162,7 @@ def check_against_papers(folder: str | Path, papers: str | Path) -> list[str]:
     problems = []
     for row in (row for path in paper_files(papers) for row in read_paper(path)):
         if row.key in theirs:
-            problems.append(f"{row.place}: {_name(row.key)} stands in {theirs[row.key].place} already")
+            problems.append(f"{row.place}: {_name(row.key)} is already in {theirs[row.key].place}")
         theirs[row.key] = row
     read = {source for source, *_ in theirs}
     problems += [f"{papers}: no text of {source}" for source in {source for source, *_ in ours} - read]

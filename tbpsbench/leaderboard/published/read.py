@@ -94,9 +94,7 @@ def read_lines(folder: str | Path) -> list[Line]:
     first: dict[tuple[str, ...], str] = {}
     for line in lines:
         if (before := first.setdefault(line.key, line.place)) != line.place:
-            raise DataError(
-                f"{line.place}: this row of {', '.join(line.key[:2])} stands in {before} already: remove one"
-            )
+            raise DataError(f"{line.place}: this row of {', '.join(line.key[:2])} is already in {before}: remove one")
     return lines
 
 
@@ -129,11 +127,11 @@ def _problem(cells: dict[str, str]) -> str | None:
         if not cell and column not in (*SCORES, "note"):
             return f"column {column!r} is empty: write {UNKNOWN!r} where the source does not say"
         if cell not in ALLOWED.get(column, (cell,)):
-            return f"column {column!r}: {cell!r} is none of {', '.join(ALLOWED[column])}"
+            return f"column {column!r}: {cell!r} is not one of {', '.join(ALLOWED[column])}"
         if column in SCORES and cell and (not NUMBER.fullmatch(cell) or float(cell) > 100):
-            return f"column {column!r}: {cell!r} is no percentage as printed, e.g. 73.38 (nothing where none is given)"
+            return f"column {column!r}: {cell!r} is not a percentage as printed, e.g. 73.38 (empty where none is given)"
     if not re.fullmatch(rf"\d{{4}}|{UNKNOWN}", cells["year"]):
-        return f"column 'year': {cells['year']!r} is no year (or {UNKNOWN!r})"
+        return f"column 'year': {cells['year']!r} is not a year (or {UNKNOWN!r})"
     recalls = [float(cells[column]) for column in SCORES[:3] if cells[column]]
     if not any(cells[column] for column in SCORES):
         return f"no number in any of {', '.join(SCORES)}"
@@ -168,7 +166,7 @@ def _row(cells: dict[str, str]) -> Row:
 def conflicts(rows: Iterable[Row]) -> list[Conflict]:
     """Where sources print different numbers for one system on the same data, protocol and track.
 
-    Systems are told apart by name alone, without case, spaces and punctuation: two models of one name (another
+    Systems are distinguished by name alone, without case, spaces and punctuation: two models of one name (another
     backbone, another version) show up here as well.
     """
     found: dict[tuple[str, ...], tuple[Row, dict[float, list[str]]]] = {}

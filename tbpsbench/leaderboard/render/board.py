@@ -20,9 +20,9 @@ LEGEND = (
     "The best and the second best of a column are marked among rows with the same track and the same training data, as "
     "far as two or more have a score there; equal printed scores are marked alike. Rows with the badge "
     '"leak allowed" or "partial data" are left out of this.',
-    "Seeds: how many are behind the scores; 2 of 3 means that the suite asks for three and one is missing.",
+    "Seeds: how many runs the scores come from; 2 of 3 means that the suite asks for three and one is missing.",
     "Selection: how the checkpoint was chosen: val on the validation split; last, the last epoch; test on the test "
-    "split itself, which flatters; given, by hand.",
+    "split itself, which flatters the score; given, by hand.",
     "measured: run with this toolkit, every score follows from stored ranks. reported: copied from a publication; its "
     "numbers were not checked and say nothing about cost or seeds unless noted.",
 )

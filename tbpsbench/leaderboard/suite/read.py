@@ -203,4 +203,4 @@ def _check_tasks(path: Path, tasks: list[Task]) -> None:
         except ConfigError as error:
             problems.append(f"entry {task.entry!r} on {task.data!r}: {error}")
     if problems:
-        raise ConfigError(f"{path}: {len(problems)} of its runs cannot be made\n\n" + "\n\n".join(problems))
+        raise ConfigError(f"{path}: {len(problems)} of its runs cannot be trained\n\n" + "\n\n".join(problems))

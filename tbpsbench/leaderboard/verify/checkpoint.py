@@ -32,7 +32,7 @@ def check_checkpoint(found: Verification, checkpoint: Path | None) -> Path | Non
     """
     path = weight_file(checkpoint) if checkpoint is not None else _beside(found)
     if path is None:
-        found.skip(WHAT, "no checkpoint at hand (name it with --checkpoint)")
+        found.skip(WHAT, "no checkpoint available (name it with --checkpoint)")
         return None
     digest = sha256_file(path)
     if digest != found.record["checkpoint"]["sha256"]:
@@ -63,7 +63,7 @@ def _check_content(found: Verification, path: Path) -> None:
         found.skip(what, f"{path} cannot be read as a checkpoint of tools/train.py ({error})")
         return
     if not isinstance(own, Mapping) or not isinstance(config, Mapping):
-        found.skip(what, f"{path} holds weights alone")
+        found.skip(what, f"{path} holds weights only")
         return
     _check_config(found, config, path)
     if not is_transfer(found.record):

@@ -24,8 +24,8 @@ from tbpsbench.records.identity import data_key, is_transfer
 from tbpsbench.registry import DATASETS
 
 WHAT = "annotation files: hashes, counts, the identity of every query, and the leak guard again"
-OTHER = "Evaluate on the data that the board is about, with tools/test.py, and keep the record that it writes."
-EDITED = "The record was changed by hand: make it again with tools/test.py."
+OTHER = "Evaluate with tools/test.py on the data that the board shows, and keep the record that it writes."
+EDITED = "The record was changed by hand: create it again with tools/test.py."
 
 
 def check_named_data(found: Verification) -> None:
@@ -88,7 +88,7 @@ def check_data(
                 _check_files(found, files, evidence)
             elif data != "auto":
                 names = ", ".join(source["file"] for source in found.record["data"]["sources"])
-                raise DataError(f"{dataset.root}: holds none of {names}. Name the root of the data set.")
+                raise DataError(f"{dataset.root}: contains none of {names}. Name the root of the data set.")
     except RegistryError as error:
         found.skip(WHAT, str(error))
 
@@ -142,7 +142,7 @@ def _check_files(found: Verification, files: Mapping[str, Annotations], evidence
     _check_queries(found, captions, evidence)
     found.checked.append("counts, and identity and number of positives of every query, against the annotation file")
     if len(files) < len(record["data"]["sources"]):
-        found.skip("the leak guard again", "not all text sources are at hand")
+        found.skip("the leak guard again", "not all text sources are available")
         return
     _check_leaks(found, files)
     found.checked.append("the leak guard again")
@@ -163,7 +163,7 @@ def _check_queries(found: Verification, captions: Annotations, evidence: Mapping
             there = dict(zip(*np.unique(list(gallery.values()), return_counts=True), strict=True))
             expected = np.array([there.get(pid, 0) for pid in own.query_pids])
             if (expected != own.ranks.positives).any():
-                found.problem(what, "queries have another number of matches than the gallery holds", EDITED)
+                found.problem(what, "queries have a different number of matches than the gallery contains", EDITED)
 
 
 def _check_leaks(found: Verification, files: Mapping[str, Annotations]) -> None:
@@ -190,8 +190,8 @@ def _check_leaks(found: Verification, files: Mapping[str, Annotations]) -> None:
     known = {_kind(message) for message in record["leaks"]}
     for message in seen:
         if _kind(message) not in known:
-            fix = "Evaluate without it, or with --allow-leak, which brands the record."
-            found.problem("leaks", f"the record is silent about a leak: {message}", fix)
+            fix = "Evaluate without it, or with --allow-leak, which marks the record."
+            found.problem("leaks", f"the record does not mention a leak: {message}", fix)
 
 
 def _gallery_splits(record: Mapping[str, Any]) -> list[str]:

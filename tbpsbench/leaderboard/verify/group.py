@@ -20,7 +20,7 @@ from tbpsbench.records.read import data_name, find_records
 from tbpsbench.records.schema import Finding, schema_problems
 
 MAX_SHOWN = 4
-RUN_MISSING = "Run the suite again: it makes the records that are missing. Leaving out seeds is choosing a result."
+RUN_MISSING = "Run the suite again: it creates the missing records. Leaving out seeds means choosing a result."
 ONE_OF_THEM = "Keep one of them."
 AGAIN = "Run the suite again for all of its seeds, with one config and one data set."
 Item = tuple[str, Mapping[str, Any]]
@@ -107,7 +107,7 @@ def _copies(records: Records) -> Iterable[Finding]:
     for what, key in (("checkpoint", _evaluated), ("ranks.npz", lambda record: record["evidence"]["sha256"])):
         for group in _grouped([item for item in records if _telling(item[1])], key).values():
             if len({(record["name"], record["seed"]) for _, record in group}) > 1:
-                message = f"{len(group)} records of other seeds or systems have the very same one: {_names(group)}"
+                message = f"{len(group)} records of other seeds or systems have exactly the same one: {_names(group)}"
                 yield Finding(what, message, ONE_OF_THEM)
 
 
@@ -136,9 +136,9 @@ def _other_settings(records: Records) -> Iterable[Finding]:
             if record["system_sha256"] != first[1]["system_sha256"]:
                 changed = differences(system_config(first[1]["config"]), system_config(record["config"]))
                 shown = "; ".join(f"{k}: {old!r} and {new!r}" for k, (old, new) in list(changed.items())[:MAX_SHOWN])
-                yield Finding(what, f"{where} have other configs: {shown}", AGAIN)
+                yield Finding(what, f"{where} have different configs: {shown}", AGAIN)
             if annotations_sha256(record) != annotations_sha256(first[1]):
-                yield Finding(what, f"{where} were evaluated on other annotation files", AGAIN)
+                yield Finding(what, f"{where} were evaluated on different annotation files", AGAIN)
 
 
 def _task(record: Mapping[str, Any]) -> tuple[str, str, str, str]:

@@ -61,7 +61,7 @@ def verify(
     found.checked.append("schema: every key and its type")
     if problems:
         found.problems += problems
-        found.skip("everything else", "the record does not have the shape of one")
+        found.skip("everything else", "the record is not well-formed")
         return found
     _check_hashes(found)
     _check_protocol(found)

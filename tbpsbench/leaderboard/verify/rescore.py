@@ -82,10 +82,10 @@ def _evaluate(found: Verification, checkpoint: Path, root: str | None) -> Evalua
 def _compare(found: Verification, name: str, own: Evidence, again: Result) -> None:
     what = f"ranks.npz: {name}"
     if not np.array_equal(own.query_ids, again.query_ids) or not np.array_equal(own.query_pids, again.query_pids):
-        found.problem(what, "holds other queries than the split", FIX)
+        found.problem(what, "holds queries that differ from those of the split", FIX)
         return
     if not np.array_equal(own.ranks.offsets, again.ranks.offsets):
-        found.problem(what, "holds another number of matches than the gallery", FIX)
+        found.problem(what, "holds a different number of matches than the gallery", FIX)
         return
     recorded = found.record["results"][name]
     moved = _points(recorded["scores"], again.scores)

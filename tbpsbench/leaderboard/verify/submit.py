@@ -62,7 +62,7 @@ class Submission:
         lines += [f"{self.source / source}: is there already, {target}" for source, target in self.known]
         for one in self.verification.records if self.verification else ():
             lines += [f"{one.folder}: not checked: {what}: {why}" for what, why in one.unchecked]
-        return "\n".join([*lines, f"{self.source}: {len(self.taken)} records taken"])
+        return "\n".join([*lines, f"{self.source}: {len(self.taken)} records added"])
 
 
 def submit(
@@ -84,7 +84,7 @@ def submit(
     source, root = Path(folder), Path(records)
     folders = find_records(source)
     if not folders:
-        raise SubmissionError(f"{source}: no {RECORD} below it. Hand in the record folder that tools/train.py left.")
+        raise SubmissionError(f"{source}: no {RECORD} below it. Submit the record folder that tools/train.py wrote.")
     _raise(source, [problem for one in folders for problem in _files(one)])
     found = Submission(source, verification=verify_all(source, data=data, rebuild=rebuild))
     assert found.verification is not None
@@ -100,7 +100,7 @@ def submit(
         elif _same(one.folder, target):
             found.known.append(names)
         else:
-            fix = "Records are never replaced. Give the system another name, or take the old record away first."
+            fix = "Records are never replaced. Give the system another name, or remove the old record first."
             _raise(source, [Finding(names[0], f"another record is there: {target}", fix)])
     for one_folder, target, names in plan:
         _copy(one_folder, target)
@@ -112,7 +112,7 @@ def _raise(source: Path, problems: list[Finding]) -> None:
     if problems:
         listing = "".join(f"\n  {problem}" for problem in problems)
         count = f"{len(problems)} problem{'s' * (len(problems) > 1)}"
-        raise SubmissionError(f"{source}: not taken, {count}:{listing}\nNothing was copied.")
+        raise SubmissionError(f"{source}: not added, {count}:{listing}\nNothing was copied.")
 
 
 def _files(folder: Path) -> Iterator[Finding]:
@@ -120,12 +120,12 @@ def _files(folder: Path) -> Iterator[Finding]:
     for name, limit in LIMITS.items():
         path = folder / name
         if path.is_symlink():
-            yield Finding(str(path), "is a link", "Hand in the file itself.")
+            yield Finding(str(path), "is a link", "Submit the file itself.")
         elif not path.is_file():
             if name != ABOUT:
                 yield Finding(str(path), "is missing", "A record is record.json and ranks.npz together.")
         elif (size := path.stat().st_size) > limit:
-            yield Finding(str(path), f"has {size} bytes, more than {limit}", "Hand in what tools/test.py writes.")
+            yield Finding(str(path), f"has {size} bytes, more than {limit}", "Submit what tools/test.py writes.")
 
 
 def _unproved(verification: GroupVerification) -> Iterator[Finding]:
@@ -138,7 +138,7 @@ def _unproved(verification: GroupVerification) -> Iterator[Finding]:
 
 def _private(name: str, record: Mapping[str, Any]) -> Iterator[Finding]:
     """Paths that tell who the sender is; the config's hash forbids to take them out here."""
-    fix = "If it should not be public, train with relative paths and hand in that record."
+    fix = "If it should not be public, train with relative paths and submit that record."
     told = set()
     for place, value in flatten({"config": record["config"], "data": {"component": record["data"]["component"]}}):
         for text in value if isinstance(value, list | tuple) else [value]:
@@ -156,7 +156,7 @@ def _about(folder: Path, record: Mapping[str, Any]) -> Iterator[Finding]:
     path = folder / ABOUT
     fix = f'Write {ABOUT}: {{"system": ..., "citation": ..., "code": a URL, "contact": ...}}.'
     if not path.is_file():
-        yield Finding(str(folder), f"no {ABOUT}: nobody can be cited or asked", fix)
+        yield Finding(str(folder), f"no {ABOUT}: nothing says whom to cite or ask", fix)
         return
     try:
         about = read_json(path)
@@ -171,7 +171,7 @@ def _about(folder: Path, record: Mapping[str, Any]) -> Iterator[Finding]:
     if about.get("system", record["name"]) != record["name"]:
         yield Finding(str(path), f"is about {about['system']!r}, the record is of {record['name']!r}", fix)
     if isinstance(about.get("code"), str) and not about["code"].startswith(("https://", "http://")):
-        yield Finding(str(path), f"code is no URL: {about['code']!r}", fix)
+        yield Finding(str(path), f"code is not a URL: {about['code']!r}", fix)
 
 
 def _same(folder: Path, target: Path) -> bool:

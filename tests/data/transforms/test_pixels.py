@@ -120,7 +120,7 @@ def test_a_list_without_normalize_is_refused(image):
 
 
 def test_erasing_before_normalize_is_refused(image):
-    with pytest.raises(ConfigError, match=r"must stand after Normalize.*RandomErasing, Normalize"):
+    with pytest.raises(ConfigError, match=r"must come after Normalize.*RandomErasing, Normalize"):
         Compose([RandomErasing(MEAN), Normalize(MEAN, STD)], (24, 10))(image, rng())
 
 

@@ -70,12 +70,12 @@ SOURCE = {"role": "descriptions", "source": "mtg", "file": "mtg.jsonl", "sha256"
         ("selection/test_evaluations", 4, "serious", "evaluated 4 times"),
         ("selection/queries", 24, "remark", "chosen by 24 queries"),
         ("selection/epoch", 9, "remark", "best epoch is the last"),
-        ("code/dirty", True, "question", "changes that no commit holds"),
+        ("code/dirty", True, "question", "uncommitted changes"),
         ("code/commit", None, "question", "no commit is known"),
         ("plugins", [{**PLUGIN, "error": "ImportError"}], "serious", "failed to load"),
         ("plugins", [{**PLUGIN, "error": "ImportError", "used": False}], "remark", "failed to load"),
         ("plugins", [{**PLUGIN, "version": "unknown"}], "question", "version is unknown"),
-        ("data/partial", True, "serious", "not whole"),
+        ("data/partial", True, "serious", "the data are incomplete"),
         ("data/counts", {}, "question", "were not counted"),
         ("data/dataset", "MiniPEDES", "remark", "drawn figures"),
         ("spec/split", "val", "question", "split 'val'"),
@@ -91,7 +91,7 @@ SOURCE = {"role": "descriptions", "source": "mtg", "file": "mtg.jsonl", "sha256"
         ("config/runtime/amp", "bf16", "remark", "trained in bf16"),
         ("cost/energy_j", None, "remark", "unknown: energy"),
         ("seed", 1, "serious", "seeds 0 of the suite are missing"),
-        ("system_sha256", "0" * 64, "question", "2 different configs go by this name"),
+        ("system_sha256", "0" * 64, "question", "2 different configs have this name"),
         ("code/commit", "d" * 40, "question", "several versions of the code"),
         ("environment/device", "another", "remark", "several kinds of device"),
         ("results/standard/scores/R@1", 90.0, "question", "varies by"),
@@ -114,7 +114,7 @@ def test_descriptions_of_doubtful_origin(records, record, notes, made_from, mess
     edit(record, lambda r: r["data"]["sources"].append(source))
     text = doctor(records).report()
     assert message in text
-    assert "unequal texts" in text
+    assert "trained with different texts" in text
 
 
 def test_one_seed_and_two_seeds(records):

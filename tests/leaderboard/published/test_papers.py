@@ -127,7 +127,7 @@ def test_toy_paper_agrees(tmp_path):
         ("\t-\n", "\t40.00\n", "mAP is empty here and 40.00 in"),
         ("\t✓\t", "\t\t", "'A [1] + MTG' on RSTPReid in Table 1 of paper 900: the paper has no such row"),
         ("D\t9.00\n", "D\t9.00\nE\t8.00\n", "'E' on CUHK-PEDES in Table 3 of paper 900: no line of"),
-        ("D\t9.00\n", "D\t9.00\nD\t9.00\n", "stands in"),
+        ("D\t9.00\n", "D\t9.00\nD\t9.00\n", "'D' on CUHK-PEDES in Table 3 of paper 900 is already in"),
         ("C\tViT", "C\tRN50", "backbone is ViT here and RN50 in"),
         ("ICCV'23", "ICCV'22", "venue is ICCV'23 here and ICCV'22 in"),
         ("2024a)", "2024b)", "the paper has no such row"),
@@ -159,7 +159,7 @@ def test_a_missing_paper_is_a_problem(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("Rank-10", "Rank-20", r"900_toy\.txt:18: headings that are not known: \['Rank-20'\]"),
+        ("Rank-10", "Rank-20", r"900_toy\.txt:18: unknown headings: \['Rank-20'\]"),
         ("D\t9.00", "D\t9,00", r"900_toy\.txt:19: column 'Rank-10': '9,00' is neither a number nor '-'"),
         ("D\t9.00", "D\t9.00\t1", r"900_toy\.txt:19: 3 cells under 2 headings"),
         ("D\t9.00", "", r"Table 3 has a caption and no rows"),

@@ -119,14 +119,14 @@ def test_unknown_becomes_what_a_row_says_for_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"track": "rernk"}, "'rernk' is none of dual-encoder, gallery-text, rerank, interactive, unknown"),
-        ({"selection": "best"}, "column 'selection': 'best' is none of val, last, test, unknown"),
-        ({"data": "RSTP"}, "column 'data': 'RSTP' is none of"),
-        ({"trained_on": "MSMT"}, "column 'trained_on': 'MSMT' is none of"),
-        ({"mAP": "-"}, "column 'mAP': '-' is no percentage"),
-        ({"mAP": "100.01"}, "column 'mAP': '100.01' is no percentage"),
-        ({"mAP": "nan"}, "column 'mAP': 'nan' is no percentage"),
-        ({"year": "'23"}, "column 'year': \"'23\" is no year"),
+        ({"track": "rernk"}, "'rernk' is not one of dual-encoder, gallery-text, rerank, interactive, unknown"),
+        ({"selection": "best"}, "column 'selection': 'best' is not one of val, last, test, unknown"),
+        ({"data": "RSTP"}, "column 'data': 'RSTP' is not one of"),
+        ({"trained_on": "MSMT"}, "column 'trained_on': 'MSMT' is not one of"),
+        ({"mAP": "-"}, "column 'mAP': '-' is not a percentage"),
+        ({"mAP": "100.01"}, "column 'mAP': '100.01' is not a percentage"),
+        ({"mAP": "nan"}, "column 'mAP': 'nan' is not a percentage"),
+        ({"year": "'23"}, "column 'year': \"'23\" is not a year"),
         ({"venue": ""}, "column 'venue' is empty: write 'unknown'"),
         ({"system": " A"}, "column 'system': line breaks or white space around ' A'"),
         ({"note": "a\nb"}, "column 'note': line breaks"),
@@ -148,7 +148,7 @@ def test_falling_recall_is_accepted_if_the_source_prints_it(tmp_path):
 def test_a_row_that_stands_twice_is_an_error(tmp_path):
     write(tmp_path, {})
     write(tmp_path, {"R@1": "1.00"}, name="two.csv")
-    with pytest.raises(DataError, match=r"two\.csv:2: this row of paper 900, Table 1 stands in .*one\.csv:2 already"):
+    with pytest.raises(DataError, match=r"two\.csv:2: this row of paper 900, Table 1 is already in .*one\.csv:2"):
         read_published(tmp_path)
 
 

@@ -76,5 +76,5 @@ def test_wrong_suite_is_refused_before_anything_runs(tmp_path, change, message):
 
 def test_all_wrong_entries_are_listed_at_once(tmp_path):
     entries = {"a": {"config": "gone.py"}, "b": {"config": str(DEMO), "options": ["nothing.here=1"]}}
-    with pytest.raises(ConfigError, match=r"2 of its runs cannot be made(?s:.)*gone\.py(?s:.)*nothing"):
+    with pytest.raises(ConfigError, match=r"2 of its runs cannot be trained(?s:.)*gone\.py(?s:.)*nothing"):
         read_suite(suite(tmp_path, entries=entries))

@@ -77,7 +77,7 @@ def test_other_annotation_file_is_found(run, other_data):
 
 
 def test_named_data_that_are_missing_are_an_error(run, tmp_path):
-    with pytest.raises(DataError, match=r"holds none of human\.jsonl"):
+    with pytest.raises(DataError, match=r"contains none of human\.jsonl"):
         verify(run, data=tmp_path)
 
 

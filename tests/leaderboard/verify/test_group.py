@@ -62,7 +62,7 @@ def test_seeds_with_other_settings_or_data_are_found(tmp_path):
     make(tmp_path / "2", other, seed=2, suite=suite)
     text = verify_all(tmp_path).report()
     assert "optimizer.lr" in text
-    assert "other annotation files" in text
+    assert "different annotation files" in text
 
 
 def test_damaged_record_does_not_hide_the_others(tmp_path):

@@ -49,7 +49,7 @@ def test_records_come_to_their_canonical_places(parcel, shelf):
         assert sorted(path.name for path in target.iterdir()) == ["about.json", "ranks.npz", "record.json"]
         assert (target / "record.json").read_bytes() == (parcel / str(seed) / "record.json").read_bytes()
         assert target.stat().st_mode & 0o755 == 0o755
-    assert "3 records taken" in found.report()
+    assert "3 records added" in found.report()
     assert "not checked: that the ranks come from the checkpoint" in found.report().replace(f"{parcel}/0: ", "")
 
 
@@ -143,12 +143,12 @@ def test_users_and_paths_are_warned_of(shelf, tmp_path):
 @pytest.mark.parametrize(
     ("about", "message"),
     [
-        (None, "nobody can be cited or asked"),
+        (None, "nothing says whom to cite or ask"),
         ("{", "not valid JSON"),
         ("[]", "is not an object"),
         (json.dumps({**ABOUT, "citation": ""}), "lacks citation"),
         (json.dumps({**ABOUT, "system": "other"}), "is about 'other'"),
-        (json.dumps({**ABOUT, "code": "ftp"}), "code is no URL"),
+        (json.dumps({**ABOUT, "code": "ftp"}), "code is not a URL"),
     ],
 )
 def test_about_is_asked_for(parcel, shelf, about, message):
