@@ -1,4 +1,4 @@
-"""Shared by all tests: one thread per process, one tiny MiniPEDES, tools run as a user runs them."""
+"""Shared by all tests: seeds, one thread per process, one tiny MiniPEDES, tools run as a user runs them."""
 
 import os
 import runpy
@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
+import suite_seeds
+
+pytest.register_assert_rewrite("golden_files", "golden_losses")
 
 CLIP = "arch=dict(embed_dim=16, width=32, layers=1, heads=2"
 # A model that starts and trains in seconds, small enough to be run many times.
@@ -24,10 +26,8 @@ SMALLEST = [
 DEMO = "configs/mini/two-tower_mini-pedes.py"
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _one_thread():
-    # Two cores run two test processes, and bits do not depend on the machine's load.
-    torch.set_num_threads(1)
+def pytest_configure(config):
+    suite_seeds.register(config)
 
 
 @pytest.fixture(scope="session")

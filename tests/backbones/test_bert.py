@@ -6,8 +6,6 @@ from tbpsbench.errors import CheckpointError, RegistryError
 from tbpsbench.registry import TEXT_ENCODERS
 from tbpsbench.types import Tokens
 
-torch.set_num_threads(1)
-
 ARCH = {
     "hidden_size": 32,
     "num_hidden_layers": 2,
@@ -16,11 +14,6 @@ ARCH = {
     "max_position_embeddings": 20,
     "vocab_size": 100,
 }
-
-
-@pytest.fixture(autouse=True)
-def seed():
-    torch.manual_seed(0)
 
 
 @pytest.fixture

@@ -21,7 +21,6 @@ SQUARE, PERSON = (64, 64), (96, 32)
 def open_clip_model():
     from open_clip.model import CLIP
 
-    torch.manual_seed(0)
     vision = {"image_size": 64, "layers": 2, "width": 128, "head_width": 64, "patch_size": 16}
     text = {"context_length": 20, "vocab_size": 512, "width": 64, "heads": 1, "layers": 2}
     model = CLIP(64, vision, text, quick_gelu=True).eval().requires_grad_(False)

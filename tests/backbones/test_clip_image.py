@@ -1,67 +1,44 @@
-import os
-from pathlib import Path
-
-import numpy as np
 import pytest
 import torch
+from golden_files import Golden, assert_golden, clip_towers, each_golden
 
 from tbpsbench.backbones.clip_image import CLIPImage
 from tbpsbench.errors import CheckpointError, RegistryError
 from tbpsbench.registry import IMAGE_ENCODERS
 
-torch.set_num_threads(1)
-
-GOLDEN = Path(os.environ.get("TBPSBENCH_GOLDEN", Path(__file__).parents[1] / "data" / "golden"))
 SMALL = {"embed_dim": 24, "width": 32, "layers": 2, "heads": 4, "patch_size": 8}
 
 
-@pytest.fixture(autouse=True)
-def seed():
-    torch.manual_seed(0)
-
-
-def golden(name, tmp_path):
-    """Arrays of a golden file, with its CLIP weights saved as OpenAI would name them."""
-    with np.load(GOLDEN / f"{name}.npz", allow_pickle=False) as file:
-        arrays = {key: torch.from_numpy(file[key]) for key in file.files if file[key].dtype.kind in "fi"}
-    prefix = "init/base_model."
-    weights = {key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)}
-    torch.save(weights, tmp_path / f"{name}.pt")
-    return arrays, str(tmp_path / f"{name}.pt")
+def released(golden, tmp_path, **changed):
+    """The tower of a golden file, its weights read from a file that names them as OpenAI does."""
+    torch.save(golden.weights("base_model.") | changed, tmp_path / "clip.pt")
+    section, _ = clip_towers(golden)
+    return IMAGE_ENCODERS.build({**section, "pretrained": str(tmp_path / "clip.pt")}).eval()
 
 
 @pytest.mark.parametrize("need_attention", [False, True])
-def test_golden_irra_tokens(tmp_path, need_attention):
-    arrays, path = golden("irra_a", tmp_path)
-    arch = {"embed_dim": 128, "width": 64, "layers": 2, "patch_size": 16}
-    encoder = CLIPImage(arch, img_size=(96, 32), pretrained=path).eval()
-    encoded = encoder(arrays["images"], need_attention=need_attention)
-    torch.testing.assert_close(encoded.tokens_BLD, arrays["image_tokens"], rtol=1e-5, atol=1e-5)
+@each_golden("irra")
+def test_golden_irra_image_tokens(path, tmp_path, need_attention):
+    golden = Golden(path)
+    encoded = released(golden, tmp_path)(golden.tensor("images"), need_attention=need_attention)
+    assert_golden(encoded.tokens_BLD, golden["image_tokens"])
     assert torch.equal(encoded.pooled_BD, encoded.tokens_BLD[:, 0])
 
 
-def test_golden_irra_tokens_from_the_square_grid(tmp_path):
-    """The grid before IRRA resized it (4 x 4) gives the same tokens: we resize it as IRRA does."""
-    arrays, _ = golden("irra_a", tmp_path)
-    prefix = "init/base_model."
-    weights = {key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)}
-    weights["visual.positional_embedding"] = arrays["clip_source_visual_posemb"]
-    torch.save(weights, tmp_path / "clip.pt")
-    arch = {"embed_dim": 128, "width": 64, "layers": 2, "patch_size": 16}
-    encoder = CLIPImage(arch, img_size=(96, 32), pretrained=str(tmp_path / "clip.pt")).eval()
-    torch.testing.assert_close(encoder(arrays["images"]).tokens_BLD, arrays["image_tokens"], rtol=1e-5, atol=1e-5)
+@each_golden("irra")
+def test_golden_irra_image_tokens_from_the_square_grid(path, tmp_path):
+    """The grid before IRRA resized it gives the same tokens: we resize it as IRRA does."""
+    golden = Golden(path)
+    square = golden.tensor("clip_source_visual_posemb")
+    encoder = released(golden, tmp_path, **{"visual.positional_embedding": square})
+    assert_golden(encoder(golden.tensor("images")).tokens_BLD, golden["image_tokens"])
 
 
-def test_golden_rde_global_embedding(tmp_path):
-    arrays, path = golden("rde_a", tmp_path)
-    weights = torch.load(path, weights_only=True)
-    layers = len({key.split(".")[3] for key in weights if key.startswith("visual.transformer.resblocks")})
-    arch = {"embed_dim": 512, "width": 64, "layers": layers, "patch_size": 16}
-    encoder = CLIPImage(arch, img_size=(96, 64), pretrained=path).eval()
-    pooled = encoder(arrays["images"], need_attention=True).pooled_BD
-    expected = arrays["eval/image_bge"]
-    scale = pooled.norm(dim=-1, keepdim=True) / expected.norm(dim=-1, keepdim=True)
-    torch.testing.assert_close(pooled, expected * scale, rtol=1e-5, atol=1e-5)
+@each_golden("rde")
+def test_golden_rde_image_embedding(path, tmp_path):
+    golden = Golden(path)
+    pooled = released(golden, tmp_path)(golden.tensor("images"), need_attention=True).pooled_BD
+    assert_golden(pooled, golden["eval/image_bge"])
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,6 @@
-import os
-from pathlib import Path
-
-import numpy as np
 import pytest
 import torch
+from golden_files import Golden, assert_golden, caption_mask, clip_towers, each_golden
 
 from tbpsbench.backbones.clip_text import CLIPText
 from tbpsbench.backbones.positional import stretch_text_positions
@@ -11,15 +8,7 @@ from tbpsbench.errors import CheckpointError
 from tbpsbench.registry import TEXT_ENCODERS
 from tbpsbench.types import Tokens
 
-torch.set_num_threads(1)
-
-GOLDEN = Path(os.environ.get("TBPSBENCH_GOLDEN", Path(__file__).parents[1] / "data" / "golden"))
 SMALL = {"embed_dim": 24, "width": 16, "layers": 2, "heads": 2, "vocab_size": 50}
-
-
-@pytest.fixture(autouse=True)
-def seed():
-    torch.manual_seed(0)
 
 
 def texts(length, *lengths):
@@ -32,33 +21,28 @@ def texts(length, *lengths):
     return Tokens(ids, torch.arange(length) < torch.tensor(lengths)[:, None])
 
 
-def golden(name, tmp_path):
-    """Arrays of a golden file, with its CLIP weights saved as OpenAI would name them."""
-    with np.load(GOLDEN / f"{name}.npz", allow_pickle=False) as file:
-        arrays = {key: torch.from_numpy(file[key]) for key in file.files if file[key].dtype.kind in "fi"}
-    prefix = "init/base_model."
-    weights = {key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)}
-    torch.save(weights, tmp_path / f"{name}.pt")
-    layers = len({key.split(".")[2] for key in weights if key.startswith("transformer.resblocks")})
-    return arrays, str(tmp_path / f"{name}.pt"), layers
+def released(golden, tmp_path):
+    """The tower of a golden file, its weights read from a file that names them as OpenAI does; and the captions."""
+    torch.save(golden.weights("base_model."), tmp_path / "clip.pt")
+    _, section = clip_towers(golden)
+    ids = golden.tensor("caption_ids")
+    encoder = TEXT_ENCODERS.build({**section, "pretrained": str(tmp_path / "clip.pt")}).eval()
+    return encoder, Tokens(ids, caption_mask(ids))
 
 
 @pytest.mark.parametrize("need_attention", [False, True])
-def test_golden_irra_tokens(tmp_path, need_attention):
-    arrays, path, layers = golden("irra_a", tmp_path)
-    encoder = CLIPText({"embed_dim": 128, "width": 64, "layers": layers, "vocab_size": 512}, pretrained=path).eval()
-    ids = arrays["caption_ids"]
-    encoded = encoder(Tokens(ids, ids != 0), need_attention=need_attention)
-    torch.testing.assert_close(encoded.tokens_BLD, arrays["text_tokens"], rtol=1e-5, atol=1e-5)
+@each_golden("irra")
+def test_golden_irra_text_tokens(path, tmp_path, need_attention):
+    golden = Golden(path)
+    encoder, tokens = released(golden, tmp_path)
+    assert_golden(encoder(tokens, need_attention=need_attention).tokens_BLD, golden["text_tokens"])
 
 
-def test_golden_rde_global_embedding(tmp_path):
-    arrays, path, layers = golden("rde_a", tmp_path)
-    encoder = CLIPText({"embed_dim": 512, "width": 64, "layers": layers, "vocab_size": 512}, pretrained=path).eval()
-    ids = arrays["caption_ids"]
-    pooled, expected = encoder(Tokens(ids, ids != 0)).pooled_BD, arrays["eval/text_bge"]
-    scale = pooled.norm(dim=-1, keepdim=True) / expected.norm(dim=-1, keepdim=True)
-    torch.testing.assert_close(pooled, expected * scale, rtol=1e-5, atol=1e-5)
+@each_golden("rde")
+def test_golden_rde_text_embedding(path, tmp_path):
+    golden = Golden(path)
+    encoder, tokens = released(golden, tmp_path)
+    assert_golden(encoder(tokens).pooled_BD, golden["eval/text_bge"])
 
 
 def test_shapes():

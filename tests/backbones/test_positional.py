@@ -1,14 +1,10 @@
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
+from golden_files import Golden, clip_towers, each_golden
 from torch import nn
 
 from tbpsbench.backbones.positional import resize_grid, stretch_text_positions, stretched_length
-
-GOLDEN = Path(os.environ.get("TBPSBENCH_GOLDEN", Path(__file__).parents[1] / "data" / "golden"))
 
 
 def bilinear_by_loops(grid_hwD, to_hw):
@@ -76,11 +72,15 @@ def test_grid_that_is_no_square_is_refused():
         resize_grid(torch.randn(13, 4), (4, 4), (3, 3))
 
 
-def test_grid_equals_golden_irra():
-    with np.load(GOLDEN / "irra_a.npz", allow_pickle=False) as golden:
-        source = torch.from_numpy(golden["clip_source_visual_posemb"])
-        expected = golden["init/base_model.visual.positional_embedding"]
-    np.testing.assert_allclose(resize_grid(source, (6, 2)).numpy(), expected, rtol=1e-5, atol=1e-7)
+@each_golden("irra")
+def test_golden_irra_grid(path):
+    golden = Golden(path)
+    image, _ = clip_towers(golden)
+    patch, stride = image["arch"]["patch_size"], image["stride"]
+    grid_hw = tuple((size - patch) // stride + 1 for size in image["img_size"])
+    expected = golden["init/base_model.visual.positional_embedding"]
+    resized = resize_grid(golden.tensor("clip_source_visual_posemb"), grid_hw)
+    np.testing.assert_allclose(resized.numpy(), expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
 
 
 def test_77_positions_become_248():

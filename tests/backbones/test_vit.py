@@ -7,14 +7,7 @@ from tbpsbench.backbones.vit import ARCHS, ViT
 from tbpsbench.errors import CheckpointError, RegistryError
 from tbpsbench.registry import IMAGE_ENCODERS
 
-torch.set_num_threads(1)
-
 SMALL = {"embed_dims": 32, "num_layers": 2, "num_heads": 4, "feedforward_channels": 64}
-
-
-@pytest.fixture(autouse=True)
-def seed():
-    torch.manual_seed(0)
 
 
 def small(**settings):

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 def test_benchmark_prints_one_json_object_last():
     command = [sys.executable, "benchmarks/losses.py", "--json", "--repeats", "1"]
     size = ["--rows", "48", "--few", "8", "--triplet-rows", "40", "--dim", "16"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command + size, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout.splitlines()[-1])

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 def test_benchmark_prints_one_json_object_last():
     command = [sys.executable, "benchmarks/selective_scan.py", "--json", "--repeats", "1"]
     size = ["--length", "9", "--batch", "4", "--channels", "8", "--state", "3", "--reference-batch", "2"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [*command, *size, "--one-batch", "3", "--one-channels", "5"],
         cwd=ROOT, env=environment, capture_output=True, text=True, check=False,

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_both_arms_have_equal_losses_in_every_case():
     command = [sys.executable, "benchmarks/training.py", "--json", "--tiny", "--batch", "4", "--steps", "2"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout.splitlines()[-1])

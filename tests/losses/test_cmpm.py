@@ -1,15 +1,13 @@
 import math
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from golden_files import each_golden
+from golden_losses import check_golden_loss
 
 from tbpsbench.losses.cmpm import CMPM
 from tbpsbench.types import Batch, Embedding, Features
-
-GOLDEN = sorted(Path(os.environ.get("TBPSBENCH_GOLDEN", "tests/data/golden")).glob("losses_*.npz"))
 
 
 def make(image, text, pid):
@@ -43,19 +41,9 @@ def test_value_equals_the_definition(pid):
     assert out.value.item() == pytest.approx(expected.mean(), rel=1e-6, abs=1e-7)
 
 
-def test_golden_losses_cmpm():
-    assert GOLDEN, "no losses_*.npz in the folder of golden files"
-    for path in GOLDEN:
-        with np.load(path, allow_pickle=False) as golden:
-            batches = [name.split("/")[0] for name in golden.files if name.endswith("/cmpm/loss")]
-            assert batches, f"{path} holds no cmpm"
-            for name in batches:
-                image, text = (torch.tensor(golden[f"{name}/{side}"], requires_grad=True) for side in ("image", "text"))
-                value = CMPM()(*make(image, text, golden[f"{name}/pid"])).value
-                value.backward()
-                np.testing.assert_allclose(value.item(), golden[f"{name}/cmpm/loss"], rtol=1e-9)
-                for side, tensor in (("image", image), ("text", text)):
-                    np.testing.assert_allclose(tensor.grad, golden[f"{name}/cmpm/grad_{side}"], rtol=1e-9, atol=1e-12)
+@each_golden("losses")
+def test_golden_losses_cmpm(path):
+    check_golden_loss(path, "cmpm", CMPM)
 
 
 def test_golden_losses_cmpm_of_sines_and_cosines():
@@ -65,7 +53,6 @@ def test_golden_losses_cmpm_of_sines_and_cosines():
 
 
 def test_gradient_in_float64():
-    torch.manual_seed(0)
     image, text = torch.randn(2, 4, 3, dtype=torch.float64, requires_grad=True).unbind()
     assert torch.autograd.gradcheck(lambda i, t: CMPM()(*make(i, t, [0, 1, 0, 2])).value, (image, text))
 

@@ -1,16 +1,14 @@
 import math
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from golden_files import each_golden
+from golden_losses import check_golden_loss
 from torch.nn.functional import normalize
 
 from tbpsbench.losses.infonce import InfoNCE
 from tbpsbench.types import Batch, Embedding, Features
-
-GOLDEN = sorted(Path(os.environ.get("TBPSBENCH_GOLDEN", "tests/data/golden")).glob("losses_*.npz"))
 
 
 def make(image, text, pid, weight=None):
@@ -48,24 +46,14 @@ def test_value_equals_the_definition(pid, positives, symmetric):
     assert out.value.item() == pytest.approx(expected.mean(), rel=1e-6, abs=1e-9)
 
 
-def test_golden_losses_itc():
-    assert GOLDEN, "no losses_*.npz in the folder of golden files"
-    for path in GOLDEN:
-        with np.load(path, allow_pickle=False) as golden:
-            names = [name.removesuffix("/loss") for name in golden.files if "/itc_t" in name and name.endswith("/loss")]
-            assert names, f"{path} holds no itc"
-            for name in names:
-                batch, temperature = name.split("/")[0], float(name.split("/itc_t")[1])
-                image, text = (
-                    torch.tensor(golden[f"{batch}/{side}"], requires_grad=True) for side in ("image", "text")
-                )
-                loss = InfoNCE()
-                loss.log_scale = -torch.tensor(temperature, dtype=torch.float64).log()
-                value = loss(*make(image, text, golden[f"{batch}/pid"])).value
-                value.backward()
-                np.testing.assert_allclose(value.item(), golden[f"{name}/loss"], rtol=1e-9)
-                for side, tensor in (("image", image), ("text", text)):
-                    np.testing.assert_allclose(tensor.grad, golden[f"{name}/grad_{side}"], rtol=1e-9, atol=1e-12)
+@each_golden("losses")
+def test_golden_losses_itc(path):
+    def build(t):
+        loss = InfoNCE()
+        loss.log_scale = -torch.tensor(t, dtype=torch.float64).log()
+        return loss
+
+    check_golden_loss(path, "itc", build)
 
 
 @pytest.mark.parametrize("positives", ["instance", "identity"])

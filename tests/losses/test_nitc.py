@@ -60,7 +60,6 @@ def test_hard_targets_are_infonce_over_identities():
 
 
 def test_gradient_in_float64_holds_the_targets_constant():
-    torch.manual_seed(0)
     image, text = torch.randn(2, 4, 3, dtype=torch.float64, requires_grad=True).unbind()
     pid = [0, 1, 0, 2]
     hard = NITC(temperature=0.5, alpha=0.0)

@@ -1,16 +1,14 @@
 import math
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from golden_files import each_golden
+from golden_losses import check_golden_loss
 from torch.nn.functional import normalize
 
 from tbpsbench.losses.sdm import SDM
 from tbpsbench.types import Batch, Embedding, Features
-
-GOLDEN = sorted(Path(os.environ.get("TBPSBENCH_GOLDEN", "tests/data/golden")).glob("losses_*.npz"))
 
 
 def make(image, text, pid, weight=None):
@@ -61,22 +59,9 @@ def test_the_numbers_of_the_released_objective():
     assert SDM()(*make(image, text, [0, 0, 1, 2])).value.item() == pytest.approx(23.372227, rel=1e-6)
 
 
-def test_golden_losses_sdm():
-    assert GOLDEN, "no losses_*.npz in the folder of golden files"
-    for path in GOLDEN:
-        with np.load(path, allow_pickle=False) as golden:
-            names = [name.removesuffix("/loss") for name in golden.files if "/sdm_t" in name and name.endswith("/loss")]
-            assert names, f"{path} holds no sdm"
-            for name in names:
-                batch, temperature = name.split("/")[0], float(name.split("/sdm_t")[1])
-                image, text = (
-                    torch.tensor(golden[f"{batch}/{side}"], requires_grad=True) for side in ("image", "text")
-                )
-                value = SDM(temperature=temperature)(*make(image, text, golden[f"{batch}/pid"])).value
-                value.backward()
-                np.testing.assert_allclose(value.item(), golden[f"{name}/loss"], rtol=1e-9)
-                for side, tensor in (("image", image), ("text", text)):
-                    np.testing.assert_allclose(tensor.grad, golden[f"{name}/grad_{side}"], rtol=1e-9, atol=1e-12)
+@each_golden("losses")
+def test_golden_losses_sdm(path):
+    check_golden_loss(path, "sdm", lambda t: SDM(temperature=t))
 
 
 def test_gradient_in_float64():

@@ -1,20 +1,16 @@
 """TAL against the definition, the released code's numbers, and batches without negatives."""
 
 import math
-import os
-import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from golden_files import each_golden
+from golden_losses import check_golden_loss
 from torch.nn.functional import normalize
 
 from tbpsbench.losses.tal import TAL
 from tbpsbench.types import Batch, Embedding, Features
-
-GOLDEN = sorted(Path(os.environ.get("TBPSBENCH_GOLDEN", "tests/data/golden")).glob("losses_*.npz"))
-NAME = re.compile(r"(.+)/tal_tau([\d.]+)_m([\d.]+)/loss")
 
 
 def make(image, text, pid, weight=None):
@@ -50,23 +46,9 @@ def test_value_equals_the_definition(pid):
     assert out.reduction == "sum"
 
 
-def test_golden_losses_tal():
-    assert GOLDEN, "no losses_*.npz in the folder of golden files"
-    for path in GOLDEN:
-        with np.load(path, allow_pickle=False) as golden:
-            cases = [match for match in map(NAME.fullmatch, golden.files) if match]
-            assert cases, f"{path} holds no tal"
-            for case in cases:
-                batch, stem = case[1], case[0].removesuffix("/loss")
-                image, text = (torch.tensor(golden[f"{batch}/{s}"], requires_grad=True) for s in ("image", "text"))
-                loss = TAL(temperature=float(case[2]), margin=float(case[3]))
-                value = loss(*make(image, text, golden[f"{batch}/pid"])).value
-                value.backward()
-                np.testing.assert_allclose(value.item(), golden[f"{stem}/loss"], rtol=1e-9)
-                for side, tensor in (("image", image), ("text", text)):
-                    # The released code gives NaN where there is no negative; nothing is to be learnt there.
-                    expected = np.nan_to_num(golden[f"{stem}/grad_{side}"], nan=0.0)
-                    np.testing.assert_allclose(tensor.grad, expected, rtol=1e-9, atol=1e-12)
+@each_golden("losses")
+def test_golden_losses_tal(path):
+    check_golden_loss(path, "tal", lambda tau, m: TAL(temperature=tau, margin=m))
 
 
 def test_values_of_the_released_code_on_four_pairs():

@@ -9,11 +9,6 @@ NOTES_SCORES = np.array([[0.9, 0.8, 0.7, 0.6, 0.5], [0.1, 0.5, 0.4, 0.9, 0.3], [
 NOTES_PIDS = [1, 2, 3], [1, 2, 1, 3, 2]
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    torch.set_num_threads(1)
-
-
 def features(seed, items, width=32, dtype=np.float32):
     values = np.random.default_rng(seed).standard_normal((items, width)).astype(dtype)
     return torch.from_numpy(values / np.linalg.norm(values, axis=1, keepdims=True))

@@ -22,11 +22,6 @@ NOTES_SCORES = np.array([[0.9, 0.8, 0.7, 0.6, 0.5], [0.1, 0.5, 0.4, 0.9, 0.3], [
 NOTES_PIDS = [1, 2, 3], [1, 2, 1, 3, 2]
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    torch.set_num_threads(1)
-
-
 def plain_order(scores, match, ties):
     """Gallery positions of one query, best first, by a plain sort; None of the package's ideas are used."""
     gallery = range(len(scores))

@@ -1,15 +1,11 @@
-import os
-import re
-from pathlib import Path
-
 import numpy as np
 import pytest
+from golden_files import Golden, each_golden
 
 from tbpsbench.errors import DataError
 from tbpsbench.metrics.ranking import PositiveRanks, positive_ranks_from_scores, summarize, trapezoidal_ap
 from tbpsbench.metrics.ranks import TIES
 
-GOLDEN = Path(os.environ.get("TBPSBENCH_GOLDEN", Path(__file__).parents[1] / "data" / "golden"))
 NOTES_SCORES = np.array([[0.9, 0.8, 0.7, 0.6, 0.5], [0.1, 0.5, 0.4, 0.9, 0.3], [0.2, 0.3, 0.8, 0.1, 0.7]])
 NOTES_PIDS = [1, 2, 3], [1, 2, 1, 3, 2]
 
@@ -21,30 +17,21 @@ def tie_heavy(seed, queries=40, gallery=70, identities=6):
     return scores, generator.choice(gallery_pids, queries), gallery_pids
 
 
-def golden_ranks():
-    """(file, entry) of every ranking in every losses_*.npz of the golden folder."""
-    cases = []
-    for path in sorted(GOLDEN.glob("losses_*.npz")):
-        with np.load(path, allow_pickle=False) as arrays:
-            names = {found[1] for key in arrays.files if (found := re.fullmatch(r"(rank[^/]*)/sim", key))}
-        cases += [(path, name) for name in sorted(names)]
-    return cases
-
-
-def test_golden_files_are_there():
-    assert golden_ranks(), f"no losses_*.npz with rank* entries in {GOLDEN}"
-
-
-@pytest.mark.parametrize(("path", "name"), golden_ranks(), ids=lambda value: getattr(value, "stem", value))
-def test_golden_numbers_of_the_released_evaluator(path, name):
-    with np.load(path, allow_pickle=False) as arrays:
-        scores, query, gallery, cmc, mean_ap, mean_inp = (
-            arrays[f"{name}/{key}"] for key in ("sim", "q", "g", "cmc", "mAP", "mINP")
-        )
-    result = positive_ranks_from_scores(scores, query, gallery)
-    ours = summarize(result, range(1, len(cmc) + 1))
-    for value, expected in ((list(ours.values())[: len(cmc)], cmc), (ours["mAP"], mean_ap), (ours["mINP"], mean_inp)):
-        np.testing.assert_allclose(value, expected, rtol=1e-9 if expected.dtype == np.float64 else 2e-6)
+@each_golden("losses")
+def test_golden_losses_ranks_of_the_released_evaluator(path):
+    golden = Golden(path)
+    names = [name.removesuffix("/sim") for name in golden if name.startswith("rank") and name.endswith("/sim")]
+    assert names, f"{path} holds no ranking"
+    for name in names:
+        result = positive_ranks_from_scores(*(golden[f"{name}/{part}"] for part in ("sim", "q", "g")))
+        cmc, others = golden[f"{name}/cmc"], {score: golden[f"{name}/{score}"] for score in ("mAP", "mINP")}
+        ours = summarize(result, range(1, len(cmc) + 1))
+        theirs = {f"R@{k}": value for k, value in enumerate(cmc, 1)} | others
+        assert set(theirs) == set(ours)
+        for score, value in theirs.items():
+            # The released evaluator adds in the file's precision.
+            rounding = 1e-9 if value.dtype == np.float64 else 1e-5
+            np.testing.assert_allclose(ours[score], value, rtol=rounding, err_msg=f"{name}/{score}")
 
 
 def test_golden_example_of_the_field_notes():

@@ -27,7 +27,6 @@ def linear():
 
 @pytest.fixture
 def state():
-    torch.manual_seed(0)
     return {key: torch.randn_like(value) for key, value in linear().state_dict().items()}
 
 

@@ -25,7 +25,6 @@ class Tower(nn.Module):
 
 @pytest.fixture
 def archive(tmp_path):
-    torch.manual_seed(0)
     tower = Tower().half()
     torch.jit.save(torch.jit.script(tower), tmp_path / "tower.pt")
     return tmp_path / "tower.pt", tower

@@ -12,7 +12,6 @@ ID = {"type": "IDLoss", "num_ids": 6}
 
 
 def build(config, width=testing.WIDTH):
-    torch.manual_seed(0)
     return registry.LOSSES.build(config, "loss", {"dims": testing.toy_dims(width)})
 
 

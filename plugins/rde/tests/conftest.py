@@ -3,7 +3,6 @@
 import os
 
 import pytest
-import torch
 
 CONFIG = "configs/rde/rde_tiny_mini-pedes.py"
 CLIP = "arch=dict(embed_dim=16, width=32, layers=1, heads=2"
@@ -24,11 +23,6 @@ SMALLEST = [
     "evaluation.interval=1",
     "evaluation.protocols=['standard']",
 ]
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _one_thread():
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

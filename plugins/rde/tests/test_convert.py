@@ -46,7 +46,6 @@ def released(tmp_path):
     require_valid(config)
     section = dict(config.values["model"])
     section["image_encoder"] = {**section["image_encoder"], "pretrained": None}
-    torch.manual_seed(3)
     model = PersonSearchModel(**section).eval()
     with torch.no_grad():
         for name, value in model.state_dict().items():

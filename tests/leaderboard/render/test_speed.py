@@ -33,7 +33,7 @@ def test_ten_thousand_records_search_and_sort_at_once(tmp_path, monkeypatch):
 
 def test_benchmark_prints_one_json_object_last():
     command = [sys.executable, "benchmarks/leaderboard_page.py", "--json", "--records", "9", "--chromium", "/none"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout.splitlines()[-1])
