@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,7 +15,5 @@ __all__ = ["System", "__version__", "load_system"]
 def __getattr__(name: str) -> Any:
     """`tbpsbench.load_system` and `tbpsbench.System`, imported when they are asked for."""
     if name in ("System", "load_system"):
-        from tbpsbench import system
-
-        return getattr(system, name)
+        return getattr(import_module("tbpsbench.system"), name)
     raise AttributeError(f"module 'tbpsbench' has no attribute {name!r}")

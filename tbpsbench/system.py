@@ -26,9 +26,10 @@ from torch import Tensor
 from tbpsbench.config.flat import canonical
 from tbpsbench.data.preprocess import Picture, Preprocess
 from tbpsbench.data.tokenizers.base import Tokenizer
-from tbpsbench.errors import DataError
+from tbpsbench.errors import CheckpointError, DataError
 from tbpsbench.metrics.leaks import TrainingTexts
 from tbpsbench.model.person_search import PersonSearchModel, joint
+from tbpsbench.system_files import read_parts, save_system
 from tbpsbench.types import Ranking, Tokens
 
 
@@ -197,8 +198,6 @@ class System:
             StorageError: if it cannot be written; what was there before stays.
             CheckpointError: if the folder holds something else, or a system and `overwrite` is not set.
         """
-        from tbpsbench.system_files import save_system
-
         return save_system(self, Path(folder), overwrite=overwrite)
 
     def _descriptions(self, texts: Mapping[str, Sequence[str]] | None, rows: range) -> dict[str, Tokens] | None:
@@ -229,9 +228,17 @@ def load_system(path: str | Path, *, device: str | torch.device | None = None) -
             be had as it was.
         ConfigError: if a plug-in is missing that the system needs.
     """
-    from tbpsbench.system_files import read_system
-
-    return read_system(Path(path), device)
+    parts = read_parts(Path(path))
+    trained_on = parts.pop("trained_on")
+    try:
+        known = None if trained_on is None else TrainedOn.from_plain(trained_on)
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{path}: what it says of its training data is damaged ({error}). Copy it again."
+        ) from error
+    system = System(**parts, trained_on=known)
+    system.model.eval().to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    return system
 
 
 def _batches(count: int, size: int) -> Iterator[range]:

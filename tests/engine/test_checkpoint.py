@@ -10,7 +10,7 @@ from torch import nn
 from tbpsbench.config.flat import canonical
 from tbpsbench.config.load import load_config
 from tbpsbench.engine.checkpoint import Checkpointer, guard_resume
-from tbpsbench.engine.train import build_run
+from tbpsbench.engine.run import build_run
 from tbpsbench.errors import CheckpointError, StorageError
 from tbpsbench.weights.checkpoint import save
 from tbpsbench.weights.files import read_state_dict

@@ -6,7 +6,7 @@ import torch
 from tbpsbench.compat import counted_flops
 from tbpsbench.config.load import load_config
 from tbpsbench.engine.cost import model_cost
-from tbpsbench.engine.train import build_run
+from tbpsbench.engine.run import build_run
 
 DIM, TOKENS = 16, 18
 # Of one layer with MLP ratio 2: query, key, value, output and the MLP's two maps; then scores and weighted sums.

@@ -10,7 +10,7 @@ from tbpsbench.config.load import load_config
 from tbpsbench.config.settings import Settings
 from tbpsbench.engine.embed import embed_captions, embed_images
 from tbpsbench.engine.evaluate import best_metric, evaluate, score_names
-from tbpsbench.engine.train import build_run
+from tbpsbench.engine.run import build_run
 from tbpsbench.errors import ConfigError, DataError, LeakError
 
 _built = {}

@@ -9,7 +9,8 @@ from tbpsbench import testing
 from tbpsbench.config.load import load_config
 from tbpsbench.engine.hooks import Hook
 from tbpsbench.engine.randomness import seed_epoch
-from tbpsbench.engine.train import Training, build_run
+from tbpsbench.engine.run import build_run
+from tbpsbench.engine.train import Training
 from tbpsbench.engine.workdir import WorkDir
 from tbpsbench.registry import HOOKS
 

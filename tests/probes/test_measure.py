@@ -8,7 +8,7 @@ import torch
 
 from tbpsbench.config.load import load_config
 from tbpsbench.engine.embed import embed_images
-from tbpsbench.engine.train import build_run
+from tbpsbench.engine.run import build_run
 from tbpsbench.errors import CheckpointError, ConfigError, DataError
 from tbpsbench.probes import measure as probes
 from tbpsbench.probes.measure import extract, measure, population, splits_of, usual_features

@@ -3,7 +3,7 @@
 import pytest
 
 from tbpsbench.config.load import load_config
-from tbpsbench.engine.train import build_run
+from tbpsbench.engine.run import build_run
 
 CONFIG = "configs/bdam_mamba/bdam-mamba_tiny_mini-pedes.py"
 SMALL = [

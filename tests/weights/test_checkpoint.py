@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from tbpsbench import load_system
 from tbpsbench.config.load import load_config
-from tbpsbench.engine.train import build_run
+from tbpsbench.engine.run import build_run
 from tbpsbench.errors import CheckpointError
 from tbpsbench.system_files import write_checkpoint
 from tbpsbench.weights.checkpoint import FORMAT, KEY, PARTS

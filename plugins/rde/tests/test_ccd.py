@@ -8,7 +8,8 @@ from tbpsbench_rde.mixture import call_clean, clean_probability
 
 from tbpsbench.config.load import load_config
 from tbpsbench.engine.hooks import RunState
-from tbpsbench.engine.train import Training, build_run
+from tbpsbench.engine.run import build_run
+from tbpsbench.engine.train import Training
 from tbpsbench.engine.workdir import WorkDir
 from tbpsbench.errors import ConfigError, RegistryError
 from tbpsbench.registry import HOOKS

@@ -13,7 +13,7 @@ from tbpsbench import testing
 from tbpsbench.config.load import load_config
 from tbpsbench.engine.hooks import RunState
 from tbpsbench.engine.optim import build_optimizer
-from tbpsbench.engine.train import build_run
+from tbpsbench.engine.run import build_run
 from tbpsbench.model.person_search import PersonSearchModel
 
 PIDS = (0, 0, 1, 2, 2, 3, 1, 0)

@@ -34,7 +34,8 @@ def work(task: Task, records: Path, folder: Path) -> list[Path]:
     workdir = WorkDir(folder, resume="auto", command=["tools/leaderboard.py", "run", task.suite, task.entry])
     try:
         from tbpsbench.data.evaluation import evaluation_data
-        from tbpsbench.engine.train import Training, build_run
+        from tbpsbench.engine.run import build_run
+        from tbpsbench.engine.train import Training
         from tbpsbench.records.evidence import EVIDENCE
         from tbpsbench.records.make import write_record
 

@@ -1,0 +1,88 @@
+"""From a checked config to everything that a run is built from: data, model, system."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from tbpsbench.config.load import Config
+from tbpsbench.config.resolve import fill_from_data
+from tbpsbench.config.settings import Settings
+from tbpsbench.data.cache import build_cache
+from tbpsbench.data.evaluation import EvaluationData
+from tbpsbench.data.preprocess import Preprocess
+from tbpsbench.data.sources import read_sources
+from tbpsbench.data.texts import TextStore
+from tbpsbench.data.training import TrainingData, build_tokenizer, build_training
+from tbpsbench.distributed import join_processes
+from tbpsbench.engine.randomness import make_deterministic, seed_epoch
+from tbpsbench.model.person_search import BatchToDevice, PersonSearchModel
+from tbpsbench.records.environment import code_version
+from tbpsbench.system import System, TrainedOn
+
+
+@dataclass
+class Run:
+    """Everything that a run is built from.
+
+    Attributes:
+        settings: the resolved config.
+        system: what it trains.
+        training: what it trains on.
+        evaluation: queries and galleries of the same data set.
+    """
+
+    settings: Settings
+    system: System
+    training: TrainingData
+    evaluation: EvaluationData
+
+    @property
+    def name(self) -> str:
+        """Of the config."""
+        return self.system.name
+
+    @property
+    def model(self) -> PersonSearchModel:
+        """The system's."""
+        return self.system.model
+
+
+def build_run(config: Config, *, seed: int | None = None) -> Run:
+    """Build data and model of a checked config, from its seed alone.
+
+    Raises:
+        ConfigError, DataError, CheckpointError: whatever is wrong with config, data or pretrained weights.
+    """
+    join_processes()
+    code_version()
+    settings = Settings.of(config.values)
+    if seed is not None:
+        settings.seed = seed
+    runtime = settings.runtime
+    if runtime.threads:
+        torch.set_num_threads(runtime.threads)
+    make_deterministic(runtime.deterministic)
+    section = settings.data
+    sources = read_sources(section, settings.evaluation.gallery_texts)
+    texts, preprocess = TextStore(build_tokenizer(section, sources)), Preprocess.of(section)
+    images = build_cache(
+        sources.annotations,
+        preprocess.size,
+        preprocess.interpolation,
+        cache_dir=sources.cache_dir,
+        workers=max(1, section.num_workers),
+    )
+    training = build_training(section, sources, texts, preprocess, images, settings.seed)
+    seed_epoch(settings.seed, -1)
+    filled = fill_from_data(vars(settings.model), training.facts, "model")
+    model = PersonSearchModel(**filled, roles=training.roles)
+    model.data_preprocessor = BatchToDevice()
+    model.to(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    if runtime.compile:
+        model.image_encoder.compile()
+        model.text_encoder.compile()
+    trained_on = TrainedOn(sources.name, sources.provenance(), sources.training_texts(), sources.hashes)
+    system = System(config.name, model, texts.tokenizer, preprocess, settings.values(), training.facts, trained_on)
+    return Run(settings, system, training, EvaluationData(sources, texts, preprocess, images, section.num_workers))
