@@ -105,10 +105,13 @@ def test_few_seeds_widen_the_interval():
 
 
 def test_one_seed_on_one_side_borrows_the_others_variance():
-    found = difference(*study((1, 4)))
+    a_SQ, b_SQ, identity_Q = study((1, 4))
+    # Seeds that differ by a shift of all queries: none of the variance between them comes from queries that flip.
+    shift_S = np.array([-3.0, -1.0, 1.0, 3.0])
+    found = difference(a_SQ, b_SQ[:1] + shift_S[:, None], identity_Q)
     assert found.basis == "one"
     assert found.seeds == (1, 4)
-    assert found.seed_error > 0
+    assert found.seed_error == pytest.approx((shift_S.var(ddof=1) * (1 / 1 + 1 / 4)) ** 0.5)
 
 
 def test_equal_values_are_no_difference():
