@@ -1,8 +1,7 @@
 """A trained system and the data that it shall be looked at with: what every tool that takes a checkpoint starts from.
 
 Everything but the data comes from the checkpoint. Without a config the data are those that the system was trained on;
-a config, or overrides, name others: `data.dataset`, `data.captions`, the whole of `evaluation`, and how the machine is
-used.
+a config, or overrides, name others: `data.dataset`, `data.captions`, what is measured and how the machine is used.
 """
 
 from __future__ import annotations
@@ -28,11 +27,22 @@ from tbpsbench.engine.randomness import make_deterministic
 from tbpsbench.errors import ConfigError
 from tbpsbench.system import System, load_system
 
-# What another config may say of a system that is trained; the rest is the system's own.
-OPEN = ("data.dataset", "data.captions", "data.num_workers", "data.cache_dir", "evaluation", "runtime")
+# What may be said of a system that is trained, by section; the rest is the system's own.
+OPEN = {
+    "data": ("dataset", "captions", "num_workers", "cache_dir"),
+    "evaluation": (
+        "ties", "metrics", "protocols", "both_directions", "gallery_texts", "batch_size", "skip_unmatched",
+        "allow_leak",
+    ),
+    "runtime": ("threads", "deterministic"),
+}  # fmt: skip
 # What only training reads, and a name: no difference that a user of a trained system must be told of.
-SILENT = ("name", "seed", "plugins", "optimizer", "param_groups", "schedule", "hooks", "model.losses", "model.balancer")
-SILENT_DATA = ("sampler", "batch_size", "masked_tokens", "mask_shared", "text_noise", "noise", "descriptions")
+SILENT = (
+    "name", "seed", "plugins", "optimizer", "param_groups", "schedule", "hooks", "runtime", "evaluation",
+    "model.losses", "model.balancer", "data.sampler", "data.batch_size", "data.masked_tokens", "data.mask_shared",
+    "data.text_noise", "data.noise", "data.descriptions",
+)  # fmt: skip
+OPEN_KEYS = tuple(f"{section}.{key}" for section, keys in OPEN.items() for key in keys)
 MAX_SHOWN = 8
 
 
@@ -72,25 +82,25 @@ def open_trained(checkpoint: str | Path, config: str | Path | None = None, optio
     if config is None:
         asked = Config(Path(checkpoint), copy.deepcopy(own))
         apply_overrides(asked, options)
-        closed = _closed(own, asked.values)
+        require_valid(asked)
+        closed = _closed(own, with_defaults(asked.values))
         if closed:
             raise ConfigError(
                 f"{checkpoint}: this is part of the trained system and cannot be overridden: {_listed(closed)}. "
-                f"What can: {', '.join(OPEN)}"
+                f"What can: {', '.join(OPEN_KEYS)}"
             )
-        require_valid(asked)
         notes: tuple[str, ...] = ()
     else:
         asked = load_config(config, options)
         require_valid(asked)
-        closed = [key for key in _closed(own, with_defaults(asked.values)) if not _silent(key)]
+        closed = [key for key in _closed(own, with_defaults(asked.values)) if not _below(key, SILENT)]
         notes = (f"from the checkpoint, not from {config}: {_listed(closed)}",) if closed else ()
     read = Settings.of({**own, **_opened(own, with_defaults(asked.values))})
     require_valid(Config(asked.path, read.values(), asked.origins))
     if read.runtime.threads:
         torch.set_num_threads(read.runtime.threads)
     make_deterministic(read.runtime.deterministic)
-    told = Settings.of({**own, "evaluation": vars(read.evaluation), "runtime": vars(read.runtime)})
+    told = Settings.of({**own, "evaluation": vars(read.evaluation)})
     return Trained(system, told, evaluation_of(system, read), notes)
 
 
@@ -106,19 +116,13 @@ def evaluation_of(system: System, settings: Settings) -> EvaluationData:
 
 def _opened(own: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
     """The sections of a system's config with what is open taken from another config."""
-    keys = [key.partition(".")[2] for key in OPEN if key.startswith("data.")]
-    data = {**own["data"], **{key: asked["data"][key] for key in keys}}
-    return {"data": data, "evaluation": dict(asked["evaluation"]), "runtime": dict(asked["runtime"])}
+    return {section: {**own[section], **{key: asked[section][key] for key in keys}} for section, keys in OPEN.items()}
 
 
 def _closed(own: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
     """Keys that differ and are the checkpoint's to decide."""
     changed = differences(json.loads(canonical(own)), json.loads(canonical(asked)))
-    return [key for key in changed if not _below(key, OPEN) and key != "name"]
-
-
-def _silent(key: str) -> bool:
-    return _below(key, SILENT) or _below(key, tuple(f"data.{name}" for name in SILENT_DATA))
+    return [key for key in changed if not _below(key, OPEN_KEYS) and key != "name"]
 
 
 def _below(key: str, names: Sequence[str]) -> bool:

@@ -107,12 +107,13 @@ class PersonSearchModel(BaseModel):
         """Every role that a component reads; a text in two roles is encoded once."""
         texts = {role: tokens for role, tokens in batch.texts.items() if role in self._read}
         copies = {role: str(tokens.copy_of) for role, tokens in texts.items() if tokens.copy_of in texts}
-        whole = self._whole | {copies[role] for role in copies if role in self._whole}
+        whole, attended = (
+            asked | {copies[role] for role in copies if role in asked} for asked in (self._whole, self._text_attention)
+        )
         for role, tokens in texts.items():
             if role not in copies:
                 shown = tokens.cut() if self.cut_texts and role not in whole else tokens
-                attention = role in self._text_attention
-                _store(features, f"text.{role}", self.text_encoder(shown, need_attention=attention))
+                _store(features, f"text.{role}", self.text_encoder(shown, need_attention=role in attended))
         for role, original in copies.items():
             for name in [name for name in features if name.startswith(f"text.{original}.")]:
                 features[name.replace(f".{original}.", f".{role}.", 1)] = features[name]

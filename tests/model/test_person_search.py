@@ -135,6 +135,24 @@ def test_shared_mask_is_encoded_once_under_both_names(reads_masked):
     assert features["text.masked.tokens"] is features["text.query.tokens"]
 
 
+def test_attention_of_a_shared_text_is_made_where_only_its_other_role_asks_for_it():
+    @LOSSES.register("ReadsAttention", requires=("attention",))
+    class ReadsAttention(Loss):
+        def __init__(self, attention: str = "text.masked.attention"):
+            super().__init__()
+
+        def forward(self, features, batch):
+            return LossOutput(features["text.masked.attention"].mean())
+
+    try:
+        model, batch = build(losses={"it": {"type": "ReadsAttention"}}), toy_batch()
+        masked = batch.texts["masked"]
+        batch.texts = {"query": masked, "masked": replace(masked, copy_of="query")}
+        assert "text.masked.attention" in model.extract(batch)
+    finally:
+        LOSSES.remove("ReadsAttention")
+
+
 def test_roles_whose_padding_is_read_are_not_cut(reads_masked):
     model, batch = build(losses=reads_masked), toy_batch()
     masked = batch.texts["masked"]

@@ -79,6 +79,9 @@ def test_scores_on_other_data_do_not_depend_on_that_sets_other_captions(trained,
     assert first["results"] == second["results"]
     assert first["data"]["tokenizer_sha256"] == second["data"]["tokenizer_sha256"]
     assert first["data"]["sources"][0]["sha256"] != second["data"]["sources"][0]["sha256"]
+    own = json.loads((run / "record" / "record.json").read_text())
+    assert first["system_sha256"] == own["system_sha256"]
+    assert first["config"]["data"] == own["config"]["data"]
     assert (first["spec"]["trained_on"], first["spec"]["data"]) == ("MiniPEDES (tiny)", "MiniPEDES (indoor, tiny)")
 
 
@@ -100,6 +103,9 @@ def test_overrides_of_what_the_checkpoint_decides_are_refused(trained, tool):
     code, _, err = tool("test", run, "--cfg-options", "data.size=(64, 32)", "model.heads.global.embed_dim=8")
     assert code == 2
     assert "part of the trained system and cannot be overridden: data.size, model.heads.global.embed_dim" in err
+    code, _, err = tool("test", run, "--cfg-options", "evaluation.selection=last")
+    assert code == 2
+    assert "cannot be overridden: evaluation.selection" in err
     code, _, err = tool("test", run, "--cfg-options", "evaluation.tise=stable")
     assert code == 2
     assert "Did you mean 'ties'?" in err
