@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from tbpsbench.config.flat import canonical
@@ -30,7 +31,7 @@ from tbpsbench.errors import CheckpointError, DataError
 from tbpsbench.metrics.leaks import TrainingTexts
 from tbpsbench.model.person_search import PersonSearchModel, joint
 from tbpsbench.system_files import read_parts, save_system
-from tbpsbench.types import Ranking, Tokens
+from tbpsbench.types import Ranking
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,9 @@ class System:
     def fingerprint(self) -> str:
         """SHA-256 of weights, architecture, tokenizer and preprocessing: equal systems embed alike."""
         model = {key: value for key, value in self.config["model"].items() if key not in ("losses", "balancer")}
-        head = [canonical(model), canonical(self.preprocess.to_json()), self.tokenizer.sha256]
+        settled = [dict(encoder.settled) for encoder in (self.model.image_encoder, self.model.text_encoder)]
+        told = [model, self.preprocess.to_json(), dict(self.facts), {"settled": settled}]
+        head = [*map(canonical, told), self.tokenizer.sha256]
         digest = hashlib.sha256("\n".join(head).encode())
         for key, value in sorted(self.model.state_dict().items()):
             digest.update(f"\n{key} {value.dtype} {tuple(value.shape)}\n".encode())
@@ -117,10 +120,7 @@ class System:
         Raises:
             DataError: if a caption is empty.
         """
-        asked = [texts] if isinstance(texts, str) else list(texts)
-        for position, text in enumerate(asked):
-            if not isinstance(text, str) or not text.strip():
-                raise DataError(f"caption {position} is {text!r}: a query is a text")
+        asked = _texts([texts] if isinstance(texts, str) else list(texts), "caption")
 
         def embed(rows: range) -> dict[str, Tensor]:
             return self.model.encode_query(self.tokenizer([asked[row] for row in rows]).to(self.device))
@@ -142,19 +142,20 @@ class System:
             (N, D) float32 on the CPU, in the order of the pictures.
 
         Raises:
-            DataError: if a file is missing or damaged, pixels have another type or shape, or texts are too few.
+            DataError: if a file is missing or damaged, pixels have another type or shape, or texts are too few,
+                empty or of a role that the model does not read.
         """
-        if isinstance(pictures, str | Path):
+        if isinstance(pictures, str | Path | Image.Image):
             raise DataError(f"pictures is {str(pictures)!r}: give a list, e.g. sorted(Path(folder).glob('*.jpg'))")
-        for role, given in (texts or {}).items():
-            if len(given) != len(pictures):
-                raise DataError(f"{len(given)} texts of the role {role!r} for {len(pictures)} pictures: one for each")
+        shown = list(pictures)
+        told = {role: self._described(role, given, len(shown)) for role, given in (texts or {}).items()}
 
         def embed(rows: range) -> dict[str, Tensor]:
-            seen = torch.stack([self.preprocess(pictures[row]) for row in rows]).to(self.device)
-            return self.model.encode_gallery(seen, self._descriptions(texts, rows))
+            seen = torch.stack([self.preprocess(shown[row]) for row in rows]).to(self.device)
+            tokens = {r: self.tokenizer([given[row] for row in rows]).to(self.device) for r, given in told.items()}
+            return self.model.encode_gallery(seen, tokens or None)
 
-        return self._embed(embed, len(pictures), batch_size)
+        return self._embed(embed, len(shown), batch_size)
 
     def similarity(self, texts: str | Sequence[str] | Tensor, images: Sequence[Picture] | Tensor) -> Tensor:
         """Similarity of every text with every image, (N texts, N images); each side raw or already embedded.
@@ -178,12 +179,17 @@ class System:
             `order` (Q, k), positions in the index, best first, and their `scores`.
 
         Raises:
-            DataError: as `encode_text`; or if the index was made by a system of another width.
+            DataError: as `encode_text`; or if index or embeddings are of another width, or k is not positive.
         """
         width = sum(head.dim for head in self.model.heads.values())
-        if index.ndim != 2 or index.shape[1] != width:
-            raise DataError(f"an index of shape {tuple(index.shape)}: this system's embeddings are {width} wide")
-        scores_QN = self.similarity(text, index).numpy()
+        for name, side in (("an index", index), ("embeddings of captions", text)):
+            wrong = isinstance(side, Tensor) and (side.ndim != 2 or side.shape[1] != width)
+            if wrong or (name == "an index" and not isinstance(side, Tensor)):
+                shape = tuple(getattr(side, "shape", ())) or type(side).__name__
+                raise DataError(f"{name} of shape {shape}: expected (N, {width}), what this system's encoders return")
+        if k < 1:
+            raise DataError(f"k is {k}, expected at least 1")
+        scores_QN = self.similarity(text, index.float()).numpy()
         order_Qk = np.argsort(-scores_QN, axis=1, kind="stable")[:, :k]
         return Ranking(np.take_along_axis(scores_QN, order_Qk, axis=1).astype(np.float32), order_Qk)
 
@@ -200,13 +206,21 @@ class System:
         """
         return save_system(self, Path(folder), overwrite=overwrite)
 
-    def _descriptions(self, texts: Mapping[str, Sequence[str]] | None, rows: range) -> dict[str, Tokens] | None:
-        if not texts:
-            return None
-        return {role: self.tokenizer([given[row] for row in rows]).to(self.device) for role, given in texts.items()}
+    def _described(self, role: str, given: Sequence[str], count: int) -> list[str]:
+        """The texts of a role, one for each picture."""
+        known = sorted(self.model.gallery_roles)
+        if role not in known:
+            raise DataError(
+                f"texts of the role {role!r}: this system reads {', '.join(known) or 'no texts'} beside a picture"
+            )
+        if isinstance(given, str) or len(given) != count:
+            raise DataError(f"{len(given)} texts of the role {role!r} for {count} pictures: a list with one for each")
+        return _texts(list(given), f"text of the role {role!r}")
 
     @torch.no_grad()
     def _embed(self, embed: Any, count: int, batch_size: int) -> Tensor:
+        if batch_size < 1:
+            raise DataError(f"batch_size is {batch_size}, expected at least 1")
         was_training = self.model.training
         self.model.eval()
         try:
@@ -241,6 +255,13 @@ def load_system(path: str | Path, *, device: str | torch.device | None = None) -
     return system
 
 
+def _texts(given: list[Any], what: str) -> list[str]:
+    for position, text in enumerate(given):
+        if not isinstance(text, str) or not text.strip():
+            raise DataError(f"{what} {position} is {text!r}, expected a text")
+    return given
+
+
 def _batches(count: int, size: int) -> Iterator[range]:
-    for start in range(0, count, max(1, size)):
+    for start in range(0, count, size):
         yield range(start, min(start + size, count))

@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from tbpsbench import registry
-from tbpsbench.config.check import require_valid
+from tbpsbench.config.check import check, report
 from tbpsbench.config.flat import canonical
 from tbpsbench.config.load import Config
 from tbpsbench.config.resolve import fill_from_data
 from tbpsbench.data.preprocess import Preprocess
 from tbpsbench.data.tokenizers.base import Tokenizer
-from tbpsbench.errors import CheckpointError, DataError
+from tbpsbench.errors import CheckpointError, ConfigError, DataError
 from tbpsbench.files import publish_folder, read_json, storage_error, write_json
 from tbpsbench.model.person_search import PersonSearchModel
 from tbpsbench.system_card import card
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 WEIGHTS, CONFIG, PREPROCESS, CARD = "model.safetensors", "config.json", "preprocess.json", "README.md"
 RUN_CHECKPOINTS = ("best.pth", "last.pth")
 TOWERS = ("image_encoder", "text_encoder")
+USED = ("entries", "plugins", "model", "data.tokenizer", "data.transforms")
+USED_IN_EVALUATION = ("data", "evaluation", "runtime")
 
 
 def describe(system: System) -> dict[str, Any]:
@@ -71,7 +73,7 @@ def read_parts(path: Path) -> dict[str, Any]:
     own, weights = _read_folder(path) if path.is_dir() else read_described(path)
     try:
         config = json.loads(own["config"]) if isinstance(own["config"], str) else dict(own["config"])
-        require_valid(Config(path, config))
+        require_usable(Config(path, config))
         parts = {
             "name": str(own["name"]),
             "model": build_model(config["model"], own["facts"], tuple(own["roles"]), own["settled"]),
@@ -82,12 +84,27 @@ def read_parts(path: Path) -> dict[str, Any]:
             "trained_on": own["trained_on"],
             "notes": {key: own[key] for key in ("converted",) if key in own},
         }
-    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(
             f"{path}: the description of its system is damaged ({type(error).__name__}: {error}). Copy it again."
         ) from error
     load_into(parts["model"], weights, source=str(path))
     return parts
+
+
+def require_usable(config: Config, *, evaluation: bool = False) -> None:
+    """Refuse a config of which a trained system cannot be made; what only training uses may be missing here.
+
+    Args:
+        config: of the system.
+        evaluation: also look at what an evaluation uses.
+
+    Raises:
+        ConfigError: listing the problems.
+    """
+    used = (*USED, *(USED_IN_EVALUATION if evaluation else ()))
+    if found := [problem for problem in check(config) if problem.path.startswith(used)]:
+        raise ConfigError(report(config, found))
 
 
 def write_checkpoint(system: System, path: Path) -> None:
@@ -114,11 +131,13 @@ def save_system(system: System, folder: Path, *, overwrite: bool = False) -> Pat
     """See `System.save`: everything is written aside and then takes the folder's place."""
     from safetensors.torch import save_file
 
-    if folder.exists() and any(folder.iterdir()) and not (folder / WEIGHTS).is_file():
-        raise CheckpointError(f"{folder}: holds something else than a system. Choose another folder.")
-    if (folder / WEIGHTS).is_file() and not overwrite:
-        raise CheckpointError(f"{folder}: holds a system already. Choose another folder, or pass overwrite=True.")
     own = describe(system)
+    written = {WEIGHTS, CONFIG, PREPROCESS, CARD, *own["tokenizer"]["files"]}
+    there = {path.name for path in folder.iterdir()} if folder.is_dir() else {"a file"} if folder.exists() else set()
+    if there and (not _is_system(folder) or there - written):
+        raise CheckpointError(f"{folder}: holds something else than a system. Choose another folder.")
+    if there and not overwrite:
+        raise CheckpointError(f"{folder}: holds a system already. Choose another folder, or pass overwrite=True.")
     own["config"] = json.loads(own["config"])
     preprocess, files = own.pop("preprocess"), own["tokenizer"].pop("files")
     own["tokenizer"]["files"] = sorted(files)
@@ -175,13 +194,17 @@ def restore_tokenizer(kept: Mapping[str, Any], source: str) -> Tokenizer:
     if tokenizer.sha256 != kept["sha256"]:
         raise CheckpointError(
             f"{source}: the tokenizer {kept['config']['type']} of this installation gives other ids than the one that "
-            "the model was trained with. Install the version of its package that the run card (run.json) names."
+            "the model was trained with: another version of its package is installed, or its files were changed."
         )
     return tokenizer
 
 
 def _resolve(path: Path) -> Path:
     """The file, or the folder of a saved system; in a run's folder its chosen checkpoint."""
+    if path.suffix == ".py" or str(path).startswith("tbpsbench::"):
+        raise CheckpointError(f"{path}: is a config; here a checkpoint is expected. The order is [CONFIG] CHECKPOINT.")
+    if path.name == WEIGHTS and _is_system(path.parent):
+        return path.parent
     if path.is_file() or (path / CONFIG).is_file():
         return path
     if not path.exists():
@@ -190,6 +213,15 @@ def _resolve(path: Path) -> Path:
         if (path / name).is_file():
             return path / name
     raise CheckpointError(f"{path}: the folder holds no system ({CONFIG}) and no checkpoint ({RUN_CHECKPOINTS[0]})")
+
+
+def _is_system(folder: Path) -> bool:
+    """Whether a folder is one that `save_system` wrote; other programs also call their weights model.safetensors."""
+    try:
+        own = read_json(folder / CONFIG)
+    except DataError:
+        return False
+    return isinstance(own, dict) and {"format", "tokenizer", "roles"} <= set(own)
 
 
 def _read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -57,7 +57,7 @@ def main() -> None:
     trained = open_trained(args.checkpoint, args.config, args.cfg_options)
     print(*trained.notes, sep="\n", end="\n" * bool(trained.notes))
     system = trained.system
-    data = trained.data if args.population is None else probes.population(system, args.population)
+    data = trained.data if args.population is None else probes.population(system, trained.asked, args.population)
     asked = args.split or (["test"] if args.population is None else data.annotations.splits())
     splits = probes.splits_of(data, asked)
     names = list(dict.fromkeys(args.features or probes.usual_features(system.model)))

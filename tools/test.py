@@ -28,7 +28,7 @@ def main() -> None:
     from tbpsbench.engine.cost import model_cost, peak_memory
     from tbpsbench.engine.evaluate import evaluate
     from tbpsbench.engine.record import record_of
-    from tbpsbench.engine.trained import open_trained
+    from tbpsbench.engine.trained import known_texts, open_trained
     from tbpsbench.records.make import write_record
     from tbpsbench.records.table import print_record
     from tbpsbench.system_files import checkpoint_file
@@ -36,12 +36,11 @@ def main() -> None:
     trained = open_trained(args.checkpoint, args.config, [*args.cfg_options, *flags])
     print(*trained.notes, sep="\n", end="\n" * bool(trained.notes))
     system, data = trained.system, trained.data
-    known = None if system.trained_on is None else system.trained_on.texts
     record, evidence = record_of(
         system,
         trained.settings,
         data,
-        evaluate(system.model, data, args.split, trained.settings.evaluation, known),
+        evaluate(system.model, data, args.split, trained.settings.evaluation, known_texts(system, data)),
         checkpoint=checkpoint_file(args.checkpoint),
         selection={"rule": "given", "complete": system.notes.get("converted", {}).get("complete", True)},
         cost={**model_cost(system.model, data, args.split), "peak_memory_bytes": peak_memory()},

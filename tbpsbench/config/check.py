@@ -32,6 +32,7 @@ SMALLEST = {
     "evaluation.interval": 1,
     "evaluation.batch_size": 1,
     "runtime.accumulate": 1,
+    "runtime.threads": 1,
 }
 
 

@@ -32,6 +32,11 @@ class PersonSearchDataset(ABC):
     def __init__(self, root: str) -> None:
         self.root = Path(root)
 
+    @property
+    def population(self) -> str:
+        """Names the people whom the identities number: equal for data sets whose equal numbers are one person."""
+        return self.name
+
     @abstractmethod
     def prepare(self, *, splits_file: str | Path | None = None, allow_partial: bool = False) -> Path:
         """Write ROOT/human.jsonl from what the owners of the data set ship, and return its path.

@@ -40,6 +40,11 @@ class MiniPEDES(PersonSearchDataset):
         super().__init__(str(Path(root) / "-".join(variant)))
         self.size, self.seed, self.identities, self.domain = size, seed, identities, domain
 
+    @property
+    def population(self) -> str:
+        """A person is drawn from the seed and its number, whatever the size and the domain of the set."""
+        return f"{self.name}, seed {self.seed}"
+
     def prepare(self, *, splits_file: str | Path | None = None, allow_partial: bool = False) -> Path:
         if splits_file is not None or allow_partial:
             raise DataError("MiniPEDES always comes whole, with its splits: leave out --splits and --allow-partial")

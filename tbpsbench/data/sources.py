@@ -10,7 +10,6 @@ from tbpsbench import registry
 from tbpsbench.annotations import Annotations
 from tbpsbench.config.schema import DataSection
 from tbpsbench.metrics.leaks import TrainingTexts
-from tbpsbench.records.identity import data_key
 from tbpsbench.types import Caption, ImageRecord
 
 
@@ -24,6 +23,7 @@ class Sources:
         descriptions: texts made from the images that training uses, or None.
         gallery_texts: texts that the gallery side may use in evaluation, or None.
         cache_dir: where caches of these data are kept.
+        population: names the people whom the identities number.
     """
 
     component: dict[str, Any]
@@ -31,16 +31,12 @@ class Sources:
     descriptions: Annotations | None
     gallery_texts: Annotations | None
     cache_dir: Path
+    population: str
 
     @property
     def name(self) -> str:
         """What tables call these data: the data set, with its domain or size where it is not the usual one."""
         return data_name(self.annotations)
-
-    @property
-    def population(self) -> str:
-        """Names the people whom the identities of these data number."""
-        return data_key(self.component)
 
     @property
     def validation_split(self) -> str:
@@ -112,6 +108,7 @@ def read_sources(section: DataSection, gallery_texts: str | None, *, training: b
         dataset.load(section.descriptions) if training and section.descriptions else None,
         dataset.load(gallery_texts) if gallery_texts else None,
         Path(section.cache_dir or dataset.root / ".cache"),
+        dataset.population,
     )
 
 

@@ -46,6 +46,7 @@ class TrainSet(Dataset[Sample]):
         text_noise: probability that a token of the query caption is masked, replaced or deleted (RDE: 0.2); 0..1.
         caption_permutation: (N,) which pair's caption every pair shows (see noise.py); pids and images stay.
         pair_role: role of the captions that make the pairs.
+        own_roles: take texts of other roles from the caption file itself, too.
 
     Attributes:
         pids: (N,) int64 training labels, 0 .. num_ids - 1, for samplers.
@@ -72,6 +73,7 @@ class TrainSet(Dataset[Sample]):
         text_noise: float = 0.0,
         caption_permutation: np.ndarray | None = None,
         pair_role: str = QUERY,
+        own_roles: bool = False,
     ) -> None:
         records = records_of(annotations, split)
         pairs = [(i, c) for i, record in enumerate(records) for c in record.captions if c.role == pair_role]
@@ -79,7 +81,8 @@ class TrainSet(Dataset[Sample]):
             raise DataError(f"{annotations.path}: no captions of the role {pair_role!r} in the split {split!r}")
         self.seed, self.images, self.transform = seed, images, transform
         self.queries = texts.table([caption for _, caption in pairs])
-        self.roles = role_texts(records, [annotations, *extra], texts, skip=(QUERY, pair_role))
+        sources = [*([annotations] if own_roles else []), *extra]
+        self.roles = role_texts(records, sources, texts, skip=(QUERY, pair_role))
         self._record = np.array([i for i, _ in pairs], dtype=np.int64)
         self.image_ids = np.array([record.image_id for record in records], dtype=np.int64)[self._record]
         pids = np.array([record.pid for record in records], dtype=np.int64)[self._record]

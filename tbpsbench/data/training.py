@@ -88,6 +88,13 @@ def build_tokenizer(section: DataSection, sources: Sources) -> Tokenizer:
     return registry.TOKENIZERS.build(section.tokenizer, "data.tokenizer", context)
 
 
+def _text_roles(section: DataSection) -> tuple[str, ...]:
+    captions = section.captions
+    kind = captions if isinstance(captions, str) else captions["type"]
+    roles: tuple[str, ...] = registry.CAPTION_SOURCES.get(kind, "data.captions").roles
+    return roles
+
+
 def build_training(
     section: DataSection,
     sources: Sources,
@@ -122,6 +129,7 @@ def build_training(
         mask_shared=section.mask_shared,
         text_noise=section.text_noise,
         caption_permutation=caption_permutation(section.noise, pairs, seed),
+        own_roles=len(_text_roles(section)) > 1,
     )
     sampling: dict[str, Any] = {"pids": train.pids, "batch_size": section.batch_size, "seed": seed}
     sampler = registry.SAMPLERS.build(section.sampler, "data.sampler", sampling)

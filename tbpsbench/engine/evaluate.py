@@ -23,10 +23,8 @@ from tbpsbench.metrics.ranking import PositiveRanks, positive_ranks
 from tbpsbench.metrics.result import Evaluation, Result, per_query_values, percent
 from tbpsbench.metrics.tracks import track_of
 from tbpsbench.model.person_search import PersonSearchModel, joint
-from tbpsbench.protocols.base import Protocol
+from tbpsbench.protocols.base import IMAGE_TO_TEXT, Protocol
 from tbpsbench.types import ImageRecord
-
-IMAGE_TO_TEXT = " (image-to-text)"
 
 
 @torch.no_grad()

@@ -9,6 +9,7 @@ from typing import Any
 from tbpsbench.config.settings import Settings
 from tbpsbench.data.evaluation import EvaluationData
 from tbpsbench.metrics.result import Evaluation
+from tbpsbench.records.identity import data_key
 from tbpsbench.records.make import make_record
 from tbpsbench.system import System
 
@@ -47,8 +48,16 @@ def record_of(
         selection=selection,
         cost=cost,
         suite=suite,
-        trained_on=None if system.trained_on is None else system.trained_on.name,
+        trained_on=_trained_on(system, data),
     )
+
+
+def _trained_on(system: System, data: EvaluationData) -> str:
+    """The training data by name; released weights are taken to be trained on what their config names."""
+    if system.trained_on is not None:
+        return system.trained_on.name
+    own = data_key(system.config["data"]["dataset"]) == data_key(data.sources.component)
+    return data.name if own else "unknown"
 
 
 def _provenance(system: System, data: EvaluationData) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from tbpsbench.data.sources import read_sources
 from tbpsbench.data.texts import TextStore
 from tbpsbench.data.training import TrainingData, build_tokenizer, build_training
 from tbpsbench.distributed import join_processes
-from tbpsbench.engine.randomness import make_deterministic, seed_epoch
+from tbpsbench.engine.randomness import seed_epoch
+from tbpsbench.engine.trained import use_machine
 from tbpsbench.model.person_search import BatchToDevice, PersonSearchModel
 from tbpsbench.records.environment import code_version
 from tbpsbench.system import System, TrainedOn
@@ -61,9 +62,7 @@ def build_run(config: Config, *, seed: int | None = None) -> Run:
     if seed is not None:
         settings.seed = seed
     runtime = settings.runtime
-    if runtime.threads:
-        torch.set_num_threads(runtime.threads)
-    make_deterministic(runtime.deterministic)
+    use_machine(runtime)
     section = settings.data
     sources = read_sources(section, settings.evaluation.gallery_texts)
     texts, preprocess = TextStore(build_tokenizer(section, sources)), Preprocess.of(section)

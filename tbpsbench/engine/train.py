@@ -53,12 +53,13 @@ def train(
     Raises:
         TBPSError: whatever is wrong with config, data, weights or the folder; nothing half-made stays.
     """
-    workdir = WorkDir(work_dir, resume=resume, command=["tbpsbench.engine.train.train", str(config), *overrides])
+    command = ["tbpsbench.engine.train.train", str(config), *overrides]
+    workdir = WorkDir(work_dir, resume=resume, command=command)
     try:
         with undo_if_refused(workdir):
             loaded = load_config(config, overrides)
             require_valid(loaded)
-            training = Training(build_run(loaded), workdir)
+            training = Training(build_run(loaded), workdir, command=command)
         return training.train()
     finally:
         workdir.release()

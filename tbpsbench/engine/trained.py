@@ -15,17 +15,19 @@ from typing import Any
 
 import torch
 
-from tbpsbench.config.check import require_valid
 from tbpsbench.config.flat import canonical, differences
 from tbpsbench.config.load import Config, apply_overrides, load_config
-from tbpsbench.config.schema import with_defaults
+from tbpsbench.config.schema import RuntimeSection, with_defaults
 from tbpsbench.config.settings import Settings
 from tbpsbench.data.evaluation import EvaluationData, evaluation_data
 from tbpsbench.data.texts import TextStore
 from tbpsbench.distributed import join_processes
 from tbpsbench.engine.randomness import make_deterministic
 from tbpsbench.errors import ConfigError
+from tbpsbench.metrics.leaks import TrainingTexts
+from tbpsbench.records.identity import data_key
 from tbpsbench.system import System, load_system
+from tbpsbench.system_files import require_usable
 
 # What may be said of a system that is trained, by section; the rest is the system's own.
 OPEN = {
@@ -54,12 +56,14 @@ class Trained:
         system: from the checkpoint.
         settings: the system's config with the `evaluation` that was asked for: what a record says.
         data: what to evaluate on.
+        asked: the same config with the data that were asked for, too.
         notes: what a user should know, e.g. keys of the config that were not used.
     """
 
     system: System
     settings: Settings
     data: EvaluationData
+    asked: Settings
     notes: tuple[str, ...] = ()
 
 
@@ -82,7 +86,7 @@ def open_trained(checkpoint: str | Path, config: str | Path | None = None, optio
     if config is None:
         asked = Config(Path(checkpoint), copy.deepcopy(own))
         apply_overrides(asked, options)
-        require_valid(asked)
+        require_usable(asked, evaluation=True)
         closed = _closed(own, with_defaults(asked.values))
         if closed:
             raise ConfigError(
@@ -92,16 +96,21 @@ def open_trained(checkpoint: str | Path, config: str | Path | None = None, optio
         notes: tuple[str, ...] = ()
     else:
         asked = load_config(config, options)
-        require_valid(asked)
+        require_usable(asked, evaluation=True)
         closed = [key for key in _closed(own, with_defaults(asked.values)) if not _below(key, SILENT)]
         notes = (f"from the checkpoint, not from {config}: {_listed(closed)}",) if closed else ()
     read = Settings.of({**own, **_opened(own, with_defaults(asked.values))})
-    require_valid(Config(asked.path, read.values(), asked.origins))
-    if read.runtime.threads:
-        torch.set_num_threads(read.runtime.threads)
-    make_deterministic(read.runtime.deterministic)
+    require_usable(Config(asked.path, read.values(), asked.origins), evaluation=True)
+    use_machine(read.runtime)
     told = Settings.of({**own, "evaluation": vars(read.evaluation)})
-    return Trained(system, told, evaluation_of(system, read), notes)
+    return Trained(system, told, evaluation_of(system, read), read, notes)
+
+
+def use_machine(runtime: RuntimeSection) -> None:
+    """Threads and determinism as a config asks for."""
+    if runtime.threads:
+        torch.set_num_threads(runtime.threads)
+    make_deterministic(runtime.deterministic)
 
 
 def evaluation_of(system: System, settings: Settings) -> EvaluationData:
@@ -112,6 +121,15 @@ def evaluation_of(system: System, settings: Settings) -> EvaluationData:
     """
     texts = TextStore(system.tokenizer)
     return evaluation_data(settings.data, settings.evaluation.gallery_texts, texts, system.preprocess)
+
+
+def known_texts(system: System, data: EvaluationData) -> TrainingTexts | None:
+    """What the leak guard must know of the training texts: from the checkpoint, or, where that does not say (released
+    weights), from the data set that its config names, if it is the evaluated one; None where nothing is known."""
+    if system.trained_on is not None:
+        return system.trained_on.texts
+    own = data_key(system.config["data"]["dataset"]) == data_key(data.sources.component)
+    return data.sources.training_texts() if own else None
 
 
 def _opened(own: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 Features are named; every component reads the names it was configured with:
     image.tokens, image.patches (without CLS), image.pooled, image.attention, image.mask
-    text.ROLE.tokens, text.ROLE.pooled, text.ROLE.attention, text.ROLE.mask      of every role that a component reads
+    text.ROLE.tokens, text.ROLE.pooled, text.ROLE.attention, text.ROLE.mask      of every role of the batch
     what the disentangler provides: "identity", "identity.tokens", ...
     "fused" from the fuser, heads.NAME.image, heads.NAME.text from the heads
 
@@ -79,7 +79,9 @@ class PersonSearchModel(BaseModel):
         self.balancer = registry.BALANCERS.build(balancer or {"type": "Fixed"}, "model.balancer", tasks)
         self.dims, self.roles, self.cut_texts = dims, tuple(roles), cut_texts
         wanted = required(parts)
-        self._read = {QUERY} | {role for feature in wanted if (role := role_of(feature))}
+        read = {role for feature in wanted if (role := role_of(feature))}
+        self.gallery_roles = frozenset(read - {QUERY, MASKED})
+        self._masked = MASKED in read
         self._whole = {role for part in (*self.heads.values(), *self.losses.values()) for role in part.reads_padding}
         self._image_attention = "image.attention" in wanted
         self._text_attention = {str(role_of(name)) for name in wanted if name.endswith(".attention")}
@@ -104,8 +106,8 @@ class PersonSearchModel(BaseModel):
         return features
 
     def _encode_texts(self, batch: Batch, features: Features) -> None:
-        """Every role that a component reads; a text in two roles is encoded once."""
-        texts = {role: tokens for role, tokens in batch.texts.items() if role in self._read}
+        """Every role of the batch, the masked query only where it is read; a text in two roles is encoded once."""
+        texts = {role: tokens for role, tokens in batch.texts.items() if role != MASKED or self._masked}
         copies = {role: str(tokens.copy_of) for role, tokens in texts.items() if tokens.copy_of in texts}
         whole, attended = (
             asked | {copies[role] for role in copies if role in asked} for asked in (self._whole, self._text_attention)

@@ -45,20 +45,23 @@ def usual_features(model: PersonSearchModel) -> list[str]:
     return [*halves, *(f"heads.{name}.image" for name in model.heads)]
 
 
-def population(system: System, seed: int) -> EvaluationData:
-    """New persons of the MiniPEDES that a system was trained on, drawn from another seed on first use.
+def population(system: System, asked: Settings, seed: int) -> EvaluationData:
+    """New persons of a system's MiniPEDES, drawn from another seed on first use.
+
+    Args:
+        system: whose features are to be probed.
+        asked: names the data set; its seed is replaced.
+        seed: of the new persons.
 
     Raises:
         ConfigError: if the data are not MiniPEDES, or the seed is the one that the model was trained with.
     """
-    settings = Settings.of(system.config)
-    dataset = settings.data.dataset
+    dataset = asked.data.dataset
     if dataset["type"] != "MiniPEDES":
         raise ConfigError(f"new persons can only be drawn for MiniPEDES, not for {dataset['type']}")
     if seed == dataset.get("seed", 0):
         raise ConfigError(f"population {seed} is the one that the model was trained on: give another number")
-    settings.data = replace(settings.data, dataset={**dataset, "seed": seed})
-    return evaluation_of(system, settings)
+    return evaluation_of(system, replace(asked, data=replace(asked.data, dataset={**dataset, "seed": seed})))
 
 
 def splits_of(data: EvaluationData, names: Sequence[str]) -> list[str]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from tbpsbench.types import ImageRecord
 
+IMAGE_TO_TEXT = " (image-to-text)"  # behind the name of a protocol that is asked the other way round
 Counts = Mapping[str, Mapping[str, int]]
 
 
@@ -40,11 +41,13 @@ class Protocol(ABC):
         skips_unmatched: whether a query may be left without a match by the protocol itself; such queries are counted,
             not refused.
         asks_everybody: whether every query caption of the split takes part.
+        whole_gallery: whether every query sees every image of the gallery.
     """
 
     reversible: ClassVar[bool] = False
     skips_unmatched: ClassVar[bool] = False
     asks_everybody: ClassVar[bool] = True
+    whole_gallery: ClassVar[bool] = False
 
     def gallery_splits(self, split: str) -> tuple[str, ...]:
         """Splits whose images make the gallery, the evaluated one first."""

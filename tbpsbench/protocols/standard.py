@@ -17,6 +17,7 @@ class Standard(Protocol):
     """The whole gallery is ranked, the captioned image included, without a camera filter."""
 
     reversible: ClassVar[bool] = True
+    whole_gallery: ClassVar[bool] = True
 
     def task(self, asked: Sequence[ImageRecord], gallery: Sequence[ImageRecord]) -> Task:  # noqa: ARG002
         return Task(np.ones(len(asked), dtype=bool))

@@ -99,7 +99,7 @@ def make(
     section = config["evaluation"]
     told = read_annotations(imagined.folder / "told.jsonl") if section["gallery_texts"] else None
     component, tokenizer = dict(config["data"]["dataset"]), "a" * 64
-    data = Sources(component, read_annotations(imagined.human), None, told, imagined.folder / ".cache")
+    data = Sources(component, read_annotations(imagined.human), None, told, imagined.folder / ".cache", "imagined")
     scores = [_result(data, section, "val", name, 10 * seed + k, skill).scores for k in range(2)]
     result = _result(data, section, "test", name, 10 * seed + 9, skill)
     if section["selection"] == "test":

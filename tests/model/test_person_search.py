@@ -44,18 +44,16 @@ def test_features_have_the_names_that_components_read():
     features = build().extract(toy_batch())
     assert {
         "image.tokens", "image.patches", "image.pooled", "text.query.tokens", "text.query.pooled", "text.query.mask",
-        "identity", "identity.tokens", "heads.global.image", "heads.global.text",
+        "text.identity.pooled", "identity", "identity.tokens", "heads.global.image", "heads.global.text",
     } <= set(features)  # fmt: skip
     assert features["image.patches"].shape[1] == features["image.tokens"].shape[1] - 1
 
 
-def test_only_roles_that_a_component_reads_are_encoded():
-    assert not any(name.startswith("text.identity.") for name in build().extract(toy_batch()))
+def test_the_model_knows_which_texts_it_reads_beside_a_picture():
+    assert build().gallery_roles == set()
     fuser = {"type": "SimpleFuser", "text": "text.identity.pooled", "dim": 8, "out_dim": 8}
     heads = {"global": {"type": "GlobalHead", "image": "fused", "embed_dim": 8}}
-    features = build(fuser=fuser, heads=heads).extract(toy_batch())
-    assert "text.identity.pooled" in features
-    assert "text.clothing.pooled" not in features
+    assert build(fuser=fuser, heads=heads).gallery_roles == {"identity"}
 
 
 def test_missing_feature_names_what_there_is():

@@ -159,7 +159,7 @@ def test_unknown_split_names_those_that_exist(run):
 
 
 def test_population_holds_other_persons_in_the_words_of_the_model(run):
-    data = population(run.system, 1)
+    data = population(run.system, run.settings, 1)
     assert data.tokenizer is run.system.tokenizer
     assert data.annotations.sha256 != run.evaluation.annotations.sha256
     assert len(data.annotations.records) == len(run.evaluation.annotations.records)
@@ -167,8 +167,7 @@ def test_population_holds_other_persons_in_the_words_of_the_model(run):
 
 def test_population_of_the_training_or_of_photographs_is_refused(run):
     with pytest.raises(ConfigError, match="population 0 is the one that the model was trained on"):
-        population(run.system, 0)
-    data = {**run.system.config["data"], "dataset": {"type": "CUHKPEDES"}}
-    photographed = replace(run.system, config={**run.system.config, "data": data})
+        population(run.system, run.settings, 0)
+    photographed = replace(run.settings, data=replace(run.settings.data, dataset={"type": "CUHKPEDES"}))
     with pytest.raises(ConfigError, match="only be drawn for MiniPEDES, not for CUHKPEDES"):
-        probes.population(photographed, 1)
+        probes.population(run.system, photographed, 1)

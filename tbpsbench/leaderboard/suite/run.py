@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tbpsbench.bundle import locate
 from tbpsbench.errors import ConfigError, DataError, TBPSError
 from tbpsbench.leaderboard.suite.read import read_suite
 from tbpsbench.records.identity import record_identity
@@ -111,7 +112,7 @@ def run_on_ray(path: str | Path, records: Path, work: Path, workers: int) -> Non
     except ImportError:
         raise ConfigError("--launcher ray needs Ray: pip install 'tbpsbench[cluster]'") from None
     ray.init(ignore_reinit_error=True, log_to_driver=True)
-    places = (str(Path(path).resolve()), records.resolve(), work.resolve(), Path.cwd())
+    places = (str(locate(path).resolve()), records.resolve(), work.resolve(), Path.cwd())
     remote = ray.remote(num_cpus=1, max_retries=-1)(_worker_in)
     _raise_failed(path, ray.get([remote.remote(*places) for _ in range(workers)]))
 
@@ -134,7 +135,7 @@ def run_on_slurm(path: str | Path, records: Path, work: Path, workers: int, opti
     parameters = dict(_option(text) for text in options)
     executor = submitit.AutoExecutor(folder=work / "slurm", cluster=str(parameters.pop("cluster", "slurm")))
     executor.update_parameters(**parameters)
-    places = (str(Path(path).resolve()), records.resolve(), work.resolve(), Path.cwd())
+    places = (str(locate(path).resolve()), records.resolve(), work.resolve(), Path.cwd())
     with executor.batch():
         jobs = [executor.submit(_worker_in, *places) for _ in range(workers)]
     return [job.job_id for job in jobs]

@@ -19,6 +19,7 @@ from tbpsbench.errors import DataError, RegistryError
 from tbpsbench.leaderboard.verify.report import Verification
 from tbpsbench.metrics.leaks import TrainingTexts, leaks
 from tbpsbench.model.roles import QUERY
+from tbpsbench.protocols.base import IMAGE_TO_TEXT
 from tbpsbench.records.evidence import Evidence
 from tbpsbench.records.identity import data_key, is_transfer
 from tbpsbench.registry import DATASETS
@@ -109,12 +110,16 @@ def _dataset(record: Mapping[str, Any], data: str | Path, rebuild: bool) -> Iter
         yield dataset
 
 
+def _read_here(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The sources that belong to the evaluated data; a transferred model's descriptions are of other data."""
+    sources = record["data"]["sources"]
+    return [s for s in sources if s["role"] != "descriptions" or not is_transfer(record)]
+
+
 def _files(found: Verification, root: Path) -> dict[str, Annotations]:
     """Role -> annotations, of the sources that are there and are the record's."""
     files = {}
-    for source in found.record["data"]["sources"]:
-        if source["role"] == "descriptions" and is_transfer(found.record):
-            continue  # of the data that the model was trained on
+    for source in _read_here(found.record):
         name = Path(source["file"]).name  # a record must not lead to other folders
         path = root / name
         if name != source["file"] or not path.is_file():
@@ -141,7 +146,7 @@ def _check_files(found: Verification, files: Mapping[str, Annotations], evidence
     found.equal("data.partial", record["data"]["partial"], bool(notes.get("partial")), EDITED, str(captions.path))
     _check_queries(found, captions, evidence)
     found.checked.append("counts, and identity and number of positives of every query, against the annotation file")
-    if len(files) < len(record["data"]["sources"]):
+    if len(files) < len(_read_here(record)):
         found.skip("the leak guard again", "not all text sources are available")
         return
     _check_leaks(found, files)
@@ -152,14 +157,15 @@ def _check_queries(found: Verification, captions: Annotations, evidence: Mapping
     records = captions.split(found.record["spec"]["split"])
     texts = {c.caption_id: r.pid for r in records for c in r.captions if c.role == QUERY}
     images = {r.image_id: r.pid for r in records}
+    whole = [name for name in registry.PROTOCOLS.names() if registry.PROTOCOLS.get(name).whole_gallery]
     for protocol, own in evidence.items():
-        pids, gallery = (images, texts) if protocol.endswith("(image-to-text)") else (texts, images)
+        pids, gallery = (images, texts) if protocol.endswith(IMAGE_TO_TEXT) else (texts, images)
         wrong = [int(i) for i, pid in zip(own.query_ids, own.query_pids, strict=True) if pids.get(int(i)) != pid]
         what = f"ranks.npz: {protocol}"
         if wrong:
             message = f"{len(wrong)} queries are of other people or not of this split, first query_id {wrong[0]}"
             found.problem(what, message, EDITED)
-        elif protocol.startswith("standard"):
+        elif protocol.removesuffix(IMAGE_TO_TEXT) in whole:
             there = dict(zip(*np.unique(list(gallery.values()), return_counts=True), strict=True))
             expected = np.array([there.get(pid, 0) for pid in own.query_pids])
             if (expected != own.ranks.positives).any():

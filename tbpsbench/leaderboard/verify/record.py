@@ -22,6 +22,7 @@ from tbpsbench.leaderboard.verify.data import check_data, check_named_data
 from tbpsbench.leaderboard.verify.recompute import disagreements, per_query, recomputed
 from tbpsbench.leaderboard.verify.report import UNSCORED, Verification
 from tbpsbench.leaderboard.verify.selection import check_selection
+from tbpsbench.protocols.base import IMAGE_TO_TEXT
 from tbpsbench.records.evidence import DAMAGED, EDITED, Evidence, read_evidence
 from tbpsbench.records.identity import system_sha256
 from tbpsbench.records.read import RECORD, read_record
@@ -29,7 +30,6 @@ from tbpsbench.records.schema import Finding, schema_problems
 
 __all__ = ["Finding", "Verification", "verify"]
 
-REVERSED = " (image-to-text)"
 SCORES = "scores and intervals"
 
 
@@ -101,7 +101,10 @@ def _check_protocol(found: Verification) -> None:
     if record["leaks"] and not section.get("allow_leak"):
         message = f"the record lists {len(record['leaks'])} leaks, but the config allows none"
         found.problem("leaks", message, EDITED)
-    asked = {*section["protocols"]} | ({f"standard{REVERSED}"} if section.get("both_directions") else set())
+    asked = {*section["protocols"]}
+    if section.get("both_directions"):
+        known = [name for name in section["protocols"] if name in registry.PROTOCOLS.names()]
+        asked |= {f"{name}{IMAGE_TO_TEXT}" for name in known if registry.PROTOCOLS.get(name).reversible}
     found.equal("results", sorted(record["results"]), sorted(asked), EDITED, "evaluation.protocols")
     found.checked.append("track, ties, protocols and allowed leaks against the config")
 
@@ -140,7 +143,7 @@ def _check_counts(found: Verification, name: str, own: Evidence, result: Mapping
     record, what = found.record, f"results.{name}"
     counts, split, ranks = record["data"]["counts"], record["spec"]["split"], own.ranks
     try:
-        protocol = registry.PROTOCOLS.build({"type": name.removesuffix(REVERSED)}, what)
+        protocol = registry.PROTOCOLS.build({"type": name.removesuffix(IMAGE_TO_TEXT)}, what)
     except RegistryError as error:
         found.skip(f"counts of {name!r}", str(error))
         return
@@ -148,7 +151,7 @@ def _check_counts(found: Verification, name: str, own: Evidence, result: Mapping
         found.problem(f"{what}.skipped_queries", "queries were skipped, but the config skips none", EDITED)
     if (ranks.gallery_size > result["gallery"]).any():
         found.problem(f"{what}.gallery", "a query saw more images than the gallery holds", EDITED)
-    if name.startswith("standard"):
+    if protocol.whole_gallery:
         found.equal(f"{what}.gallery", [result["gallery"]], np.unique(ranks.gallery_size).tolist(), EDITED, "ranks.npz")
         matches = {(int(pid), int(n)) for pid, n in zip(own.query_pids, ranks.positives, strict=True)}
         if len(matches) > result["identities"] or sum(n for _, n in matches) > result["gallery"]:
@@ -157,7 +160,7 @@ def _check_counts(found: Verification, name: str, own: Evidence, result: Mapping
         found.skip(f"queries and gallery of {name} against the data", f"data.counts has no whole {split!r}")
         return
     images, captions = protocol.gallery_size(counts, split), counts[split]["captions"]
-    asked, gallery = (images, captions) if name.endswith(REVERSED) else (captions, images)
+    asked, gallery = (images, captions) if name.endswith(IMAGE_TO_TEXT) else (captions, images)
     source = f"data.counts.{split}"
     found.equal(f"{what}.gallery", result["gallery"], gallery, EDITED, source)
     if not protocol.asks_everybody:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from tbpsbench.config.check import require_valid
 from tbpsbench.config.load import Config
 from tbpsbench.config.settings import Settings
 from tbpsbench.errors import DataError
@@ -64,19 +63,21 @@ def rescore(folder: str | Path, checkpoint: Path | None = None, *, root: str | N
 
 def _evaluate(found: Verification, checkpoint: Path, root: str | None) -> Evaluation:
     from tbpsbench.engine.evaluate import evaluate
-    from tbpsbench.engine.trained import evaluation_of
+    from tbpsbench.engine.trained import evaluation_of, known_texts, use_machine
     from tbpsbench.system import load_system
+    from tbpsbench.system_files import require_usable
 
     record, system = found.record, load_system(checkpoint)
-    settings = Settings.of({**system.config, "evaluation": record["config"]["evaluation"]})
+    told = {key: record["config"][key] for key in ("evaluation", "runtime")}
+    settings = Settings.of({**system.config, **told})
     component = {**record["data"]["component"], **({"root": root} if root is not None else {})}
     settings.data = replace(settings.data, dataset=component, cache_dir=None, num_workers=0)
-    require_valid(Config(found.folder / RECORD, settings.values()))
+    require_usable(Config(found.folder / RECORD, settings.values()), evaluation=True)
     data = evaluation_of(system, settings)
     if data.annotations.sha256 != annotations_sha256(record):
         raise DataError(f"{data.annotations.path}: not the annotation file of the record. Name its root with --data.")
-    known = None if system.trained_on is None else system.trained_on.texts
-    return evaluate(system.model, data, record["spec"]["split"], settings.evaluation, known)
+    use_machine(settings.runtime)
+    return evaluate(system.model, data, record["spec"]["split"], settings.evaluation, known_texts(system, data))
 
 
 def _compare(found: Verification, name: str, own: Evidence, again: Result) -> None:
