@@ -23,6 +23,7 @@ SMALLEST = [
     "runtime.threads=1",
     "evaluation.interval=1",
 ]
+ROOT = Path(__file__).resolve().parent.parent
 DEMO = "configs/mini/two-tower_mini-pedes.py"
 
 
@@ -55,7 +56,7 @@ def tool(monkeypatch, capfd):
         monkeypatch.setattr(sys, "argv", [f"tools/{name}.py", *map(str, arguments)])
         capfd.readouterr()
         with pytest.raises(SystemExit) as exit_:
-            runpy.run_path(str(Path("tools") / f"{name}.py"), run_name="__main__")
+            runpy.run_path(str(ROOT / "tools" / f"{name}.py"), run_name="__main__")
         out, err = capfd.readouterr()
         return exit_.value.code, out, err
 

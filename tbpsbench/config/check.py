@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
-from importlib import metadata
 from typing import Any
 
 from tbpsbench import plugins, registry
@@ -246,11 +245,3 @@ def _remedy(feature: str, path: str, available: list[str]) -> str:
         remove = f" or remove the loss with {path}=None" if path.startswith("model.losses.") else ""
         return f"{' and '.join(makers)} provide{'s' * (len(makers) == 1)} it{remove}."
     return f"Available: {', '.join(available)}"
-
-
-def installed_version(distribution: str) -> str:
-    """Version of an installed package, or "absent"."""
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return "absent"

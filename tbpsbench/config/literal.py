@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from tbpsbench.arguments import did_you_mean
-from tbpsbench.bundle import configs
+from tbpsbench.bundle import PREFIX, configs
 from tbpsbench.errors import ConfigError
 from tbpsbench.files import read_bytes
 
@@ -27,7 +27,8 @@ def read_literals(path: Path) -> tuple[dict[str, Any], Origins]:
         ConfigError: for a missing file, a syntax error, or anything that is not data; names the line.
     """
     if not path.is_file():
-        near = did_you_mean(path.name, [Path(name).name for name in configs()])
+        full = {Path(name).name: PREFIX + name for name in configs()}
+        near = next((f" Did you mean {full[name]}?" for name in get_close_matches(path.name, full, n=1)), "")
         raise ConfigError(f"{path}: no such config file.{near} The packaged ones: tbpsbench configs")
     text = read_bytes(path)
     try:

@@ -111,7 +111,7 @@ class EvaluationSection:
         gallery_texts: name of the annotation file whose texts the gallery side may use, or None (track gallery-text).
         batch_size: images or texts per forward pass.
         skip_unmatched: leave out queries without a match instead of refusing; the number is reported.
-        allow_leak: go on where the leak guard refuses; brands the record.
+        allow_leak: go on where the leak guard refuses; the record says so.
     """
 
     selection: Literal["val", "last", "test"] = "val"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from tbpsbench.engine.energy import EnergyMeter
 from tbpsbench.engine.hooks import Hook
 from tbpsbench.engine.workdir import BEST, LAST
 from tbpsbench.errors import CheckpointError
-from tbpsbench.records.identity import same_run
+from tbpsbench.records.identity import in_first_form, same_run
 from tbpsbench.system import System
 from tbpsbench.system_files import describe
 from tbpsbench.weights.checkpoint import KEY, save
@@ -130,6 +130,23 @@ def run_hashes(system: System) -> dict[str, str]:
     return hashes | {"tokenizer": system.tokenizer.sha256}
 
 
+def run_changes(own: Mapping[str, Any], system: System, may_differ: Callable[[str], bool] = same_run) -> list[str]:
+    """How a system differs from what a run's checkpoint says about its own, a line for each difference.
+
+    Args:
+        own: what the checkpoint says, of any form.
+        system: as config and data make it now.
+        may_differ: tells the keys of the config that need not be equal.
+    """
+    data, kept = run_hashes(system), in_first_form(json.loads(str(own["config"])))
+    changed = differences(kept, json.loads(canonical(in_first_form(system.config))))
+    return [f"\n  {key}: {old!r} -> {new!r}" for key, (old, new) in changed.items() if not may_differ(key)] + [
+        f"\n  annotations {name}: {old[:12]} -> {data.get(name, '(absent)')[:12]}"
+        for name, old in dict(own.get("data", {})).items()
+        if data.get(name) != old
+    ]
+
+
 def _will_validate(runner: Any) -> bool:
     loop, epoch = runner.train_loop, runner.epoch + 1
     return epoch >= loop.val_begin and (epoch % loop.val_interval == 0 or epoch == loop.max_epochs)
@@ -149,16 +166,7 @@ def guard_resume(path: Path, system: System, allowed: Collection[str]) -> None:
     own = read_checkpoint(path).get(KEY)
     if not isinstance(own, Mapping) or "config" not in own:
         raise CheckpointError(f"{path}: not a checkpoint of tools/train.py, cannot be resumed")
-    data = run_hashes(system)
-    changed = differences(json.loads(str(own["config"])), json.loads(canonical(system.config)))
-    lines = [
-        f"\n  {key}: {old!r} -> {new!r}" for key, (old, new) in changed.items() if not same_run(key, tuple(allowed))
-    ]
-    lines += [
-        f"\n  annotations {name}: {old[:12]} -> {data.get(name, '(absent)')[:12]}"
-        for name, old in dict(own.get("data", {})).items()
-        if data.get(name) != old
-    ]
+    lines = run_changes(own, system, lambda key: same_run(key, tuple(allowed)))
     if lines:
         raise CheckpointError(
             f"{path}: the run was started with other settings:{''.join(lines)}\n"

@@ -23,8 +23,12 @@ from tbpsbench.data.sources import Sources, read_sources
 from tbpsbench.data.texts import TextStore
 from tbpsbench.data.tokenizers.base import Tokenizer
 from tbpsbench.data.training import build_tokenizer, build_training, text_facts
-from tbpsbench.files import sha256_file
+from tbpsbench.engine.checkpoint import run_changes
+from tbpsbench.engine.workdir import CARD
+from tbpsbench.errors import CheckpointError
+from tbpsbench.files import read_json, sha256_file
 from tbpsbench.model.person_search import PersonSearchModel
+from tbpsbench.records.identity import same_run
 from tbpsbench.system import System, TrainedOn
 from tbpsbench.system_files import build_model, write_checkpoint
 from tbpsbench.weights.checkpoint import KEY
@@ -49,13 +53,23 @@ def convert_checkpoint(config: Config, released: str | Path, out: str | Path, *,
         What became of every key.
 
     Raises:
-        CheckpointError: if no converter recognises the file, or keys are left over or missing, unless `partial`.
+        CheckpointError: if the file is a system already, or an older run's with other settings or data; if no
+            converter recognises it; if keys are left over or missing, unless `partial`.
         DataError: if vocabulary or sizes come from training data that are not there.
     """
     settings, released = Settings.of(config.values), weight_file(released)
+    own = _description(released)
+    if own is not None and "format" in own:
+        raise CheckpointError(f"{released}: is a system already; tools/test.py and load_system read it as it is.")
     state = read_state_dict(released)
-    sources = read_sources(settings.data, None) if _needs_data(settings) else None
-    system = _system(config.name, settings, sources, released)
+    whole = own is not None or _needs_data(settings)
+    sources = read_sources(settings.data, settings.evaluation.gallery_texts) if whole else None
+    system = _system(config.name if own is None else _name(released, config.name), settings, sources, own is not None)
+    if own is not None and (lines := run_changes(own, system, _may_differ)):
+        raise CheckpointError(
+            f"{released}: was trained with other settings than this config's, or on other data:{''.join(lines)}\n"
+            "Give the config.py that stands beside it, and the data that it was trained on."
+        )
     converter = OWN if _is_ours(state, system.model) else find_converter(state, str(released), settings.plugins)
     weights: Mapping[str, Tensor] = state if isinstance(converter, str) else converter.convert(state, system.model)
     report = load_into(system.model, weights, source=str(released), partial=partial)
@@ -76,7 +90,7 @@ def _needs_data(settings: Settings) -> bool:
     return "from_data:" in repr(settings.model) or bool(settings.data.descriptions) or makes_vocabulary
 
 
-def _system(name: str, settings: Settings, sources: Sources | None, released: Path) -> System:
+def _system(name: str, settings: Settings, sources: Sources | None, older: bool) -> System:
     """The config's system with other weights; trained on the config's data, where they had to be read."""
     data, preprocess = settings.data, Preprocess.of(settings.data)
     facts: Mapping[str, Any]
@@ -93,7 +107,7 @@ def _system(name: str, settings: Settings, sources: Sources | None, released: Pa
         facts, roles = training.facts, training.roles
         trained_on = TrainedOn(sources.name, sources.provenance(), sources.training_texts(), sources.hashes)
     section = vars(settings.model)
-    if _is_older_form(released):
+    if older:
         # Its towers may have taken settings from their pretrained files, which the old form does not hold.
         model = PersonSearchModel(**fill_from_data(section, facts, "model"), roles=roles)
     else:
@@ -101,12 +115,24 @@ def _system(name: str, settings: Settings, sources: Sources | None, released: Pa
     return System(name, model, tokenizer, preprocess, settings.values(), facts, trained_on)
 
 
-def _is_older_form(path: Path) -> bool:
-    """Whether a file is a checkpoint of a run from before checkpoints held their system whole."""
+def _description(path: Path) -> Mapping[str, Any] | None:
+    """What a checkpoint of tools/train.py says about its run, of any form; None for weights of others."""
     if path.suffix == ".safetensors" or is_torchscript(path):
-        return False
+        return None
     own = read_checkpoint(path).get(KEY)
-    return isinstance(own, Mapping) and "format" not in own
+    return own if isinstance(own, Mapping) and "config" in own else None
+
+
+def _name(checkpoint: Path, otherwise: str) -> str:
+    """What the run was called, which an older checkpoint does not say but run.json beside it does."""
+    card = checkpoint.parent / CARD
+    return str(read_json(card).get("name", otherwise)) if card.is_file() else otherwise
+
+
+def _may_differ(key: str) -> bool:
+    """What may differ from the run: where the data lie, and which pretrained weights the towers began with."""
+    tower = key.startswith(("model.image_encoder.", "model.text_encoder."))
+    return same_run(key, ("data.dataset.root",)) or (tower and key.endswith((".pretrained", ".quick_gelu")))
 
 
 def _is_ours(state: Mapping[str, Tensor], model: nn.Module) -> bool:

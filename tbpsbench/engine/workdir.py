@@ -10,7 +10,6 @@ record/             record.json and ranks.npz of the final evaluation
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -114,12 +113,6 @@ class WorkDir:
     def last(self) -> Path | None:
         """The checkpoint to go on from; None where the run was killed before its first epoch ended."""
         return self.path / LAST if (self.path / LAST).exists() else None
-
-    def card(self) -> dict[str, object]:
-        """The run card as written."""
-        with suppress(OSError, json.JSONDecodeError):
-            return dict(json.loads((self.path / CARD).read_text()))
-        return {}
 
 
 @contextmanager

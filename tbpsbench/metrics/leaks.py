@@ -158,7 +158,7 @@ def check_leaks(
         allow_leak: go on all the same, for study.
 
     Returns:
-        What leaks; brands the record. Empty unless `allow_leak`.
+        What leaks, for the record. Empty unless `allow_leak`.
 
     Raises:
         LeakError: listing every leak, unless `allow_leak`.

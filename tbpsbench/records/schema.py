@@ -73,7 +73,7 @@ class Pair:
 NUMBER = (int, float)
 SHA256 = Text(r"[0-9a-f]{64}", "64 hexadecimal digits")
 RULES = ("val", "last", "test", "given")
-# Without the parts of `selection` that depend on the rule: verify_selection looks at those.
+# Without the parts of `selection` that depend on the rule: verify/selection.py looks at those.
 RECORD_SHAPE: dict[str, Any] = {
     "schema": int,
     "name": Text(r"\S.{0,199}", "a name of up to 200 characters"),

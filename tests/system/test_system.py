@@ -34,6 +34,7 @@ def alone(trained, tmp_path, monkeypatch, no_network):
         folder = tmp_path / "empty"
         folder.mkdir()
         shutil.copy(run / "best.pth", folder)
+        monkeypatch.chdir(folder)
         return run, folder / "best.pth"
 
     return go
@@ -128,13 +129,30 @@ def test_a_batch_more_or_less_changes_no_embedding_by_much(trained, mini):
         (lambda s: s.encode_images(["gone.png"]), "gone.png: missing"),
         (lambda s: s.encode_images([np.zeros((4, 4), np.uint8)]), r"shape \(4, 4\): expected uint8 of shape"),
         (lambda s: s.encode_images([np.zeros((4, 4, 3))]), "pixels of float64"),
-        (lambda s: s.encode_images(["a.png"], texts={"identity": []}), "0 texts of the role 'identity' for 1 pictures"),
-        (lambda s: s.rank("red", torch.zeros(3, 7)), r"index of shape \(3, 7\).*16 wide"),
+        (lambda s: s.encode_images(["a.png"], texts={"style": ["red"]}), "role 'style': this system reads no texts"),
+        (lambda s: s.encode_images(Image.new("RGB", (4, 4))), "give a list"),
+        (lambda s: s.encode_images(["a.png"], batch_size=0), "batch_size is 0"),
+        (lambda s: s.rank("red", torch.zeros(3, 16), k=0), "k is 0"),
+        (lambda s: s.rank("red", torch.zeros(3, 7)), r"index of shape \(3, 7\): expected \(N, 16\)"),
     ],
 )
 def test_what_cannot_be_embedded_is_refused(trained, use, message):
     with pytest.raises(DataError, match=message):
         use(load_system(trained("wordpiece")))
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        ({"idenity": ["red"]}, "role 'idenity': this system reads clothing, identity beside a picture"),
+        ({"identity": []}, "0 texts of the role 'identity' for 1 pictures"),
+        ({"identity": "a"}, "1 texts of the role 'identity' for 1 pictures: a list"),
+        ({"identity": [" "]}, "text of the role 'identity' 0 is ' '"),
+    ],
+)
+def test_texts_that_do_not_fit_the_pictures_are_refused(trained, mini, texts, message):
+    with pytest.raises(DataError, match=message):
+        load_system(trained("bdam")).encode_images(pictures(mini, 1), texts=texts)
 
 
 def test_a_saved_system_is_never_half_replaced(trained, tmp_path, monkeypatch):
@@ -159,6 +177,10 @@ def test_a_saved_system_is_never_half_replaced(trained, tmp_path, monkeypatch):
     (tmp_path / "other" / "thesis.tex").write_text("years of work")
     with pytest.raises(CheckpointError, match="holds something else"):
         system.save(tmp_path / "other", overwrite=True)
+    (folder / "thesis.tex").write_text("years of work")
+    with pytest.raises(CheckpointError, match="holds something else"):
+        system.save(folder, overwrite=True)
+    assert (folder / "thesis.tex").read_text() == "years of work"
 
 
 def test_folders_that_are_not_whole_are_refused(trained, tmp_path):

@@ -1,6 +1,6 @@
 """Is one system better than another, or did it draw better seeds and easier people? (protocol.md section 2)
 
-Records are paired query by query; identities and seeds are both taken as samples. See compare_statistics.
+Records are paired query by query; identities and seeds are both taken as samples. See compare/statistics.py.
 """
 
 from __future__ import annotations

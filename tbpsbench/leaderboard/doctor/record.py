@@ -58,7 +58,7 @@ def _selection(record: Mapping[str, Any]) -> Iterator[Objection]:
         fix = "Let tools/train.py write the record, or publish how the checkpoint was chosen."
         yield Objection("question", what, "the checkpoint was given by hand; nothing says how it was chosen", fix)
         if selection.get("complete") is False:
-            fix = "Evaluate without --partial."
+            fix = "Convert it again, without --partial."
             yield Objection("serious", "checkpoint", "it does not fit the model: weights were missing or unknown", fix)
     elif selection.get("test_evaluations", 1) > 1:
         message = f"the test split was evaluated {selection['test_evaluations']} times"

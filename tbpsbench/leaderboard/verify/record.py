@@ -1,7 +1,7 @@
 """Check a record: does every number follow from the stored ranks, and does the rest agree with itself and with the
-files at hand (protocol.md section 5)?
+files that are here (protocol.md section 5)?
 
-What no check of this kind can see: ranks that never came from the checkpoint. `verify_rescore.rescore` evaluates it
+What no check of this kind can see: ranks that never came from the checkpoint. `verify/rescore.py` evaluates it
 again; without that the report says that the ranks themselves were taken on trust.
 """
 
