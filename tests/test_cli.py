@@ -50,7 +50,7 @@ def test_an_unknown_tool_and_an_unknown_config_name_the_nearest(console, monkeyp
     assert "Did you mean 'train'?" in err
     code, _, err = console("check", "tbpsbench::mini/two-tower_mini-pede.py")
     assert code == 2
-    assert "Did you mean 'two-tower_mini-pedes.py'?" in err
+    assert "Did you mean tbpsbench::mini/two-tower_mini-pedes.py?" in err
 
 
 def test_packaged_configs_are_listed_and_readable_from_any_folder(console, monkeypatch, tmp_path):

@@ -142,7 +142,7 @@ def run_changes(own: Mapping[str, Any], system: System, may_differ: Callable[[st
     changed = differences(kept, json.loads(canonical(in_first_form(system.config))))
     return [f"\n  {key}: {old!r} -> {new!r}" for key, (old, new) in changed.items() if not may_differ(key)] + [
         f"\n  annotations {name}: {old[:12]} -> {data.get(name, '(absent)')[:12]}"
-        for name, old in dict(own.get("data", {})).items()
+        for name, old in dict(own.get("data") or {}).items()
         if data.get(name) != old
     ]
 

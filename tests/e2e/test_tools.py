@@ -92,7 +92,7 @@ def test_finished_run_is_not_trained_over(run, tool, demo):
     before = (run / "best.pth").read_bytes()
     code, _, err = tool("train", demo[0], "--work-dir", run, *demo[1:])
     assert code == 2
-    assert "holds a run already" in err
+    assert "already holds a run" in err
     assert (run / "best.pth").read_bytes() == before
 
 

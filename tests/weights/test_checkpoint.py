@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 
 from tbpsbench import load_system
 from tbpsbench.config.load import load_config
+from tbpsbench.engine.checkpoint import run_hashes
 from tbpsbench.engine.run import build_run
 from tbpsbench.errors import CheckpointError
 from tbpsbench.system_files import write_checkpoint
@@ -35,7 +36,7 @@ def current(demo, tmp_path):
 def older(current, tmp_path):
     """The same checkpoint as it was written before checkpoints held their tokenizer."""
     content = torch.load(current[2], weights_only=True)
-    own = {key: content[KEY].get(key) for key in OLD}
+    own = {key: content[KEY].get(key) for key in OLD} | {"data": run_hashes(current[1])}
     torch.save({"state_dict": content["state_dict"], "meta": {"epoch": 1}, KEY: own}, tmp_path / "old.pth")
     return tmp_path / "old.pth"
 
