@@ -3,16 +3,13 @@
 import json
 
 import pytest
-import torch
+from older_form import write_older
 
 from tbpsbench import load_system
 from tbpsbench.engine.convert import convert_checkpoint
 from tbpsbench.errors import CheckpointError
-from tbpsbench.weights.checkpoint import KEY
 
 from .test_system import record
-
-OLD_KEYS = ("config", "data", "best", "history", "seconds", "energy", "peak_memory", "hooks")
 
 
 @pytest.fixture
@@ -22,9 +19,7 @@ def older(trained, tmp_path):
     def make(kind):
         run, folder = trained(kind), tmp_path / "older"
         folder.mkdir()
-        content = torch.load(run / "best.pth", weights_only=True)
-        content[KEY] = {key: content[KEY][key] for key in OLD_KEYS}
-        torch.save(content, folder / "best.pth")
+        write_older(run / "best.pth", folder / "best.pth")
         for name in ("config.py", "run.json"):
             (folder / name).write_bytes((run / name).read_bytes())
         return folder, run

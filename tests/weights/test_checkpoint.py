@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from older_form import write_older
 from safetensors.torch import save_file
 
 from tbpsbench import load_system
@@ -14,7 +15,6 @@ from tbpsbench.errors import CheckpointError
 from tbpsbench.system_files import write_checkpoint
 from tbpsbench.weights.checkpoint import FORMAT, KEY, PARTS
 
-OLD = ("config", "data", "best", "history", "seconds", "energy", "peak_memory", "hooks")
 CAPTIONS = ["a woman in a red coat", "a man"]
 WORDPIECE = [
     "model.text_encoder=dict(type='BERT', arch=dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, "
@@ -35,10 +35,7 @@ def current(demo, tmp_path):
 @pytest.fixture
 def older(current, tmp_path):
     """The same checkpoint as it was written before checkpoints held their tokenizer."""
-    content = torch.load(current[2], weights_only=True)
-    own = {key: content[KEY].get(key) for key in OLD} | {"data": run_hashes(current[1])}
-    torch.save({"state_dict": content["state_dict"], "meta": {"epoch": 1}, KEY: own}, tmp_path / "old.pth")
-    return tmp_path / "old.pth"
+    return write_older(current[2], tmp_path / "old.pth", data=run_hashes(current[1]))
 
 
 def test_an_older_checkpoint_is_refused_and_converted_to_the_same_system(older, current, tool, tmp_path):
