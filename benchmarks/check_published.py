@@ -18,9 +18,10 @@ from typing import Any
 from _common import environment, parser
 
 from tbpsbench.errors import DataError
-from tbpsbench.files import atomic_write, read_bytes
+from tbpsbench.files import atomic_write
 from tbpsbench.leaderboard.published.papers import check_against_papers, paper_files, read_paper, short_name
 from tbpsbench.leaderboard.published.read import CONFLICTS, conflicts, conflicts_csv, read_lines, read_published
+from tbpsbench.reading import read_bytes
 
 HERE = Path(__file__).parent
 PUBLISHED = HERE / "published"

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from tbpsbench.errors import DataError
-from tbpsbench.files import atomic_write, read_jsonl, sha256_file
+from tbpsbench.files import atomic_write, sha256_file
+from tbpsbench.reading import read_jsonl
 from tbpsbench.types import Caption, ImageRecord
 
 VERSION = 1

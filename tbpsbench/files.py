@@ -1,4 +1,4 @@
-"""Files that are whole or absent: atomic writes, hashes, JSON and JSONL with errors that name file and line."""
+"""Files that are whole or absent: atomic writes and hashes."""
 
 from __future__ import annotations
 
@@ -90,51 +90,6 @@ def write_json(path: str | Path, value: Any) -> None:
     text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
     with atomic_write(path, "w") as stream:
         stream.write(text + "\n")
-
-
-def read_bytes(path: str | Path) -> bytes:
-    """Read a whole file or say why not.
-
-    Raises:
-        DataError: if the file is missing or unreadable.
-    """
-    try:
-        return Path(path).read_bytes()
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-
-
-def read_json(path: str | Path) -> Any:
-    """Parse a JSON file.
-
-    Raises:
-        DataError: if it is missing, truncated or not JSON; names the line.
-    """
-    try:
-        return json.loads(read_bytes(path))
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not a text file in UTF-8 ({error.reason} at byte {error.start})") from None
-    except json.JSONDecodeError as error:
-        raise DataError(
-            f"{path}:{error.lineno}: not valid JSON ({error.msg}). Is the file complete? Download or copy it again."
-        ) from None
-
-
-def read_jsonl(path: str | Path) -> Iterator[tuple[int, Any]]:
-    """Yield (line number from 1, value) for every non-empty line.
-
-    Raises:
-        DataError: if the file is missing or a line is not JSON; names the line.
-    """
-    for number, line in enumerate(read_bytes(path).splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            yield number, json.loads(line)
-        except (json.JSONDecodeError, UnicodeDecodeError):
-            raise DataError(f"{path}:{number}: not valid JSON. Is the file complete? Create it again.") from None
 
 
 def sha256_bytes(data: bytes) -> str:

@@ -27,8 +27,9 @@ from tbpsbench.config.resolve import fill_from_data
 from tbpsbench.data.preprocess import Preprocess
 from tbpsbench.data.tokenizers.base import Tokenizer
 from tbpsbench.errors import CheckpointError, ConfigError, DataError
-from tbpsbench.files import publish_folder, read_json, storage_error, write_json
+from tbpsbench.files import publish_folder, storage_error, write_json
 from tbpsbench.model.person_search import PersonSearchModel
+from tbpsbench.reading import read_json
 from tbpsbench.system_card import card
 from tbpsbench.weights.checkpoint import FORMAT, KEY, read_described, require_format, save
 from tbpsbench.weights.load import load_into

@@ -4,7 +4,8 @@ import os
 import pytest
 
 from tbpsbench.errors import DataError, StorageError
-from tbpsbench.files import atomic_write, read_json, read_jsonl, sha256_bytes, sha256_file, write_json
+from tbpsbench.files import atomic_write, sha256_bytes, sha256_file, write_json
+from tbpsbench.reading import read_json
 
 
 def test_failed_write_leaves_what_was_there(tmp_path):
@@ -55,27 +56,11 @@ def test_new_files_have_ordinary_permissions(tmp_path):
     assert (tmp_path / "a.json").stat().st_mode & 0o777 == 0o644
 
 
-@pytest.mark.parametrize(("content", "message"), [(b'{"a": 1', "a.json:1: not valid JSON"), (b"\xff\xfe\x00", "UTF-8")])
-def test_damaged_json_is_named(tmp_path, content, message):
-    (tmp_path / "a.json").write_bytes(content)
-    with pytest.raises(DataError, match=message):
-        read_json(tmp_path / "a.json")
-
-
 def test_missing_files_are_named(tmp_path):
-    with pytest.raises(DataError, match=r"gone\.json: no such file"):
-        read_json(tmp_path / "gone.json")
     with pytest.raises(DataError, match="no such file"):
         sha256_file(tmp_path / "gone")
-    with pytest.raises(DataError, match="no such file"):
-        list(read_jsonl(tmp_path / "gone.jsonl"))
 
 
 def test_hash_of_a_file_is_the_hash_of_its_bytes(tmp_path):
     (tmp_path / "a").write_bytes(b"x" * 100_000)
     assert sha256_file(tmp_path / "a") == sha256_bytes(b"x" * 100_000)
-
-
-def test_empty_lines_are_skipped_and_numbers_kept(tmp_path):
-    (tmp_path / "a.jsonl").write_text('{"a": 1}\n\n{"a": 2}\n')
-    assert list(read_jsonl(tmp_path / "a.jsonl")) == [(1, {"a": 1}), (3, {"a": 2})]

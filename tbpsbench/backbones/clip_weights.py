@@ -14,7 +14,7 @@ from torch import Tensor
 from tbpsbench.backbones.positional import stretch_text_positions
 from tbpsbench.backbones.vit_weights import join_qkv, rename
 from tbpsbench.errors import CheckpointError
-from tbpsbench.files import read_json
+from tbpsbench.reading import read_json
 from tbpsbench.weights.hub import find_weights, unreachable
 
 REPOSITORIES = {

@@ -10,7 +10,7 @@ from typing import Any
 
 from tbpsbench.bundle import PREFIX, configs
 from tbpsbench.errors import ConfigError
-from tbpsbench.files import read_bytes
+from tbpsbench.reading import read_bytes
 
 Path_ = tuple[str, ...]
 Origins = dict[Path_, str]

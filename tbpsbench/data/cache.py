@@ -33,7 +33,8 @@ from tbpsbench.data.images import BadImageError, Interpolation, bad_images_error
 from tbpsbench.data.locking import exclusive
 from tbpsbench.data.verify import check_images
 from tbpsbench.errors import DataError, StorageError
-from tbpsbench.files import read_json, storage_error, write_json
+from tbpsbench.files import storage_error, write_json
+from tbpsbench.reading import read_json
 
 VERSION = 1
 BLOCK = 128

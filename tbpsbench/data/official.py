@@ -14,7 +14,8 @@ from typing import Any
 
 from tbpsbench.annotations import counts, raise_problems, write_annotations
 from tbpsbench.errors import DataError
-from tbpsbench.files import read_json, sha256_file
+from tbpsbench.files import sha256_file
+from tbpsbench.reading import read_json
 from tbpsbench.types import Caption, ImageRecord
 
 SPLITS = ("train", "val", "test")

@@ -26,8 +26,9 @@ from tbpsbench.data.training import build_tokenizer, build_training, text_facts
 from tbpsbench.engine.checkpoint import run_changes
 from tbpsbench.engine.workdir import CARD
 from tbpsbench.errors import CheckpointError
-from tbpsbench.files import read_json, sha256_file
+from tbpsbench.files import sha256_file
 from tbpsbench.model.person_search import PersonSearchModel
+from tbpsbench.reading import read_json
 from tbpsbench.records.identity import same_run
 from tbpsbench.system import System, TrainedOn
 from tbpsbench.system_files import build_model, write_checkpoint

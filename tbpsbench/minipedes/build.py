@@ -32,12 +32,13 @@ from tqdm import tqdm
 
 from tbpsbench.annotations import read_annotations, write_annotations
 from tbpsbench.errors import DataError
-from tbpsbench.files import atomic_write, read_json, write_json
+from tbpsbench.files import atomic_write, write_json
 from tbpsbench.minipedes.describe import clothing_description, identity_description
 from tbpsbench.minipedes.grammar import annotators_for, write
 from tbpsbench.minipedes.scenes import Scene, draw_image
 from tbpsbench.minipedes.shots import DOMAINS
 from tbpsbench.minipedes.words import Facts
+from tbpsbench.reading import read_json
 from tbpsbench.types import Caption, ImageRecord
 
 VERSION = 1  # raise it whenever a pixel or a word changes

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tbpsbench.errors import DataError
-from tbpsbench.files import read_json
+from tbpsbench.reading import read_json
 
 RECORD = "record.json"
 

@@ -10,7 +10,8 @@ from typing import Any
 from tbpsbench.data.tokenizers.base import Tokenizer
 from tbpsbench.data.tokenizers.vocabulary import SPECIAL, build_vocabulary
 from tbpsbench.errors import ConfigError
-from tbpsbench.files import atomic_write, read_bytes
+from tbpsbench.files import atomic_write
+from tbpsbench.reading import read_lines
 from tbpsbench.registry import TOKENIZERS
 
 PAD, UNKNOWN, START, END, MASK = SPECIAL
@@ -100,7 +101,7 @@ def load_vocabulary(pretrained: str) -> list[str]:
     path = path / VOCABULARY if path.is_dir() else path
     if not path.is_file() and path.suffix != ".txt":
         path = _hub_vocabulary(pretrained)
-    return read_bytes(path).decode("utf-8").splitlines()
+    return read_lines(path)
 
 
 def _hub_vocabulary(name: str) -> Path:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tbpsbench.errors import DataError
-from tbpsbench.files import read_bytes
 from tbpsbench.leaderboard.published.read import DATA, NUMBER, SCORES, Line, read_lines
+from tbpsbench.reading import read_bytes
 
 # Number of a text -> the paper's short name in the CSVs and on the board (docs/sources.md); others are "paper NNN".
 SHORT_NAMES = {"000": "BDAM", "004": "CTGI"}

@@ -17,9 +17,9 @@ from typing import get_args
 import pandas as pd
 
 from tbpsbench.errors import DataError
-from tbpsbench.files import read_bytes
 from tbpsbench.leaderboard.render.rows import Row, Score
 from tbpsbench.metrics.tracks import Track
+from tbpsbench.reading import read_bytes
 
 UNKNOWN = "unknown"
 SCORES = ("R@1", "R@5", "R@10", "mAP", "mINP")

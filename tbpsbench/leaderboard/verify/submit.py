@@ -16,9 +16,10 @@ from typing import Any, Literal
 
 from tbpsbench.config.flat import flatten
 from tbpsbench.errors import DataError, TBPSError
-from tbpsbench.files import read_json, storage_error
+from tbpsbench.files import storage_error
 from tbpsbench.leaderboard.verify.group import GroupVerification, verify_all
 from tbpsbench.leaderboard.verify.record import SCORES
+from tbpsbench.reading import read_json
 from tbpsbench.records.evidence import MAX_BYTES
 from tbpsbench.records.names import record_folder
 from tbpsbench.records.read import RECORD, find_records
