@@ -17,10 +17,12 @@ from typing import Any, NoReturn
 from tbpsbench import __version__, bundle
 from tbpsbench.arguments import did_you_mean
 from tbpsbench.errors import TBPSError
+from tbpsbench.progress import no_bars_in_logs
 
 
 def run_tool(main: Callable[[], int | None]) -> NoReturn:
     """Run a tool's main function; an error that the user can act on is printed without a traceback."""
+    no_bars_in_logs()
     try:
         code = main() or 0
     except TBPSError as error:

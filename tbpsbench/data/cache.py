@@ -26,7 +26,6 @@ from typing import IO, Any
 
 import numpy as np
 from torch import Tensor, from_numpy
-from tqdm import tqdm
 
 from tbpsbench.annotations import Annotations
 from tbpsbench.data.images import BadImageError, Interpolation, bad_images_error, load_image
@@ -34,6 +33,7 @@ from tbpsbench.data.locking import exclusive
 from tbpsbench.data.verify import check_images
 from tbpsbench.errors import DataError, StorageError
 from tbpsbench.files import storage_error, write_json
+from tbpsbench.progress import progress_bar
 from tbpsbench.reading import read_json
 
 VERSION = 1
@@ -120,7 +120,7 @@ def build_cache(
         interpolation: how images are resized.
         cache_dir: where caches lie; default: .cache beside the annotation file.
         workers: decoding threads; default: one per core.
-        progress: show a progress bar.
+        progress: show a progress bar on a terminal.
 
     Raises:
         DataError: if images are missing or damaged: all of them in one message.
@@ -217,7 +217,7 @@ def _fill(
     bad: list[tuple[str, str]] = []
     total = len(plan.files)
     finished = total - sum(len(plan.span(block)) for block in missing)
-    bar = tqdm(total=total, initial=finished, unit="img", desc="decoding images", disable=not progress)
+    bar = progress_bar(total=total, done=finished, what="decoding images", shown=progress)
     with bar, ThreadPoolExecutor(workers) as pool:
         listing = Lock()
         futures = {

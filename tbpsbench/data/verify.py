@@ -10,11 +10,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from tbpsbench.annotations import Annotations, counts
 from tbpsbench.data.images import BadImageError, decode, read_image
 from tbpsbench.files import sha256_bytes
+from tbpsbench.progress import progress_bar
 
 
 @dataclass
@@ -75,7 +74,7 @@ def verify(
         annotations: checked already, as all that are read (ids shared across splits, empty captions).
         expected: official counts per split.
         workers: decoding threads; default: one per core.
-        progress: show a progress bar.
+        progress: show a progress bar on a terminal.
     """
     found = Verification(
         dataset=annotations.dataset,
@@ -132,5 +131,5 @@ def _scan(
         return file, digest, None
 
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
-        bar = tqdm(pool.map(look, files), total=len(files), unit="img", desc="checking images", disable=not progress)
+        bar = progress_bar(pool.map(look, files), total=len(files), what="checking images", shown=progress)
         return list(bar)

@@ -28,7 +28,6 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from tbpsbench.annotations import read_annotations, write_annotations
 from tbpsbench.errors import DataError
@@ -38,6 +37,7 @@ from tbpsbench.minipedes.grammar import annotators_for, write
 from tbpsbench.minipedes.scenes import Scene, draw_image
 from tbpsbench.minipedes.shots import DOMAINS
 from tbpsbench.minipedes.words import Facts
+from tbpsbench.progress import progress_bar
 from tbpsbench.reading import read_json
 from tbpsbench.types import Caption, ImageRecord
 
@@ -235,7 +235,7 @@ def _complete(root: Path, made_from: dict[str, Any]) -> bool:
 
 def _draw_all(root: Path, jobs: list[Job], made_from: dict[str, Any], workers: int) -> dict[Job, dict[str, Any]]:
     parts: dict[Job, dict[str, Any]] = {}
-    with tqdm(total=sum(job.images for job in jobs), desc=DATASET, unit="image", disable=None) as bar:
+    with progress_bar(total=sum(job.images for job in jobs), what=DATASET) as bar:
         if workers <= 1:
             for job in jobs:
                 parts[job] = draw_person(root, job, made_from)
