@@ -18,8 +18,9 @@ import torch
 
 from tbpsbench.errors import DataError
 from tbpsbench.metrics.counting import Counting, count
-from tbpsbench.metrics.inputs import Array, as_features, as_scores, full_precision, listed, rows_with_nan
+from tbpsbench.metrics.inputs import Array, as_scores, listed, rows_with_nan
 from tbpsbench.metrics.matching import Labels, Matches, MatchTable, as_array
+from tbpsbench.metrics.products import Products, positive, product_rows
 from tbpsbench.metrics.ranks import (
     TIES,
     PositiveRanks,
@@ -43,24 +44,6 @@ __all__ = [
     "summarize",
     "trapezoidal_ap",
 ]
-
-# The gallery is padded to a multiple of this: no row of it then falls on the edge of a matrix kernel's tiles (6 to 64
-# wide), where sums run in another order and equal features would get unequal similarities.
-GALLERY_MULTIPLE = 192
-BLOCK_ROWS = 512
-BLOCK_BYTES = 1 << 28
-
-
-def product_rows(gallery_size: int) -> int:
-    """Queries in one matrix product; depends on the gallery alone, so that the caller's chunks never change a bit.
-
-    Processes that share the queries of one evaluation start at multiples of it.
-
-    Returns:
-        512, or less where the block of float32 similarities would exceed 256 MiB, but at least 32.
-    """
-    fitting = BLOCK_BYTES // (4 * max(1, gallery_size))
-    return int(np.clip(fitting // 32 * 32, 32, BLOCK_ROWS))
 
 
 def positive_ranks(
@@ -106,33 +89,9 @@ def positive_ranks(
         DataError: if features are not finite, shapes disagree, or a query has no positive.
         ValueError: if `ties` or `chunk` is out of range.
     """
-    query_QD, gallery_GD = as_features(query_QD, "query", device), as_features(gallery_GD, "gallery", device)
-    gallery_GD = gallery_GD.to(device=query_QD.device if device is None else device)
-    if query_QD.shape[1] != gallery_GD.shape[1] or query_QD.dtype != gallery_GD.dtype:
-        raise DataError(
-            f"query features are {tuple(query_QD.shape)} {query_QD.dtype}, gallery features {tuple(gallery_GD.shape)} "
-            f"{gallery_GD.dtype}: width and type must agree"
-        )
-    (queries, width), gallery = query_QD.shape, len(gallery_GD)
-    rows = product_rows(gallery)
-    step = rows if chunk is None else _positive(chunk, "chunk") + -chunk % rows
-    step = min(step, queries + -queries % rows)
-    padded_GD = torch.nn.functional.pad(gallery_GD, (0, 0, 0, -gallery % GALLERY_MULTIPLE))
-    buffer_BG = query_QD.new_empty(step, len(padded_GD))
-    last_BD = query_QD.new_zeros(rows, width)
-
-    def scores(start: int, stop: int) -> torch.Tensor:
-        for first in range(start, stop, rows):
-            part_BD = query_QD[first : first + rows]
-            if len(part_BD) < rows:
-                last_BD[: len(part_BD)] = part_BD
-                part_BD = last_BD
-            with full_precision(query_QD.device.type):
-                torch.mm(part_BD, padded_GD.T, out=buffer_BG[first - start : first - start + rows])
-        return buffer_BG[: stop - start, :gallery]
-
-    table = _table(queries, gallery, query_pids, gallery_pids, query_groups, gallery_groups)
-    return _rank(scores, step, table, query_pids, gallery, ties, skip_unmatched, counting)
+    products = Products(query_QD, gallery_GD, chunk=chunk, device=device)
+    table = _table(products.queries, products.gallery, query_pids, gallery_pids, query_groups, gallery_groups)
+    return _rank(products, products.step, table, query_pids, products.gallery, ties, skip_unmatched, counting)
 
 
 def positive_ranks_from_scores(
@@ -169,7 +128,7 @@ def positive_ranks_from_scores(
             raise DataError(f"similarities of {listed('query', bad)} are NaN: nothing can be ranked by them")
         return block_BG
 
-    step = product_rows(gallery) if chunk is None else _positive(chunk, "chunk")
+    step = product_rows(gallery) if chunk is None else positive(chunk, "chunk")
     return _rank(scores, step, table, query_pids, gallery, ties, skip_unmatched, counting)
 
 
@@ -257,9 +216,3 @@ def _table(queries: int, gallery: int, query_pids: Labels, gallery_pids: Labels,
         if len(as_array(pids)) != size:
             raise DataError(f"{size} {side} rows but {len(as_array(pids))} {side} identities: one for each row")
     return MatchTable(query_pids, gallery_pids, *groups)
-
-
-def _positive(value: int, name: str) -> int:
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1, got {value}")
-    return value

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from tbpsbench.errors import DataError
-from tbpsbench.metrics import ranking
+from tbpsbench.metrics import products
 from tbpsbench.metrics.ranking import (
     PositiveRanks,
     average_precision,
@@ -130,7 +130,7 @@ def test_equal_features_get_equal_similarities_wherever_they_stand(gallery):
 
 @pytest.mark.parametrize("chunk", [1, 7, 31, 32, 33, 1000])
 def test_chunks_do_not_change_a_number(chunk, monkeypatch):
-    monkeypatch.setattr(ranking, "BLOCK_ROWS", 32)
+    monkeypatch.setattr(products, "BLOCK_ROWS", 32)
     query, gallery = features(0, 150), features(1, 333)
     pids = some_pids(np.random.default_rng(2), 150, 333, 20)
     assert positive_ranks(query, gallery, *pids, chunk=chunk) == positive_ranks(query, gallery, *pids)
@@ -141,7 +141,7 @@ def test_chunks_do_not_change_a_number(chunk, monkeypatch):
 
 @pytest.mark.parametrize("pieces", [2, 3])
 def test_queries_shared_among_processes_give_the_same_ranks(pieces, monkeypatch):
-    monkeypatch.setattr(ranking, "BLOCK_ROWS", 32)
+    monkeypatch.setattr(products, "BLOCK_ROWS", 32)
     query, gallery = features(0, 150), features(1, 333)
     query_pids, gallery_pids = some_pids(np.random.default_rng(2), 150, 333, 20)
     query_pids[[5, 100]] = -1
