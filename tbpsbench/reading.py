@@ -86,13 +86,14 @@ def read_jsonl(path: str | Path) -> Iterator[tuple[int, Any]]:
             yield number, parse_json(line, shown(path), line=number)
 
 
-def parse_json(raw: bytes, source: str, *, line: int | None = None) -> Any:
+def parse_json(raw: bytes, source: str, *, line: int | None = None, finite: bool = True) -> Any:
     """Parse JSON.
 
     Args:
         raw: the text, in UTF-8.
         source: what to call it in an error.
         line: which line of the source it is; counted from its beginning where it is the whole.
+        finite: refuse NaN and infinity; a log of training may hold them.
 
     Raises:
         DataError: if it is not JSON, or holds what the module refuses.
@@ -101,7 +102,11 @@ def parse_json(raw: bytes, source: str, *, line: int | None = None) -> Any:
     text = decode(raw, source, line=line)
     try:
         value = json.loads(
-            text, parse_int=_integer, parse_float=_number, parse_constant=_constant, object_pairs_hook=_object
+            text,
+            parse_int=_integer,
+            parse_float=_number,
+            parse_constant=_constant if finite else float,
+            object_pairs_hook=_object,
         )
     except json.JSONDecodeError as error:
         raise DataError(

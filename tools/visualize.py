@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tbpsbench.cli import add_checkpoint_arguments, add_config_arguments, run_tool
+from tbpsbench.visualize.queries import SHOW
 
 if TYPE_CHECKING:
     from tbpsbench.engine.trained import Trained
@@ -23,7 +24,7 @@ def _samples(args: argparse.Namespace) -> Path:
     config = load_config(args.config, args.cfg_options)
     require_valid(config)
     sources = read_sources(Settings.of(config.values).data, None, training=False)
-    return contact_sheet(sources.annotations, args.out, rows=args.rows or 5)
+    return contact_sheet(sources.annotations, args.out, split=args.split, rows=args.rows or 5)
 
 
 def _open(args: argparse.Namespace) -> Trained:
@@ -35,11 +36,15 @@ def _open(args: argparse.Namespace) -> Trained:
 
 
 def _retrieval(args: argparse.Namespace) -> Path:
-    from tbpsbench.visualize.retrieval import best_matches, retrieval_sheet
+    from tbpsbench.visualize.retrieval import choose, rank, retrieval_sheet
 
-    trained = _open(args)
-    ranking = best_matches(trained.system.model, trained.data, args.split, k=10)
-    return retrieval_sheet(trained.data, args.split, ranking, args.out, rows=args.rows or 8)
+    trained, split = _open(args), args.split
+    ranked = rank(trained.system.model, trained.data, split, trained.settings.evaluation)
+    chosen, rule = choose(
+        ranked, trained.data, split, rows=args.rows or 8, captions=args.queries, identities=args.identities,
+        show=args.show, seed=args.seed,
+    )  # fmt: skip
+    return retrieval_sheet(trained.data, split, ranked, chosen, rule, args.out)
 
 
 def _curves(args: argparse.Namespace) -> Path:
@@ -53,20 +58,24 @@ def _gates(args: argparse.Namespace) -> Path:
 
     trained = _open(args)
     require_gate(trained.system.model)
-    gates = gate_values(trained.system.model, trained.data.gallery(args.split))
-    return gate_figure(gates, _title(trained, args.split), args.out)
+    split = args.split
+    gates = gate_values(trained.system.model, trained.data.gallery(split))
+    return gate_figure(gates, _title(trained, split), args.out)
 
 
 def _tsne(args: argparse.Namespace) -> Path:
     from tbpsbench.visualize.tsne import show, tsne_figure
 
     trained = _open(args)
-    shown = show(trained.system.model, trained.data, args.split, args.persons, args.colour)
-    return tsne_figure(shown, _title(trained, args.split), args.out)
+    split = args.split
+    shown = show(trained.system.model, trained.data, split, args.persons, args.colour)
+    return tsne_figure(shown, _title(trained, split), args.out)
 
 
 def _title(trained: Trained, split: str) -> str:
-    return f"{trained.system.name} on {trained.data.name}, {split}"
+    from tbpsbench.visualize.paper import label
+
+    return f"{label(trained.system.name)} on {label(trained.data.name, 40)}, {label(split, 24)}"
 
 
 def _radar(args: argparse.Namespace) -> Path:
@@ -75,10 +84,25 @@ def _radar(args: argparse.Namespace) -> Path:
     return radar_figure(read_radar(args.records, args.protocol), args.out)
 
 
+def _number(least: int, most: int) -> Callable[[str], int]:
+    """An argument that is a whole number of this range."""
+
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number from {least} to {most}")
+        return value
+
+    return read
+
+
 # name -> what is drawn, by what, from which arguments
 KINDS: dict[str, tuple[str, Callable[[argparse.Namespace], Path], str]] = {
-    "samples": ("a contact sheet: identities, their images, one caption each", _samples, "config --rows"),
-    "retrieval": ("queries with their ten best images", _retrieval, "checkpoint --split --rows"),
+    "samples": ("a contact sheet: identities, their images, one caption each", _samples, "config --split --rows"),
+    "retrieval": ("queries with their ten best images", _retrieval, "checkpoint --split --rows --show --seed whose"),
     "curves": ("losses, their weights and validation scores of a run", _curves, "run"),
     "gates": ("distributions of BDAM's gate and the fuser's", _gates, "checkpoint --split"),
     "tsne": ("identity and clothing vectors", _tsne, "checkpoint --split --persons --colour"),
@@ -87,9 +111,11 @@ KINDS: dict[str, tuple[str, Callable[[argparse.Namespace], Path], str]] = {
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "run": {"metavar": "RUN-FOLDER", "type": Path},
     "records": {"metavar": "RECORD-FOLDER", "type": Path, "nargs": "+", "help": "a record, or records below it"},
-    "--split": {"default": "test", "help": "split whose images are used; default: test"},
-    "--rows": {"type": int, "help": "identities or queries shown"},
-    "--persons": {"type": int, "default": 12, "help": "persons whose images are shown; default: 12"},
+    "--split": {"default": "test", "help": "split whose images are used; default: test, for samples all"},
+    "--rows": {"type": _number(1, 100), "help": "identities or queries shown, at most 100"},
+    "--show": {"choices": SHOW, "default": "mixed", "help": "which queries: right or wrong at rank 1, the worst, ..."},
+    "--seed": {"type": _number(0, 2**63 - 1), "default": 0, "help": "of --show random; default: 0"},
+    "--persons": {"type": _number(2, 1000), "default": 12, "help": "persons whose images are shown; default: 12"},
     "--colour": {"metavar": "pid|ATTRIBUTE", "default": "pid", "help": "what colours the points; default: pid"},
     "--protocol": {"default": "standard", "help": "protocol whose mAP is shown; default: standard"},
 }
@@ -105,12 +131,24 @@ def main() -> None:
                 add_config_arguments(kind)
             elif argument == "checkpoint":
                 add_checkpoint_arguments(kind)
+            elif argument == "whose":
+                _add_whose(kind)
             else:
                 kind.add_argument(argument, **ARGUMENTS[argument])
         kind.add_argument("--out", type=Path, required=True, metavar="PNG", help="the picture to write")
         kind.set_defaults(draw=draw)
+    kinds.choices["samples"].set_defaults(split=None)
     args = parser.parse_args()
     print(f"picture: {args.draw(args)}")
+
+
+def _add_whose(parser: argparse.ArgumentParser) -> None:
+    whose = parser.add_mutually_exclusive_group()
+    for name, what in (
+        ("queries", "the queries with these caption ids"),
+        ("identities", "queries about these persons"),
+    ):
+        whose.add_argument(f"--{name}", type=_number(0, 2**63 - 1), nargs="+", default=[], metavar="ID", help=what)
 
 
 if __name__ == "__main__":

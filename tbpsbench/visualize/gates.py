@@ -20,7 +20,7 @@ from tbpsbench.errors import ConfigError
 from tbpsbench.fusers.pair import GatedPair
 from tbpsbench.model.person_search import PersonSearchModel
 from tbpsbench.model.wiring import PATCH_MEAN
-from tbpsbench.visualize.paper import PALETTE, plain, save_figure
+from tbpsbench.visualize.paper import PALETTE, heading, plain, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -156,7 +156,7 @@ def gate_figure(gates: Gates, title: str, path: str | Path) -> Path:
     last.set_xlim(0, max(width - 1, 1))
     last.legend(frameon=False, loc="upper left")
     plain(last)
-    figure.suptitle(title, weight="bold")
+    heading(figure, title)
     return save_figure(figure, path)
 
 

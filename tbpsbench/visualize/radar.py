@@ -19,7 +19,7 @@ import numpy as np
 from tbpsbench.errors import DataError
 from tbpsbench.leaderboard.render.rows import Row, rows_of
 from tbpsbench.records.read import find_records, read_record
-from tbpsbench.visualize.paper import PALETTE, save_figure
+from tbpsbench.visualize.paper import PALETTE, heading, label, legend_columns, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -144,18 +144,19 @@ def radar_figure(radar: Radar, path: str | Path) -> Path:
     table.axis("off")
     _table(table, radar)
     handles, labels = polar.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(PALETTE), frameon=False)
+    columns = legend_columns(figure, labels, len(PALETTE))
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
     first = radar.rows[0]
-    figure.suptitle(weight="bold", t=f"{first.data}, {first.protocol}: cost and accuracy, outer is better")
+    heading(figure, f"{label(first.data)}, {label(first.protocol)}: cost and accuracy, outer is better")
     return save_figure(figure, path)
 
 
 def _web(polar: Any, radar: Radar) -> None:
     angles = (np.pi / 2 - 2 * np.pi * np.arange(len(radar.axes)) / len(radar.axes)) % (2 * np.pi)
-    for number, label in enumerate(radar.systems):
+    for number, system in enumerate(radar.systems):
         scores = [axis.scores[number] for axis in radar.axes]
         look = {"color": PALETTE[number], "marker": MARKERS[number], "linestyle": LINES[number % len(LINES)]}
-        polar.plot([*angles, angles[0]], [*scores, scores[0]], label=label, linewidth=1.8, markersize=7, **look)
+        polar.plot([*angles, angles[0]], [*scores, scores[0]], label=label(system), linewidth=1.8, markersize=7, **look)
     polar.set(ylim=(0, 102), xticks=angles, xticklabels=[], xlim=(0, 2 * np.pi))
     polar.set_rgrids(RINGS, labels=[])
     polar.grid(alpha=0.35)
@@ -174,25 +175,27 @@ def _web(polar: Any, radar: Radar) -> None:
 
 def _table(axes: Axes, radar: Radar) -> None:
     cells = []
-    for number, (label, row) in enumerate(zip(radar.systems, radar.rows, strict=True)):
+    for number, (system, row) in enumerate(zip(radar.systems, radar.rows, strict=True)):
         values = [axis.text(axis.values[number]) for axis in radar.axes]
         deviation = row.scores["mAP"].std
         values[-1] += f" ± {deviation:.1f}" if deviation is not None else ""
         missing = f" of {len(row.seeds) + len(row.missing_seeds)}" if row.missing_seeds else ""
-        cells.append([fill(label, 30), f"{len(row.seeds)}{missing}", *values])
+        cells.append([fill(label(system, 50), 26), f"{len(row.seeds)}{missing}", *values])
     heads = ["system", "seeds", *(axis.name.replace(", ", ",\n").replace(" memory", "\nmemory") for axis in radar.axes)]
     table = axes.table(
         cells, colLabels=heads, loc="center", cellLoc="right", edges="horizontal",
-        colWidths=[0.29, 0.07, 0.14, 0.19, 0.15, 0.16],
+        colWidths=[0.28, 0.08, 0.15, 0.19, 0.15, 0.15],
     )  # fmt: skip
     table.auto_set_font_size(False)
     table.set_fontsize(9.5)
     for (line, column), cell in table.get_celld().items():
-        cell.set_height(0.1 if line == 0 else 0.075)
+        lines = 1 + max(cells[line - 1][0].count("\n"), 1) if line else 2
+        cell.set_height(0.02 + 0.03 * lines + 0.02 * (line == 0))
         cell.set_edgecolor("0.8")
         if column == 0:
             cell.set_text_props(ha="left", color=PALETTE[line - 1] if line else "black")
-    axes.text(0.5, 0.02, "\n".join(radar.notes), transform=axes.transAxes, ha="center", fontsize=9, color="0.35")
+    notes = "\n".join(fill(label(note, 400), 106) for note in radar.notes)
+    axes.text(0.5, 0, notes, transform=axes.transAxes, ha="center", fontsize=9, color="0.35")
 
 
 def _memory_key(records: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
@@ -238,9 +241,9 @@ def _labels(rows: Sequence[Row], records: Mapping[str, Mapping[str, Any]]) -> li
             for parts, row in zip(told, rows, strict=True):
                 parts.append(f"selected on {row.selection}" if field == "selection" else row.track)
     labels = [", ".join(parts) for parts in told]
-    often = Counter(labels)
+    often = Counter(map(label, labels))
     prints = [records[row.records[0]]["system_sha256"][:8] for row in rows]
-    return [f"{x}, {mark}" if often[x] > 1 else x for x, mark in zip(labels, prints, strict=True)]
+    return [f"{x}, {mark}" if often[label(x)] > 1 else x for x, mark in zip(labels, prints, strict=True)]
 
 
 def _about(memory: str, records: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
@@ -253,7 +256,7 @@ def _badges(rows: Sequence[Row]) -> list[str]:
     badges: dict[str, list[str]] = {}
     for row in rows:
         for badge in row.badges:
-            badges.setdefault(badge, []).append(row.system)
+            badges.setdefault(badge, []).append(label(row.system, 32))
     return [f"{badge}: {', '.join(dict.fromkeys(systems))}" for badge, systems in badges.items()]
 
 

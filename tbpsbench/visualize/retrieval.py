@@ -1,102 +1,180 @@
-"""Retrieval sheet: queries with their best gallery images, green where the identity is right, red where it is wrong."""
+"""Retrieval sheet: queries with their best gallery images, green where the identity is right, red where it is wrong.
+
+The scores and ranks on it are those of an evaluation by the protocol `standard`, by the config's rule for ties.
+
+Shapes: Q queries, D width, R rows of the sheet, k images in a row.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
+from torch import Tensor
 
+from tbpsbench.config.schema import EvaluationSection
 from tbpsbench.data.evaluation import EvaluationData
 from tbpsbench.engine.embed import embed_captions, embed_images
+from tbpsbench.errors import DataError
+from tbpsbench.metrics.best import best_matches
+from tbpsbench.metrics.ranking import PositiveRanks, positive_ranks, recall_at
+from tbpsbench.metrics.ranks import Ties
 from tbpsbench.model.person_search import PersonSearchModel, joint
-from tbpsbench.types import Ranking
-from tbpsbench.visualize.paper import INK, PAPER, RIGHT, SOFT, WRONG, font, open_rgb, save_png, wrapped
+from tbpsbench.visualize.paper import INK, PAPER, RIGHT, SOFT, WRONG, font, label, open_rgb, save_png, wrapped
+from tbpsbench.visualize.queries import SHOW, Show, by_caption, by_identity, pick_queries
 
-TEXT_W, IMAGE_H, GAP, FRAME, TOP, LABEL = 300, 150, 12, 4, 46, 18
+TEXT_W, IMAGE_H, GAP, FRAME, TOP, LABEL, LINE = 300, 150, 12, 4, 58, 18, 17
+MIN_W, IMAGES, TEXT_LINES = 860, 10, 8
+TIES_TOLD = {
+    "pessimistic": "ties count against the system",
+    "stable": "ties by gallery order",
+    "optimistic": "ties count for the system",
+    "expected": "expected over the orders of ties",
+}
 
 
-def best_matches(model: PersonSearchModel, data: EvaluationData, split: str, k: int, batch_size: int = 256) -> Ranking:
-    """The k best gallery images of every query of a split.
+@dataclass(frozen=True)
+class Ranked:
+    """A split, ranked as an evaluation ranks it.
+
+    Attributes:
+        text_QD, image_GD: joint embeddings.
+        ranks: of all positives, of the queries that have one.
+        ties: the rule.
+    """
+
+    text_QD: Tensor
+    image_GD: Tensor
+    ranks: PositiveRanks
+    ties: Ties
+
+    @property
+    def recall(self) -> float:
+        """R@1 in percent, as in a record."""
+        return 100.0 * float(recall_at(self.ranks, [1])[1].mean())
+
+    @property
+    def first(self) -> dict[int, int]:
+        """Query -> 0-based rank of its first match."""
+        firsts = self.ranks.ranks[self.ranks.offsets[:-1]]
+        return dict(zip(self.ranks.query.tolist(), firsts.tolist(), strict=True))
+
+
+def rank(model: PersonSearchModel, data: EvaluationData, split: str, section: EvaluationSection) -> Ranked:
+    """Embed a split and rank it exactly; the memory is that of an evaluation.
 
     Args:
         model: in evaluation mode.
         data: queries and galleries.
         split: e.g. "test".
-        k: images per query; at most the gallery's size.
+        section: the config's `evaluation`: batch size, ties, what happens to queries without a match.
+
+    Raises:
+        DataError: if the split has no queries, or one without a match that may not be skipped.
     """
     gallery, queries = data.gallery(split), data.queries(split)
-    weights = model.head_weights
-    image_GD = joint(embed_images(model, gallery, batch_size), weights).numpy()
-    text_QD = joint(embed_captions(model, queries, batch_size), weights).numpy()
-    scores_QG = text_QD @ image_GD.T
-    order_Qk = np.argsort(-scores_QG, axis=1, kind="stable")[:, :k]
-    return Ranking(np.take_along_axis(scores_QG, order_Qk, axis=1).astype(np.float32), order_Qk)
+    image_GD = joint(embed_images(model, gallery, section.batch_size, data.num_workers), model.head_weights)
+    text_QD = joint(embed_captions(model, queries, section.batch_size), model.head_weights)
+    ranks = positive_ranks(
+        text_QD, image_GD, queries.pids, gallery.pids, ties=section.ties, skip_unmatched=section.skip_unmatched
+    )
+    if not len(ranks):
+        raise DataError(f"no query of the split {split!r} has a match in its gallery: there is nothing to show")
+    return Ranked(text_QD, image_GD, ranks, section.ties)
 
 
-def pick_queries(hit_Q: np.ndarray, rows: int) -> list[int]:
-    """Half queries that are right at rank 1 and half that are not, each evenly spread; fewer of a kind if need be."""
-    right, wrong = np.flatnonzero(hit_Q), np.flatnonzero(~hit_Q)
-    wanted = min(len(right), max(rows - rows // 2, rows - len(wrong)))
-    chosen = [*_spread(right, wanted), *_spread(wrong, min(len(wrong), rows - wanted))]
-    return [int(query) for query in chosen]
+def choose(
+    ranked: Ranked,
+    data: EvaluationData,
+    split: str,
+    *,
+    rows: int = 8,
+    captions: Sequence[int] = (),
+    identities: Sequence[int] = (),
+    show: Show = "mixed",
+    seed: int = 0,
+) -> tuple[list[int], str]:
+    """Positions of the queries to show, and the rule in words.
+
+    Args:
+        ranked: the split.
+        data, split: what was ranked.
+        rows: how many queries; `captions` are shown all.
+        captions: ids of query captions.
+        identities: persons whose queries are shown; without both, everybody's.
+        show, seed: which of them, see `pick_queries`.
+
+    Raises:
+        DataError: if the split has no such query, none of the kind that is asked for, or it was skipped.
+    """
+    queries, first = data.queries(split), ranked.first
+    if captions:
+        chosen = by_caption(queries, split, captions, data.annotations)
+        for place in chosen:
+            if place not in first:
+                raise DataError(f"--queries {queries.caption_ids[place]}: no image of the gallery matches, so no rank")
+        return chosen, "Queries chosen by number."
+    pool = by_identity(queries, split, identities, data.annotations) if identities else list(range(len(queries)))
+    pool = [place for place in pool if place in first]
+    picked = pick_queries(np.array([first[place] for place in pool], dtype=np.int64), rows, show, seed)
+    if not picked:
+        raise DataError(f"--show {show}: no query is like that. Choose another of {', '.join(SHOW)}.")
+    whose = "Queries of the persons asked for" if identities else "Queries"
+    rule = f"drawn with seed {seed}" if show == "random" else SHOW[show]
+    return [pool[place] for place in picked], f"{whose}: {rule}."
 
 
 def retrieval_sheet(
-    data: EvaluationData, split: str, ranking: Ranking, path: str | Path, *, rows: int = 8, queries: Sequence[int] = ()
+    data: EvaluationData, split: str, ranked: Ranked, chosen: Sequence[int], rule: str, path: str | Path
 ) -> Path:
     """Draw one row per query: its caption, then its best images with rank and similarity.
 
     Args:
-        data: queries and galleries.
-        split: the split that was ranked.
-        ranking: of all its queries.
+        data, split, ranked: what was ranked.
+        chosen: (R,) positions of queries.
+        rule: how they were chosen, for the reader.
         path: the PNG to write.
-        rows: how many queries.
-        queries: which ones; default: see `pick_queries`.
 
     Raises:
-        DataError: if an image is missing.
+        DataError: if an image cannot be read.
         StorageError: if the file cannot be written.
     """
-    gallery, asked = data.gallery(split), data.queries(split)
-    hit_Qk = gallery.pids[ranking.order] == asked.pids[:, None]
-    chosen = list(queries) or pick_queries(hit_Qk[:, 0], rows)
+    gallery, asked, first = data.gallery(split), data.queries(split), ranked.first
+    best = best_matches(ranked.text_QD, ranked.image_GD, asked.pids, gallery.pids, chosen, IMAGES, ties=ranked.ties)
     width = round(IMAGE_H * data.size[1] / data.size[0])
-    k = ranking.order.shape[1]
     row_h = IMAGE_H + 2 * FRAME + LABEL + GAP
-    sheet = Image.new("RGB", (TEXT_W + 2 * GAP + k * (width + 2 * FRAME + GAP), TOP + len(chosen) * row_h), PAPER)
+    needed = TEXT_W + 2 * GAP + best.order.shape[1] * (width + 2 * FRAME + GAP)
+    sheet = Image.new("RGB", (max(needed, MIN_W), TOP + len(chosen) * row_h), PAPER)
     draw, body, small = ImageDraw.Draw(sheet), font(13.5), font(11.5)
-    title = f"{data.annotations.dataset}, {split}: R@1 {100 * hit_Qk[:, 0].mean():.1f} % over {len(asked)} queries"
-    if gallery.roles:
-        title += ", gallery with descriptions"
-    draw.text((GAP, 10), title, fill=INK, font=font(16))
-    rule = "Rows chosen: half right at rank 1, half wrong, evenly spread." if not queries else "Rows chosen by number."
-    draw.text(
-        (max(TEXT_W, draw.textlength(title, font(16))) + 2 * GAP, 13),
-        f"{rule} Green: right identity, red: another.",
-        fill=SOFT,
-        font=small,
-    )
+    for (text, size, colour), y in zip(headings(data, split, ranked, rule), (8, 33), strict=True):
+        draw.text((GAP, y), wrapped(draw, text, sheet.width - 2 * GAP, font(size), 1)[0], fill=colour, font=font(size))
     for row, query in enumerate(chosen):
-        y = TOP + row * row_h
-        first = int(np.argmax(hit_Qk[query])) + 1 if hit_Qk[query].any() else None
-        note = f"first match at rank {first}" if first else f"no match in the first {k}"
-        draw.text((GAP, y), f"id {asked.pids[query]}, {note}", fill=RIGHT if first == 1 else WRONG, font=small)
-        for number, line in enumerate(wrapped(draw, asked.texts[query], TEXT_W - GAP, body, 9)):
-            draw.text((GAP, y + 17 * (number + 1)), line, fill=INK, font=body)
-        for rank, position in enumerate(ranking.order[query]):
-            x = TEXT_W + GAP + rank * (width + 2 * FRAME + GAP)
-            colour = RIGHT if hit_Qk[query, rank] else WRONG
+        y, place = TOP + row * row_h, first[query]
+        who = f"person {asked.pids[query]}, caption {asked.caption_ids[query]}: first match at rank {place + 1}"
+        draw.text((GAP, y), who, fill=WRONG if place else RIGHT, font=small)
+        for number, line in enumerate(wrapped(draw, asked.texts[query], TEXT_W - GAP, body, TEXT_LINES)):
+            draw.text((GAP, y + LINE * (number + 1)), line, fill=INK, font=body)
+        for number, position in enumerate(best.order[row]):
+            x = TEXT_W + GAP + number * (width + 2 * FRAME + GAP)
+            colour = RIGHT if gallery.pids[position] == asked.pids[query] else WRONG
             draw.rectangle((x, y, x + width + 2 * FRAME - 1, y + IMAGE_H + 2 * FRAME - 1), fill=colour)
-            record = data.annotations.records[gallery.image_ids[position]]
+            record = gallery.records[position]
             image = open_rgb(data.annotations.image_root / record.file, (width, IMAGE_H))
             sheet.paste(image, (x + FRAME, y + FRAME))
-            label = f"{rank + 1}.  {ranking.scores[query, rank]:.2f}"
-            draw.text((x, y + IMAGE_H + 2 * FRAME + 1), label, fill=SOFT, font=small)
+            text = f"{number + 1}.  {best.scores[row, number]:.2f}"
+            draw.text((x, y + IMAGE_H + 2 * FRAME + 1), text, fill=SOFT, font=small)
     return save_png(sheet, path)
 
 
-def _spread(items: np.ndarray, count: int) -> np.ndarray:
-    return items[np.linspace(0, len(items) - 1, count).round().astype(int)] if count else items[:0]
+def headings(
+    data: EvaluationData, split: str, ranked: Ranked, rule: str
+) -> tuple[tuple[str, float, tuple[int, int, int]], ...]:
+    """Text, size and colour of the two lines above the rows: what was found, and what is shown."""
+    skipped = f" ({len(ranked.ranks.skipped)} without a match left out)" if len(ranked.ranks.skipped) else ""
+    title = f"{label(data.name, 40)}, {label(split, 24)}: R@1 {ranked.recall:.2f} % over {len(ranked.ranks)} queries"
+    title += skipped + (", gallery with descriptions" if data.gallery(split).roles else "")
+    told = f"{rule} Green: the right person, red: another. Below an image: its rank and similarity."
+    return (title, 16, INK), (f"Protocol standard, {TIES_TOLD[ranked.ties]}. {told}", 11.5, SOFT)

@@ -21,7 +21,7 @@ from tbpsbench.engine.embed import embed_features
 from tbpsbench.errors import DataError
 from tbpsbench.model.person_search import PersonSearchModel
 from tbpsbench.types import ImageRecord
-from tbpsbench.visualize.paper import PALETTE, plain, save_figure
+from tbpsbench.visualize.paper import PALETTE, heading, label, legend_columns, plain, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -157,7 +157,7 @@ def tsne_figure(shown: Shown, title: str, path: str | Path) -> Path:
     from matplotlib.lines import Line2D
 
     both = len(shown.vectors) > 1
-    name = "person" if shown.colour == "pid" else shown.colour
+    name = "person" if shown.colour == "pid" else label(shown.colour, 32)
     groups = sorted(set(shown.labels), key=lambda label: (int(label), "") if label.isdigit() else (0, label))
     figure = Figure(figsize=(16, 6.6) if both else (7, 7.4), layout="constrained")
     panels = figure.subplots(1, 3 if both else 1, squeeze=False)[0]
@@ -173,14 +173,15 @@ def tsne_figure(shown: Shown, title: str, path: str | Path) -> Path:
             _points(panels[-1], part_N2, shown.labels, groups, kind, size=5)
         filled, crosses = "filled: identity", "crosses: clothing"
         panels[-1].set_title(f"both in one embedding\n{filled}\n{crosses}", fontsize=11)
-    handles = [Line2D([], [], linestyle="", label=group, **_style(i, "identity")) for i, group in enumerate(groups)]
+    names = [label(group, 32) for group in groups]
+    handles = [Line2D([], [], linestyle="", label=text, **_style(i, "identity")) for i, text in enumerate(names)]
     # Red may well be drawn in black: the palette is for telling apart.
-    heading = name if shown.colour == "pid" else f"{name} (the plot's colours, not those named)"
+    over = name if shown.colour == "pid" else f"{name} (the plot's colours, not those named)"
     figure.legend(
-        handles=handles, loc="outside lower center", ncols=14 if both else 7, title=heading, frameon=False,
-        columnspacing=1,
+        handles=handles, loc="outside lower center", ncols=legend_columns(figure, names, 14 if both else 7),
+        title=over, frameon=False, columnspacing=1,
     )  # fmt: skip
-    figure.suptitle(title, weight="bold")
+    heading(figure, title)
     return save_figure(figure, path)
 
 

@@ -1,16 +1,75 @@
 import numpy as np
+import pytest
+import torch
+from PIL import Image
 
 from tbpsbench.engine.evaluate import evaluate
-from tbpsbench.visualize.retrieval import best_matches
+from tbpsbench.errors import DataError
+from tbpsbench.metrics.best import best_matches
+from tbpsbench.visualize.retrieval import choose, headings, rank, retrieval_sheet
+
+STANDARD = "evaluation.protocols=('standard',)"
+
+
+def ranked(run, split="test"):
+    return rank(run.model, run.evaluation, split, run.settings.evaluation)
+
+
+def recorded(run, split="test"):
+    return evaluate(run.model, run.evaluation, split, run.settings.evaluation).results["standard"].scores["R@1"]
 
 
 def test_ranking_uses_the_gallery_texts_as_evaluation_does(built):
-    plain, told = built(), built("evaluation.gallery_texts=descriptions", "evaluation.protocols=('standard',)")
+    plain, told = built(), built("evaluation.gallery_texts=descriptions", STANDARD)
     told.model.load_state_dict(plain.model.state_dict())
-    without, with_ = (best_matches(run.model, run.evaluation, "test", k=10) for run in (plain, told))
-    assert not np.array_equal(without.scores, with_.scores)
+    without, with_ = ranked(plain), ranked(told)
+    assert not torch.equal(without.image_GD, with_.image_GD)
     gallery, queries = told.evaluation.gallery("test"), told.evaluation.queries("test")
-    hits_Qk = gallery.pids[with_.order] == queries.pids[:, None]
+    best = best_matches(with_.text_QD, with_.image_GD, queries.pids, gallery.pids, range(len(queries)), 10)
+    hits_Qk = gallery.pids[best.order] == queries.pids[:, None]
     scores = evaluate(told.model, told.evaluation, "test", told.settings.evaluation).results["standard"].scores
-    assert 100 * hits_Qk[:, 0].mean() == scores["R@1"]
+    assert with_.recall == 100 * hits_Qk[:, 0].mean() == scores["R@1"]
     assert 100 * hits_Qk.any(axis=1).mean() == scores["R@10"]
+    assert "gallery with descriptions" in headings(told.evaluation, "test", with_, "")[0][0]
+
+
+@pytest.mark.parametrize("ties", ["pessimistic", "stable", "expected"])
+def test_a_collapsed_model_has_the_records_recall(built, ties):
+    run = built(f"evaluation.ties={ties}", STANDARD)
+    with torch.no_grad():
+        for parameter in run.model.parameters():
+            parameter.zero_()
+    found = ranked(run)
+    assert found.ranks.ties == len(found.ranks)
+    assert found.recall == recorded(run)
+    assert (found.recall == 0) == (ties == "pessimistic")
+    assert f"R@1 {recorded(run):.2f} %" in headings(run.evaluation, "test", found, "")[0][0]
+
+
+def test_rows_are_chosen_by_caption_person_or_success(built):
+    run = built(STANDARD)
+    found, queries = ranked(run), run.evaluation.queries("test")
+    caption, pid = int(queries.caption_ids[7]), int(queries.pids[-1])
+    assert choose(found, run.evaluation, "test", captions=[caption]) == ([7], "Queries chosen by number.")
+    chosen, rule = choose(found, run.evaluation, "test", identities=[pid], rows=99)
+    assert sorted(chosen) == np.flatnonzero(queries.pids == pid).tolist()
+    assert "persons" in rule
+    worst, _ = choose(found, run.evaluation, "test", show="worst", rows=3)
+    assert found.first[worst[0]] == max(found.first.values())
+    assert choose(found, run.evaluation, "test", show="random", seed=3)[1] == "Queries: drawn with seed 3."
+    with pytest.raises(DataError, match="no query of this identity"):
+        choose(found, run.evaluation, "test", identities=[pid + 1000])
+
+
+def test_a_sheet_has_a_row_for_every_query(built, tmp_path):
+    run = built(STANDARD)
+    found = ranked(run)
+    sizes = []
+    for rows in (1, 3):
+        path = retrieval_sheet(run.evaluation, "test", found, list(range(rows)), "All.", tmp_path / f"{rows}.png")
+        with Image.open(path) as image:
+            sizes.append(image.size)
+    (width, low), (same, high) = sizes
+    assert width == same >= 860
+    assert (high - low) % 2 == 0
+    assert high > 2 * low
