@@ -24,13 +24,13 @@ def csv_text(rows: Sequence[Row]) -> str:
     scores = [f"{column}{part}" for column in columns for part in ("", " std", " low", " high")]
     writer.writerow([*_TEXTS, "seeds", "missing_seeds", *scores, *COSTS, "badges", *_MORE, "records"])
     for row in rows:
-        line = [_text(getattr(row, key)) for key in _TEXTS] + [_list(row.seeds), _list(row.missing_seeds)]
+        line = [cell_text(getattr(row, key)) for key in _TEXTS] + [_list(row.seeds), _list(row.missing_seeds)]
         for column in columns:
             score = row.scores.get(column)
             line += [_number(value) for value in (score.mean, score.std, score.low, score.high)] if score else [""] * 4
-        line += [_number(row.cost.get(key)) for key in COSTS] + [_text(_list(row.badges))]
-        line += [_text(str(value)) if (value := getattr(row, key)) is not None else "" for key in _MORE]
-        writer.writerow([*line, _text(_list(row.records))])
+        line += [_number(row.cost.get(key)) for key in COSTS] + [cell_text(_list(row.badges))]
+        line += [cell_text(str(value)) if (value := getattr(row, key)) is not None else "" for key in _MORE]
+        writer.writerow([*line, cell_text(_list(row.records))])
     return buffer.getvalue()
 
 
@@ -42,6 +42,6 @@ def _list(values: Sequence[object]) -> str:
     return "; ".join(map(str, values))
 
 
-def _text(text: str) -> str:
+def cell_text(text: str) -> str:
     """Names come from others: a spreadsheet must not take one for a formula."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
