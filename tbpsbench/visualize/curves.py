@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tbpsbench.visualize.paper import label, plain, save_figure
 from tbpsbench.visualize.scalars import Scalars, read_scalars
@@ -78,7 +78,7 @@ def _scores(axes: Axes, found: Scalars) -> None:
 def _lines(axes: Axes, lines: Series, marker: str | None = None, columns: int = 1) -> None:
     for number, (name, (places, values)) in enumerate(lines.items()):
         # One point alone makes no line.
-        look = {"marker": marker or ("o" if len(places) == 1 else None), "markersize": 3}
+        look: dict[str, Any] = {"marker": marker or ("o" if len(places) == 1 else None), "markersize": 3}
         style = LINES[number // COLOURS % len(LINES)]
         axes.plot(places, values, label=label(name, 32), color=f"C{number % COLOURS}", linestyle=style, **look)
     many = len(lines) > 6 * columns

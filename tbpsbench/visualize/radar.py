@@ -194,7 +194,7 @@ def _table(axes: Axes, radar: Radar) -> None:
         cell.set_edgecolor("0.8")
         if column == 0:
             cell.set_text_props(ha="left", color=PALETTE[line - 1] if line else "black")
-    notes = "\n".join(fill(label(note, 400), 106) for note in radar.notes)
+    notes = "\n".join(fill(label(note, 400), 110) for note in radar.notes)
     axes.text(0.5, 0, notes, transform=axes.transAxes, ha="center", fontsize=9, color="0.35")
 
 
