@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -226,6 +227,22 @@ def test_pictures_are_drawn(run, tool, demo, tmp_path):
         with Image.open(picture) as image:
             assert min(image.size) > 300
             assert len(image.convert("RGB").getcolors(2**20) or range(2**20)) > 50
+
+
+def test_curves_of_a_run_that_is_going_on_are_drawn(run, tool, tmp_path):
+    shutil.copytree(run / "logs", tmp_path / "run/logs")
+    (log,) = (tmp_path / "run").glob("logs/*/vis_data/scalars.json")
+    (tmp_path / "run/run.json").write_text('{"status": "running", "history": [], "best": null}')
+    whole = log.read_bytes()
+    for cut in (len(whole) - 5, whole.index(b"\n") + 9):
+        log.write_bytes(whole[:cut])
+        code, out, err = tool("visualize", "curves", tmp_path / "run", "--out", tmp_path / "curves.png")
+        assert (code, err) == (0, "")
+        assert "curves.png" in out
+    log.write_bytes(whole[:9])
+    code, _, err = tool("visualize", "curves", tmp_path / "run", "--out", tmp_path / "none.png")
+    assert code == 2
+    assert "nothing is logged yet" in err
 
 
 def test_a_picture_of_nothing_is_refused(run, tool, tmp_path):

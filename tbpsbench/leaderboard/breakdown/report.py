@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,7 +12,7 @@ from rich.text import Text
 from tbpsbench.arguments import did_you_mean
 from tbpsbench.errors import ConfigError
 from tbpsbench.leaderboard.breakdown.scored import Scored
-from tbpsbench.leaderboard.render.csv_text import cell_text
+from tbpsbench.leaderboard.render.csv_text import csv_lines
 from tbpsbench.metrics.breakdown import (
     FEW_IDENTITIES,
     FEW_QUERIES,
@@ -118,18 +116,16 @@ def print_report(report: Mapping[str, Any], console: Console | None = None) -> N
 
 def csv_report(report: Mapping[str, Any]) -> str:
     """One line per group, the first for all queries; every metric with the ends of its interval."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
     metrics = list(report["all"]["scores"])
     columns = [f"{metric}{part}" for metric in metrics for part in ("", " low", " high")]
-    writer.writerow(["by", "group", "queries", "persons", "few", *map(cell_text, columns)])
+    lines: list[list[object]] = [["by", "group", "queries", "persons", "few", *columns]]
     for key, group in [("", report["all"]), *((key, group) for key, found in report["by"].items() for group in found)]:
         ends = group["intervals_95"] or {}
-        numbers = [f"{n:.10g}" if n is not None else "" for m in metrics
-                   for n in (group["scores"][m], *ends.get(m, (None, None)))]  # fmt: skip
-        line = [cell_text(key), cell_text(group["value"]), group["queries"], group["identities"], int(group["few"])]
-        writer.writerow([*line, *numbers])
-    return buffer.getvalue()
+        line: list[object] = [key, group["value"], group["queries"], group["identities"], int(group["few"])]
+        for metric in metrics:
+            line += [group["scores"][metric], *ends.get(metric, (None, None))]
+        lines.append(line)
+    return csv_lines(lines)
 
 
 def _cells(group: Group, columns: Sequence[str]) -> list[str]:

@@ -13,17 +13,18 @@ from typing import Any
 import numpy as np
 
 from tbpsbench import registry
-from tbpsbench.annotations import Annotations
+from tbpsbench.annotations import Annotations, read_annotations
 from tbpsbench.arguments import did_you_mean
 from tbpsbench.engine.evaluate import evaluate
 from tbpsbench.engine.trained import Trained, known_texts
-from tbpsbench.errors import ConfigError, DataError
+from tbpsbench.errors import ConfigError, DataError, RegistryError
 from tbpsbench.files import sha256_file
 from tbpsbench.leaderboard.verify.recompute import disagreements, per_query, recomputed
 from tbpsbench.metrics.breakdown import Asked
 from tbpsbench.model.roles import QUERY
 from tbpsbench.protocols.base import IMAGE_TO_TEXT
 from tbpsbench.reading import shown
+from tbpsbench.records.badges import badges_of
 from tbpsbench.records.evidence import read_evidence
 from tbpsbench.records.identity import annotations_sha256
 from tbpsbench.records.read import RECORD, read_record
@@ -77,6 +78,7 @@ def from_checkpoint(trained: Trained, checkpoint: str | Path, split: str, protoc
     asked = replace(section, protocols=(name,), both_directions=False)
     evaluation = evaluate(trained.system.model, data, split, asked, known_texts(trained.system, data))
     result, file = evaluation.results[name], checkpoint_file(checkpoint)
+    known = {"selection": {"rule": "given"}, "leaks": evaluation.leaks, "data": data.sources.provenance()}
     return Scored(
         trained.system.name,
         data.name,
@@ -87,7 +89,7 @@ def from_checkpoint(trained: Trained, checkpoint: str | Path, split: str, protoc
         _asked(data.annotations, split, result.query_ids, result.query_pids, "the evaluation"),
         result.query_pids,
         result.per_query,
-        ("leak allowed",) if evaluation.leaks else (),
+        tuple(badges_of(known)),
         {"kind": "checkpoint", "path": str(file), "sha256": sha256_file(file)},
     )
 
@@ -108,7 +110,7 @@ def from_record(folder: str | Path, protocol: str | None = None, root: str | Pat
     Raises:
         ConfigError: if the record has no such protocol.
         DataError: if the record contradicts itself, or the captions here are not those that it was made from.
-        RegistryError: if a metric or data set belongs to a plug-in that is not installed.
+        RegistryError: if a metric or the data set belongs to a plug-in that is not installed.
     """
     path = Path(folder).parent if Path(folder).name == RECORD else Path(folder)
     record = read_record(path)
@@ -123,11 +125,14 @@ def from_record(folder: str | Path, protocol: str | None = None, root: str | Pat
             f"There are: {', '.join(known)}"
         )
     own = evidence[name]
-    values = per_query(own, record["config"])
+    try:
+        values = per_query(own, record["config"])
+        annotations = _annotations(path, record, root)
+    except RegistryError as error:
+        raise RegistryError(f"{shown(path / RECORD)}: {error}") from None
     for key, problem in disagreements(record["results"][name], recomputed(own, values)):
         raise DataError(f"{shown(path / RECORD)}: results.{name}.{key}: {problem}. {CHECK}")
-    split, annotations = record["spec"]["split"], _annotations(path, record, root)
-    badges = {"selected on test": record["selection"]["rule"] == "test", "leak allowed": record["leaks"]}
+    split = record["spec"]["split"]
     return Scored(
         record["name"],
         record["spec"]["data"],
@@ -138,25 +143,27 @@ def from_record(folder: str | Path, protocol: str | None = None, root: str | Pat
         _asked(annotations, split, own.query_ids, own.query_pids, shown(path)),
         own.query_pids,
         values,
-        tuple(badge for badge, there in badges.items() if there),
+        tuple(badges_of(record)),
         {"kind": "record", "path": str(path), "sha256": sha256_file(path / RECORD)},
     )
 
 
 def _annotations(path: Path, record: Mapping[str, Any], root: str | Path | None) -> Annotations:
-    """The captions that a record was made from."""
+    """The captions that a record was made from; read only, since a stranger's record may name any folder."""
     component = dict(record["data"]["component"])
     if root is not None:
         component["root"] = str(root)
     dataset = registry.DATASETS.build(component, "data.component")
-    captions = record["config"]["data"]["captions"]
-    source = {"type": captions} if isinstance(captions, str) else captions
-    found = registry.CAPTION_SOURCES.build(source, "data.captions").load(dataset)
+    source = next((source for source in record["data"]["sources"] if source["role"] == "captions"), None)
+    if source is None:
+        raise DataError(f"{shown(path / RECORD)}: data.sources: none has the role 'captions'. {CHECK}")
+    file = dataset.root / Path(source["file"]).name
+    named = "Or name the folder of the data set with --data."
+    if not file.is_file():
+        raise DataError(f"{shown(file)}: no such file. {dataset.how_to_make(source['source'])}. {named}")
+    found = read_annotations(file)
     if found.sha256 != annotations_sha256(record):
-        raise DataError(
-            f"{shown(found.path)}: not the captions that {shown(path)} was made from (another hash). Name the folder "
-            "of its data set with --data."
-        )
+        raise DataError(f"{shown(file)}: not the captions that {shown(path)} was made from (another hash). {named}")
     return found
 
 

@@ -5,6 +5,7 @@ import io
 import json
 
 import pytest
+from cases import each_case, refusal
 from rich.console import Console
 
 from tbpsbench.errors import ConfigError, DataError
@@ -98,6 +99,20 @@ def test_other_captions_than_the_records_are_refused(record, tmp_path):
     other = imagine(tmp_path / "other", identities=13)
     with pytest.raises(DataError, match=r"other/.*human.jsonl: not the captions .* was made from.*--data"):
         from_record(record, root=other.root)
+
+
+def test_captions_that_are_not_here_are_asked_for_and_not_made(record, tmp_path):
+    with pytest.raises(DataError, match=r"nowhere/.*human.jsonl: no such file. Create it with: .*--data"):
+        from_record(record, root=tmp_path / "nowhere")
+    assert not (tmp_path / "nowhere").exists()
+
+
+@each_case("record")
+def test_a_strangers_record_is_refused_or_read(case):
+    # Ranks that unpack to gigabytes are refused by the reader of evidence, and tested with it.
+    if is_record(case) and (case / "ranks.npz").stat().st_size < 1 << 18:
+        error = refusal(from_record, case)
+        assert error is None or str(case) in str(error) or "human.jsonl" in str(error)
 
 
 def test_a_record_that_contradicts_itself_is_refused(record):
