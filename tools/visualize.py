@@ -99,6 +99,13 @@ def _number(least: int, most: int) -> Callable[[str], int]:
     return read
 
 
+def _png(text: str) -> Path:
+    """An argument that names the picture to write."""
+    if Path(text).suffix.lower() != ".png":
+        raise argparse.ArgumentTypeError(f"{text[:200]!r}: a picture is written as PNG, so its name must end in .png")
+    return Path(text)
+
+
 # name -> what is drawn, by what, from which arguments
 KINDS: dict[str, tuple[str, Callable[[argparse.Namespace], Path], str]] = {
     "samples": ("a contact sheet: identities, their images, one caption each", _samples, "config --split --rows"),
@@ -135,7 +142,7 @@ def main() -> None:
                 _add_whose(kind)
             else:
                 kind.add_argument(argument, **ARGUMENTS[argument])
-        kind.add_argument("--out", type=Path, required=True, metavar="PNG", help="the picture to write")
+        kind.add_argument("--out", type=_png, required=True, metavar="PNG", help="the picture to write")
         kind.set_defaults(draw=draw)
     kinds.choices["samples"].set_defaults(split=None)
     args = parser.parse_args()

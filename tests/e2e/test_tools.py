@@ -253,6 +253,7 @@ def test_a_picture_of_nothing_is_refused(run, tool, tmp_path):
         (["--identities", "9999999"], "the nearest is"),
         (["--split", "tset"], "there are: train, val, test"),
         (["--queries", "1", "--identities", "1"], "not allowed with"),
+        (["--out", tmp_path / "sheet.jpg"], "must end in .png"),
     ):
         code, _, err = tool("visualize", "retrieval", run, "--out", tmp_path / "sheet.png", *arguments)
         assert code == 2, arguments

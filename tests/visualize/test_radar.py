@@ -1,7 +1,11 @@
+import zlib
+
 import pytest
+from PIL import Image
 
 from tbpsbench.errors import DataError
 from tbpsbench.records.read import read_record
+from tbpsbench.visualize.paper import label
 from tbpsbench.visualize.radar import Axis, radar_figure, read_radar, short
 
 from ..leaderboard.factory import edit, imagine, make_seeds
@@ -134,3 +138,28 @@ def test_figure_has_a_closed_line_for_every_system_and_a_table_of_true_values(re
     assert "300" in cells
     assert "2.10 GB" in cells
     assert any("±" in cell for cell in cells)
+
+
+def test_systems_of_any_name_are_drawn_and_told_apart(records, tmp_path):
+    names = (
+        "$x$",
+        r"$\nothing$",
+        "[/bold]",
+        "first " * 50 + "one",
+        "first " * 50 + "two",
+        "same" * 99 + "x" + "same" * 99,
+    )
+    folders = [
+        folder for number, name in enumerate(names) for folder in renamed(records(f"s{number}", seeds=(0,)), name)
+    ]
+    radar = read_radar([*folders, *renamed(records("s9", seeds=(0,)), "same" * 99 + "y" + "same" * 99)])
+    assert len({label(system) for system in radar.systems}) == 7
+    with Image.open(radar_figure(radar, tmp_path / "out.png")) as image:
+        assert image.size == (1920, 888)
+
+
+def renamed(folders, name):
+    """The same records under another name."""
+    for folder in folders:
+        edit(folder, lambda record: record.update(name=name, system_sha256=f"{zlib.crc32(name.encode()):08x}"))
+    return folders
