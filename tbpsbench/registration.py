@@ -9,64 +9,19 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Generic, TypeVar, cast
 
-from tbpsbench import plugins
-from tbpsbench.arguments import did_you_mean, matches, spell, type_hints
+from tbpsbench import __version__, plugins
+from tbpsbench.arguments import did_you_mean
+from tbpsbench.entries import Entry, Problem, argument_problems
 from tbpsbench.errors import RegistryError
 
 T = TypeVar("T")
 Class = TypeVar("Class", bound=type)
 
 MAX_NAMES_SHOWN = 20
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One thing wrong with a config: where, what, and how to mend it."""
-
-    path: str
-    message: str
-    hint: str = ""
-
-    def __str__(self) -> str:
-        text = f"{self.path}: {self.message}" if self.path else self.message
-        return text + "".join(f"\n  {line}" for line in self.hint.splitlines())
-
-
-@dataclass(frozen=True)
-class Entry(Generic[T]):
-    """A registered class with what it needs (`requires`) and makes (`provides`): names of features or batch fields."""
-
-    cls: type[T]
-    origin: str
-    plugin: str | None = None
-    requires: tuple[str, ...] = ()
-    provides: tuple[str, ...] = ()
-    parameters: Mapping[str, inspect.Parameter] = field(default_factory=dict)
-
-    def resolve(self, names: Iterable[str], config: Mapping[str, Any]) -> list[str]:
-        """Feature names behind `names`: an entry that is a constructor argument stands for that argument's value.
-
-        An argument set to None or False asks for nothing; one set to True stands for its own name (a feature that is
-        made on request), one that holds several names for each of them.
-        """
-        resolved: list[str] = []
-        for name in names:
-            if name not in self.parameters:
-                resolved.append(name)
-                continue
-            value = config.get(name, self.parameters[name].default)
-            if isinstance(value, str):
-                resolved.append(value)
-            elif value is True:
-                resolved.append(name)
-            elif isinstance(value, list | tuple):
-                resolved.extend(str(item) for item in value)
-        return resolved
 
 
 class Registry(Generic[T]):
@@ -90,6 +45,11 @@ class Registry(Generic[T]):
     def __repr__(self) -> str:
         return f"Registry({self.slot}, {len(self.names())} names)"
 
+    @property
+    def plural(self) -> str:
+        """What several entries are called in messages."""
+        return self.kind + ("es" if self.kind.endswith(("s", "x")) else "s")
+
     # -- registering ---------------------------------------------------------------------------------------------
 
     def register(
@@ -103,13 +63,19 @@ class Registry(Generic[T]):
             provides: features that it makes, in the same way.
 
         Raises:
-            RegistryError: if the class is not of the slot's base class, or the name is taken by another class.
+            RegistryError: if the class is not of the slot's base class, the name is taken by another class, or this
+                version of tbpsbench has nothing of the slot's kind yet.
         """
+        if not isinstance(name, str | None):
+            raise RegistryError(f"{self.slot}: {_origin(name)}: write @{self.slot}.register(), with parentheses")
+        for key, names in (("requires", requires), ("provides", provides)):
+            if isinstance(names, str):
+                raise RegistryError(f"{self.slot}: {key} is the text {names!r}, expected a tuple: {key}=({names!r},)")
 
         def add(cls: Class) -> Class:
             key = name or cls.__name__
-            base = _import_target(self._base)
-            if not issubclass(cls, base):
+            base = self._base_class()
+            if not isinstance(cls, type) or not issubclass(cls, base):
                 raise RegistryError(
                     f"{self.slot}: {_origin(cls)}: {cls.__name__} must inherit from {self._base.replace(':', '.')}"
                 )
@@ -118,19 +84,30 @@ class Registry(Generic[T]):
                 raise RegistryError(
                     f"{self.slot}: {_origin(cls)}: the name {key!r} is taken by {taken}. Choose another name."
                 )
-            signature = inspect.signature(cls.__init__)  # type: ignore[misc]
+            parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]  # type: ignore[misc]
             self._entries[key] = Entry(
                 cls,
                 _origin(cls),
-                plugins.current(),
+                plugins.note(cls.__module__, lambda: self._take_back(key, cls), (self.slot, key)),
                 tuple(requires),
                 tuple(provides),
-                {p.name: p for p in list(signature.parameters.values())[1:]},
+                {parameter.name: parameter for parameter in parameters},
             )
-            plugins.note(self.slot, key)
             return cls
 
         return add
+
+    def _base_class(self) -> type:
+        module = self._base.partition(":")[0]
+        try:
+            return cast(type, _import_target(self._base))
+        except ModuleNotFoundError as error:
+            if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+                raise
+            raise RegistryError(
+                f"{self.slot}: tbpsbench {__version__} has no {self.plural} yet ({module} comes with a later version). "
+                f"Leave the {self.kind} out, or install a version that has them."
+            ) from error
 
     def _taken_by(self, key: str, cls: type) -> str | None:
         target = f"{cls.__module__}:{cls.__qualname__}"
@@ -138,20 +115,36 @@ class Registry(Generic[T]):
         if builtin is not None and builtin != target:
             return f"the built-in {builtin.replace(':', '.')}"
         known = self._entries.get(key)
-        if known is not None and f"{known.cls.__module__}:{known.cls.__qualname__}" != target:
+        same = known is not None and f"{known.cls.__module__}:{known.cls.__qualname__}" == target
+        # A class may come again when its module is reloaded, not within one import.
+        if known is not None and (not same or plugins.is_loading((self.slot, key))):
             return f"{known.cls.__module__}.{known.cls.__qualname__} ({known.origin})"
         return None
+
+    def _take_back(self, key: str, cls: type) -> None:
+        known = self._entries.get(key)
+        if known is not None and known.cls is cls:
+            del self._entries[key]
 
     def remove(self, name: str) -> None:
         """Forget a name that was registered at run time (tests of plug-ins clean up with it)."""
         self._entries.pop(name, None)
 
-    def adopt(self, package: str, plugin: str) -> list[str]:
-        """Mark what a package registered while no plug-in was being loaded as a plug-in's; all names that are its."""
+    def adopt(self, package: str, plugin: str, others: Collection[str] = ()) -> list[str]:
+        """Mark what a package registered before its plug-in was loaded as the plug-in's.
+
+        Args:
+            package: the package.
+            plugin: the plug-in's name.
+            others: further plug-ins of this package, which keep what is theirs.
+
+        Returns:
+            all names that are the plug-in's.
+        """
         found = [
             name
             for name, entry in self._entries.items()
-            if entry.plugin in (None, plugin)
+            if entry.plugin not in others
             and name not in self._builtins
             and entry.cls.__module__.split(".")[0] == package
         ]
@@ -196,9 +189,12 @@ class Registry(Generic[T]):
         return self.entry(name, path).cls
 
     def _unknown(self, name: str, path: str) -> Problem:
-        names = self.names()
-        shown = ", ".join(names[:MAX_NAMES_SHOWN]) + (", ..." if len(names) > MAX_NAMES_SHOWN else "")
-        hint = f"Known {self.kind}s: {shown or 'none yet'}"
+        names, hint = self.names(), self._known()
+        if not names:
+            try:
+                self._base_class()
+            except RegistryError as error:
+                hint = str(error)
         for failed in plugins.failed():
             hint += f"\nThe plug-in {failed.name!r} failed to load, so its names are missing: {failed.error}"
         return Problem(path, f"no {self.kind} is called {name!r}.{did_you_mean(name, names)}", hint)
@@ -214,10 +210,9 @@ class Registry(Generic[T]):
             supplied: context arguments that will be supplied (default: the slot's).
         """
         if not isinstance(config, Mapping) or not isinstance(config.get("type"), str):
-            example = self.names()[0] if self.names() else "Name"
-            return [
-                Problem(path, f"a {self.kind} is written dict(type='{example}', ...), got {config!r}", self._known())
-            ]
+            example, article = (self.names() or ["Name"])[0], "an" if self.kind[0] in "aeioM" else "a"  # an MLLM client
+            message = f"{article} {self.kind} is written dict(type='{example}', ...), got {config!r}"
+            return [Problem(path, message, self._known())]
         name = config["type"]
         if name not in self._entries and name not in self.names():
             return [self._unknown(name, f"{path}.type")]
@@ -228,7 +223,9 @@ class Registry(Generic[T]):
         return argument_problems(entry, config, path, set(self.context if supplied is None else supplied), name)
 
     def _known(self) -> str:
-        return f"Known {self.kind}s: {', '.join(self.names()[:MAX_NAMES_SHOWN])}"
+        names = self.names()
+        shown = ", ".join(names[:MAX_NAMES_SHOWN]) + (", ..." if len(names) > MAX_NAMES_SHOWN else "")
+        return f"Known {self.plural}: {shown or 'none yet'}"
 
     def build(self, config: Mapping[str, Any], path: str = "", context: Mapping[str, Any] | None = None) -> T:
         """Build the component that `config` describes.
@@ -256,30 +253,6 @@ class Registry(Generic[T]):
             raise RegistryError(f"{path or self.slot}: {config['type']}: {error}   ({entry.origin})") from error
 
 
-def argument_problems(
-    entry: Entry[Any], config: Mapping[str, Any], path: str, supplied: set[str], name: str
-) -> list[Problem]:
-    """Unknown, missing and wrongly typed arguments of one component."""
-    accepts_any = any(p.kind is p.VAR_KEYWORD for p in entry.parameters.values())
-    named = {k: p for k, p in entry.parameters.items() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
-    takes = f"{name} takes: {', '.join(named) or 'no arguments'}   ({entry.origin})"
-    found: list[Problem] = []
-    given = [key for key in config if key != "type"]
-    for key in given:
-        if key not in named and not accepts_any:
-            found.append(Problem(f"{path}.{key}", f"{name} has no argument {key!r}.{did_you_mean(key, named)}", takes))
-    hints = type_hints(entry.cls)
-    for key, parameter in named.items():
-        if key in config:
-            if key in hints and not matches(config[key], hints[key]):
-                found.append(
-                    Problem(f"{path}.{key}", f"{name}.{key} is {config[key]!r}, expected {spell(hints[key])}", takes)
-                )
-        elif parameter.default is parameter.empty and key not in supplied:
-            found.append(Problem(path, f"{name} needs the argument {key!r}.", takes))
-    return found
-
-
 def _import_target(target: str) -> Any:
     module, _, attribute = target.partition(":")
     return getattr(importlib.import_module(module), attribute)
@@ -291,9 +264,4 @@ def _origin(cls: type) -> str:
         file, line = inspect.getsourcefile(cls), inspect.getsourcelines(cls)[1]
     except (OSError, TypeError):
         return f"{cls.__module__}.{cls.__qualname__}"
-    parts = Path(file or "").parts
-    for index, part in enumerate(parts):
-        if part == cls.__module__.split(".")[0]:
-            parts = parts[index:]
-            break
-    return f"{'/'.join(parts)}:{line}"
+    return plugins.short_place(file or "", line, cls.__module__.split(".")[0])

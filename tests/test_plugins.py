@@ -1,5 +1,7 @@
 import importlib
 import importlib.metadata
+import logging
+import os
 import subprocess
 import sys
 import textwrap
@@ -8,6 +10,7 @@ import pytest
 
 from tbpsbench import plugins
 from tbpsbench.errors import RegistryError
+from tbpsbench.model import roles
 from tbpsbench.registry import LOSSES
 
 
@@ -15,8 +18,13 @@ from tbpsbench.registry import LOSSES
 def install(tmp_path, monkeypatch):
     """Lay out packages as pip would, with an entry point each, and make discovery start anew."""
 
-    def add(name: str, source: str) -> None:
-        (tmp_path / f"{name}.py").write_text(textwrap.dedent(source))
+    def add(name: str, source: str = "", **modules: str) -> None:
+        """A module of this name; with `modules`, a package that holds them."""
+        if modules:
+            (tmp_path / name).mkdir()
+        place = tmp_path / name / "__init__.py" if modules else tmp_path / f"{name}.py"
+        for path, text in ((place, source), *((tmp_path / name / f"{key}.py", modules[key]) for key in modules)):
+            path.write_text(textwrap.dedent(text))
         info = tmp_path / f"{name}-1.2.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n")
@@ -32,10 +40,14 @@ def install(tmp_path, monkeypatch):
     monkeypatch.setattr(plugins.metadata, "entry_points", found)
     monkeypatch.setattr(plugins, "_plugins", {})
     monkeypatch.setattr(plugins, "_done", False)
-    before = set(LOSSES._entries)
+    monkeypatch.setattr(plugins, "_made", [])
+    before, modules = set(LOSSES._entries), set(sys.modules)
     yield add
     for name in set(LOSSES._entries) - before - set(LOSSES._builtins):
         LOSSES.remove(name)
+    for name in set(sys.modules) - modules:
+        if name.startswith("tbps_"):
+            del sys.modules[name]
 
 
 GOOD = """
@@ -92,6 +104,130 @@ def test_two_plug_ins_with_one_name_clash(install):
     with pytest.warns(UserWarning, match="'tbps_second' .*'PluginLoss' is taken by tbps_first.PluginLoss"):
         plugins.load_all()
     assert LOSSES.get("PluginLoss").__module__ == "tbps_first"
+
+
+LAYERED = {"source": "from tbps_half import first, second, third\n", "first": GOOD}
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        ("raise OSError('no such device')", "OSError: no such device"),
+        ("import sys; sys.exit(0)", r"it called sys\.exit\(0\)"),
+        ("raise GeneratorExit('odd')", "GeneratorExit: odd"),
+        ("def half(:", "SyntaxError: "),
+        ("class Mute(Exception):\n    def __str__(self): return 1 / 0\nraise Mute", "Mute"),
+    ],
+)
+def test_failure_half_way_leaves_nothing_behind_and_names_its_line(install, failure, said):
+    second = (
+        GOOD.replace("PluginLoss", "SecondLoss")
+        + "\n    from tbpsbench.model import roles\n    roles.declare('hat', 'hats')\n"
+    )
+    install("tbps_half", **LAYERED, second=second, third=f"# a comment\n{failure}")
+    line = failure.count("\n") + 2
+    with pytest.warns(UserWarning, match=rf"'tbps_half' .*{said}.*   \(tbps_half/third\.py:{line}\)"):
+        names = LOSSES.names()
+    assert "InfoNCE" in names
+    assert not {"PluginLoss", "SecondLoss"} & set(names)
+    assert "hat" not in roles.description_roles()
+    assert not [name for name in sys.modules if name.startswith("tbps_half")]
+    (plugin,) = plugins.failed()
+    assert plugin.registered == []
+
+
+def test_failure_takes_back_what_an_earlier_import_left_half_done(install):
+    install("tbps_half", **LAYERED, second="raise OSError", third="")
+    with pytest.raises(OSError):  # noqa: PT011  the plug-in's own
+        importlib.import_module("tbps_half")
+    assert "tbps_half.first" in sys.modules
+    with pytest.warns(UserWarning, match=r"tbps_half/second\.py:1"):
+        assert "PluginLoss" not in LOSSES.names()
+    assert "tbps_half.first" not in sys.modules
+
+
+def forget_tal(monkeypatch):
+    """As if no one had imported this built-in yet."""
+    monkeypatch.delitem(sys.modules, "tbpsbench.losses.tal", raising=False)
+    monkeypatch.setattr(LOSSES, "_entries", {key: entry for key, entry in LOSSES._entries.items() if key != "TAL"})
+
+
+def test_built_ins_that_a_failing_plug_in_imports_stay_whole(install, monkeypatch):
+    install("tbps_broken", "import tbpsbench.losses.tal\nraise OSError\n")
+    forget_tal(monkeypatch)
+    with pytest.warns(UserWarning, match=r"\(tbps_broken\.py:2\)"):
+        plugins.load_all()
+    entry = LOSSES.entry("TAL")
+    assert entry.plugin is None
+    assert entry.requires
+
+
+def test_a_built_in_is_never_credited_to_the_plug_in_that_imports_it(install, monkeypatch):
+    install("tbps_good", "import tbpsbench.losses.tal\n" + textwrap.dedent(GOOD))
+    forget_tal(monkeypatch)
+    (plugin,) = plugins.load_all()
+    assert plugin.registered == [("LOSSES", "PluginLoss")]
+
+
+@pytest.mark.parametrize("last", ["", "raise OSError"])
+def test_a_plug_in_that_another_one_imports_keeps_what_is_its(install, last):
+    install("tbps_a", f"import tbps_b\n{last}")
+    install("tbps_b", GOOD)
+    if last:
+        with pytest.warns(UserWarning, match=r"tbps_a\.py:2"):
+            plugins.load_all()
+    first, second = plugins.load_all()
+    assert (first.registered, second.registered) == ([], [("LOSSES", "PluginLoss")])
+    assert LOSSES.entry("PluginLoss").plugin == "tbps_b"
+
+
+def test_what_a_plug_in_prints_goes_to_standard_error(install, capfd):
+    install(
+        "tbps_loud",
+        """
+        import logging, os, subprocess, sys
+        print("hello \\x1b[31m")
+        sys.stderr.write("careful\\n")
+        os.write(1, b"past python\\n")
+        subprocess.run([sys.executable, "-c", "print('a child')"])
+        logger = logging.getLogger("tbps_loud")
+        logger.addHandler(logging.StreamHandler(sys.stdout))
+        """,
+    )
+    plugins.load_all()
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "plug-in 'tbps_loud' printed while it was loaded:\n  hello \\x1b[31m\n  careful\n" in err
+    assert "past python\n" in err
+    assert "a child\n" in err
+    logging.getLogger("tbps_loud").warning("later")  # the stream that it kept works on
+    assert capfd.readouterr().out == "later\n"
+
+
+def test_a_user_who_interrupts_is_obeyed_and_may_go_on(install, monkeypatch):
+    install("tbps_slow", "import os\nif os.environ.get('TBPS_SLOW'): raise KeyboardInterrupt\n" + textwrap.dedent(GOOD))
+    monkeypatch.setenv("TBPS_SLOW", "1")
+    with pytest.raises(KeyboardInterrupt):
+        plugins.load_all()
+    monkeypatch.delenv("TBPS_SLOW")
+    assert "PluginLoss" in LOSSES.names()
+
+
+def test_one_name_twice_in_one_plug_in_is_refused_with_both_lines(install):
+    install("tbps_twice", textwrap.dedent(GOOD) + textwrap.dedent(GOOD))
+    with pytest.warns(UserWarning, match=r"tbps_twice\.py:\d+: the name 'PluginLoss' is taken .*tbps_twice\.py:\d+"):
+        assert "PluginLoss" not in LOSSES.names()
+
+
+def test_a_tool_gives_its_json_whatever_plug_ins_do(install, tmp_path):
+    install("tbps_loud", "import sys\nprint('hello')\nsys.exit(3)\n")
+    command = [sys.executable, "tools/check.py", "configs/mini/two-tower_mini-pedes.py"]
+    path = f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "hello" not in done.stdout
+    assert "  hello\n" in done.stderr
+    assert "it called sys.exit(3)   (tbps_loud.py:3)" in done.stderr
 
 
 def test_importing_the_package_and_its_slots_imports_nothing_heavy():

@@ -2,7 +2,7 @@ from typing import Literal
 
 import pytest
 
-from tbpsbench import registration
+from tbpsbench import __version__, registration
 from tbpsbench.arguments import did_you_mean, matches
 from tbpsbench.errors import RegistryError
 from tbpsbench.losses.base import Loss
@@ -107,6 +107,65 @@ def test_wrong_base_class_is_refused():
         @LOSSES.register()
         class Mine:
             pass
+
+
+@pytest.mark.parametrize("names", [{"requires": "anchor"}, {"provides": "fused"}])
+def test_a_text_where_a_tuple_is_due_is_refused(shapes, names):
+    with pytest.raises(RegistryError, match=r"s is the text '\w+', expected a tuple: \w+=\('\w+',\)"):
+        shapes.register(**names)
+
+
+def test_decorator_without_parentheses_is_refused(shapes):
+    with pytest.raises(
+        RegistryError, match=r"test_registration\.py:\d+: write @SHAPES\.register\(\), with parentheses"
+    ):
+
+        @shapes.register
+        class Square(Shape):
+            pass
+
+
+def test_a_function_in_place_of_a_class_is_refused(shapes):
+    with pytest.raises(RegistryError, match=r"square must inherit from"):
+
+        @shapes.register()
+        def square():
+            pass
+
+
+@pytest.mark.parametrize("slot", SLOTS.values(), ids=SLOTS)
+def test_messages_of_every_slot_are_english(slot):
+    assert slot.plural.endswith(("sses", "xes")) == slot.kind.endswith(("ss", "x"))
+    (problem,) = slot.problems("text", "path")
+    assert problem.hint.startswith(f"Known {slot.plural}: ")
+    vowel = slot.kind.startswith(("a", "e", "i", "o", "ML"))
+    assert problem.message.startswith(f"{'an' if vowel else 'a'} {slot.kind} is written dict(")
+
+
+def test_several_losses_are_losses():
+    with pytest.raises(RegistryError, match="Known losses: "):
+        LOSSES.get("InfoNCEE")
+
+
+def test_a_slot_whose_base_is_not_there_yet_says_so():
+    slot = Registry("SPHERES", "sphere", "tbpsbench.no_such_package.base:Sphere", {})
+    said = (
+        rf"tbpsbench {__version__} has no spheres yet \(tbpsbench\.no_such_package\.base comes with a later version\)"
+    )
+    with pytest.raises(RegistryError, match=rf"SPHERES: {said}"):
+
+        @slot.register()
+        class Ball:
+            pass
+
+    with pytest.raises(RegistryError, match=rf"model\.x\.type: no sphere is called 'Ball'\.\s+SPHERES: {said}"):
+        slot.build({"type": "Ball"}, "model.x")
+
+
+def test_every_slot_without_built_ins_has_its_base_or_a_plain_message():
+    for slot in SLOTS.values():
+        with pytest.raises(RegistryError, match=rf"has no {slot.plural} yet|must inherit from"):
+            slot.register("Nothing")(Shape)
 
 
 def test_built_in_that_cannot_be_imported_shows_the_original_error():

@@ -18,10 +18,10 @@ from tbpsbench.config.schema import (
     optimizer_parameters,
     with_defaults,
 )
+from tbpsbench.entries import Entry, Problem, argument_problems
 from tbpsbench.errors import ConfigError, RegistryError
 from tbpsbench.model.roles import MASKED, QUERY, description_roles, role_of
 from tbpsbench.model.wiring import available_texts, stages
-from tbpsbench.registration import Entry, Problem, argument_problems
 from tbpsbench.types import Batch
 
 SMALLEST = {

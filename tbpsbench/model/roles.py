@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from tbpsbench import plugins
 from tbpsbench.errors import RegistryError
 
 QUERY = "query"
@@ -34,7 +35,14 @@ class Role:
     about: str
 
 
-_descriptions: dict[str, Role] = {}
+_descriptions = {
+    role.name: role
+    for role in (
+        Role("identity", "the person without the clothes"),
+        Role("clothing", "the clothes alone"),
+        Role("description", "the whole image"),
+    )
+}
 
 
 def declare(name: str, about: str) -> Role:
@@ -45,12 +53,10 @@ def declare(name: str, about: str) -> Role:
     """
     if not name.isidentifier() or name in (QUERY, MASKED):
         raise RegistryError(f"role {name!r}: choose a name of letters, digits and underscores that is not taken")
-    return _descriptions.setdefault(name, Role(name, about))
-
-
-declare("identity", "the person without the clothes")
-declare("clothing", "the clothes alone")
-declare("description", "the whole image")
+    if name not in _descriptions:
+        _descriptions[name] = Role(name, about)
+        plugins.note("", lambda: _descriptions.pop(name, None))
+    return _descriptions[name]
 
 
 def description_roles() -> tuple[str, ...]:

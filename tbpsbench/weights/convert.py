@@ -61,6 +61,7 @@ def converter(name: str, *, detect: Detect) -> Callable[[Convert], Convert]:
         if known is not None and _spelled(known.convert) != _spelled(convert):
             raise RegistryError(f"converter {name!r} is taken by {_spelled(known.convert)}. Choose another name.")
         _converters[name] = Converter(name, detect, convert)
+        plugins.note(convert.__module__, lambda: _converters.pop(name, None))
         return convert
 
     return add
@@ -68,7 +69,7 @@ def converter(name: str, *, detect: Detect) -> Callable[[Convert], Convert]:
 
 def converters(wanted: Collection[str] = ()) -> list[Converter]:
     """Every registered converter, or those of the plug-ins named in `wanted`, sorted by name."""
-    packages = {p.target.partition(":")[0].split(".")[0] for p in plugins.load_all() if p.name in wanted}
+    packages = {plugin.package for plugin in plugins.load_all() if plugin.name in wanted}
     found = [known for _, known in sorted(_converters.items())]
     return [known for known in found if known.package in packages] if wanted else found
 

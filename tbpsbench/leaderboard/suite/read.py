@@ -23,9 +23,9 @@ from tbpsbench.bundle import locate
 from tbpsbench.config.check import check, report
 from tbpsbench.config.load import Config, load_config
 from tbpsbench.config.settings import Settings
+from tbpsbench.entries import Entry, Problem, argument_problems
 from tbpsbench.errors import ConfigError
 from tbpsbench.records.identity import data_key, system_sha256
-from tbpsbench.registration import Entry, Problem, argument_problems
 
 
 @dataclass(frozen=True)
