@@ -24,7 +24,7 @@ class RunState:
         model: the model, without any DDP wrapper.
         data: what the run trains on: `data.loader` makes the training batches of the epoch that `data.set_epoch` names,
             `data.train.set_pair_weight` sets the weights that they carry.
-        epoch: 0-based epoch that is running or about to run.
+        epoch: 0-based epoch that is running or about to run; in `before_eval` the number of epochs done.
         step: optimiser steps done so far.
         max_epochs: epochs of the whole run.
         seed: of the run; draw from (seed, epoch), see data/randomness.py, and a resumed run draws alike.
@@ -56,7 +56,7 @@ class Hook:
         """After every optimiser step."""
 
     def before_eval(self, state: RunState) -> None:
-        """Before the model is validated."""
+        """Before the model is validated and its checkpoint saved; without validation, after the last epoch."""
 
     def state_dict(self) -> dict[str, Any]:
         """What must survive a restart."""

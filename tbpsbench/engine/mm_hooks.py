@@ -31,32 +31,40 @@ class StartEpoch(EngineHook):
     def __init__(self, data: TrainingData, seed: int, hooks: Mapping[str, Hook]) -> None:
         self.data, self.seed, self.hooks = data, seed, hooks
 
-    def state(self, runner: Any) -> RunState:
-        """What the config's hooks may see."""
+    def state(self, runner: Any, epoch: int) -> RunState:
+        """What the config's hooks may see in this epoch."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         autocast = partial(runner.optim_wrapper.optim_context, model)
-        return RunState(model, self.data, runner.epoch, runner.iter, runner.max_epochs, self.seed, autocast)
+        return RunState(model, self.data, epoch, runner.iter, runner.max_epochs, self.seed, autocast)
 
     def before_train_epoch(self, runner: Any) -> None:
         """Seed everything for this epoch."""
         self.data.set_epoch(runner.epoch)
         seed_epoch(self.seed, runner.epoch, get_rank())
-        self._call(runner, "before_epoch")
+        self._call("before_epoch", runner, runner.epoch)
         # A hook may have drawn numbers of its own; training must not depend on how many.
         seed_epoch(self.seed, runner.epoch, get_rank())
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:  # noqa: ARG002
         """The point `after_step`."""
-        self._call(runner, "after_step")
+        self._call("after_step", runner, runner.epoch)
 
     def before_val_epoch(self, runner: Any) -> None:
         """The point `before_eval`."""
-        self._call(runner, "before_eval")
+        self._call("before_eval", runner, runner.epoch)
 
-    def _call(self, runner: Any, point: str) -> None:
+    def after_train_epoch(self, runner: Any) -> None:
+        """The point `before_eval` of a run without validation, whose last epoch is the one that is evaluated.
+
+        It comes before the checkpoint is saved, so that what is evaluated is what is saved.
+        """
+        if runner.val_loop is None and runner.epoch + 1 == runner.max_epochs:
+            self._call("before_eval", runner, runner.epoch + 1)
+
+    def _call(self, point: str, runner: Any, epoch: int) -> None:
         if not self.hooks:
             return
-        state = self.state(runner)
+        state = self.state(runner, epoch)
         for hook in self.hooks.values():
             getattr(hook, point)(state)
         for key, value in state.log.items():

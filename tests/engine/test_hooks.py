@@ -66,6 +66,25 @@ def test_hooks_are_called_change_the_data_and_resume(counting, demo, tmp_path):
     assert second.hooks["count"].steps == 2 * steps
 
 
+def test_before_eval_comes_once_in_a_run_without_validation_and_its_work_is_evaluated_and_saved(
+    counting, demo, tmp_path
+):
+    def before_eval(self, state):
+        self.seen.append(("eval", state.epoch))
+        with torch.no_grad():
+            for parameter in state.model.text_encoder.parameters():
+                parameter.zero_()
+
+    counting.before_eval = before_eval
+    options = ["hooks=dict(count=dict(type='Counting', weight=1.0))", "evaluation.selection=last"]
+    training = train(demo, tmp_path / "a", *options, "schedule.max_epochs=2")
+    assert training.hooks["count"].seen == [("epoch", 0), ("epoch", 1), ("eval", 2)]
+    saved = torch.load(tmp_path / "a" / "last.pth", weights_only=True)["state_dict"]
+    for name, evaluated in training.run.model.text_encoder.named_parameters():
+        assert not evaluated.any()
+        assert not saved[f"text_encoder.{name}"].any()
+
+
 def test_what_a_hook_draws_does_not_change_the_weights(counting, demo, tmp_path):
     with_hook = train(
         demo, tmp_path / "a", "hooks=dict(count=dict(type='Counting', weight=1.0))", "schedule.max_epochs=1"
