@@ -20,7 +20,9 @@ import torch
 from torch import Tensor, nn
 
 from tbpsbench import registry
-from tbpsbench.model.roles import MASKED, QUERY
+from tbpsbench.entries import Entry
+from tbpsbench.model.roles import MASKED, QUERY, role_of
+from tbpsbench.model.wiring import TEXT_ATTENTION
 from tbpsbench.types import Batch, Embedding, Features, LossOutput, Tokens
 
 Component = Mapping[str, Any]
@@ -47,18 +49,24 @@ def toy_masked(query: Tokens) -> Tokens:
     return Tokens(masked, query.mask, labels)
 
 
-def toy_batch(pids: Sequence[int] = (0, 0, 1, 2, 2, 3), size: tuple[int, int] = (32, 16), seed: int = 0) -> Batch:
+def toy_batch(
+    pids: Sequence[int] = (0, 0, 1, 2, 2, 3),
+    size: tuple[int, int] = (32, 16),
+    seed: int = 0,
+    roles: Sequence[str] = ROLES,
+) -> Batch:
     """A batch of random images and texts in all roles.
 
     Args:
         pids: training label of each pair; also gives B.
         size: height and width.
         seed: another seed is another batch.
+        roles: of the texts, besides "masked".
     """
     count = len(pids)
     index = torch.arange(count)
     image = torch.randn(count, 3, *size, generator=torch.Generator().manual_seed(seed))
-    texts = {role: toy_tokens(count, seed=seed + position) for position, role in enumerate(ROLES)}
+    texts = {role: toy_tokens(count, seed=seed + position) for position, role in enumerate(roles)}
     texts[MASKED] = toy_masked(texts[QUERY])
     return Batch(image, texts, torch.tensor(list(pids)), index, index, index, torch.ones(count))
 
@@ -86,20 +94,28 @@ def toy_features(batch: Batch, width: int = WIDTH, seed: int = 0, dtype: torch.d
     return features
 
 
-def toy_dims(width: int = WIDTH) -> dict[str, int]:
+def toy_dims(width: int = WIDTH, roles: Sequence[str] = ROLES) -> dict[str, int]:
     """Widths of the toy features."""
-    texts = [f"text.{role}.{kind}" for role in (*ROLES, MASKED) for kind in ("tokens", "pooled")]
+    texts = [f"text.{role}.{kind}" for role in (*roles, MASKED) for kind in ("tokens", "pooled")]
     tokens = ("image.tokens", "image.patches", "identity.tokens")
     names = [*VECTORS, *tokens, *texts, "heads.global.image", "heads.global.text"]
     return dict.fromkeys(names, width)
 
 
+def _roles_read(entry: Entry[Any], config: Component) -> tuple[str, ...]:
+    """The usual roles, and others that the component reads."""
+    read = {role for feature in entry.resolve(entry.requires, config) if (role := role_of(feature))}
+    return (*ROLES, *sorted(read - {*ROLES, MASKED}))
+
+
 def check_loss(config: Component, width: int = WIDTH) -> None:
     """A loss gives a finite scalar with gradients on what it requires, whoever is in the batch, and repeats itself."""
     entry = registry.LOSSES.entry(config["type"])
+    roles = _roles_read(entry, config)
+    dims = toy_dims(width, roles)
     for pids in ((0, 0, 1, 2, 2, 3), (5, 5, 5, 5), (0, 1, 2, 3), (0,)):
-        loss = registry.LOSSES.build(config, "loss", {"dims": toy_dims(width)})
-        batch = toy_batch(pids)
+        loss = registry.LOSSES.build(config, "loss", {"dims": dims})
+        batch = toy_batch(pids, roles=roles)
         features = toy_features(batch, width)
         output = loss(features, batch)
         assert isinstance(output, LossOutput), f"forward returned {type(output).__name__}, expected LossOutput"
@@ -115,7 +131,7 @@ def check_loss(config: Component, width: int = WIDTH) -> None:
             assert all(torch.isfinite(g).all() for g in grads if g is not None), f"a gradient is not finite, {pids}"
     loss.eval()
     torch.testing.assert_close(loss(features, batch).value, loss(features, batch).value)
-    check_state(loss, registry.LOSSES.build(config, "loss", {"dims": toy_dims(width)}))
+    check_state(loss, registry.LOSSES.build(config, "loss", {"dims": dims}))
 
 
 def check_balancer(config: Component) -> None:
@@ -160,8 +176,9 @@ def check_balancer(config: Component) -> None:
 
 def check_head(config: Component, width: int = WIDTH) -> None:
     """A head embeds both sides to its width, and either side alone, as galleries and queries do."""
-    head = registry.HEADS.build(config, "head", {"dims": toy_dims(width)}).eval()
-    batch = toy_batch()
+    roles = _roles_read(registry.HEADS.entry(config["type"]), config)
+    dims, batch = toy_dims(width, roles), toy_batch(roles=roles)
+    head = registry.HEADS.build(config, "head", {"dims": dims}).eval()
     features = toy_features(batch, width)
     both = head(features, batch)
     assert both.image.shape == both.text.shape == (len(batch), head.dim)
@@ -172,26 +189,28 @@ def check_head(config: Component, width: int = WIDTH) -> None:
     images = Features({k: v for k, v in features.tensors.items() if not k.startswith("text.query")})
     assert head(images, batch).text is None, "without a query the text side must be None"
     torch.testing.assert_close(head(images, batch).image, both.image)
-    check_state(head, registry.HEADS.build(config, "head", {"dims": toy_dims(width)}))
+    check_state(head, registry.HEADS.build(config, "head", {"dims": dims}))
 
 
 def check_disentangler(config: Component, width: int = WIDTH) -> None:
     """A disentangler makes the features that it is registered to provide, in the widths that it announces."""
     entry = registry.DISENTANGLERS.entry(config["type"])
-    part = registry.DISENTANGLERS.build(config, "disentangler", {"dims": toy_dims(width)}).eval()
-    batch = toy_batch()
+    roles = _roles_read(entry, config)
+    dims, batch = toy_dims(width, roles), toy_batch(roles=roles)
+    part = registry.DISENTANGLERS.build(config, "disentangler", {"dims": dims}).eval()
     made = part(toy_features(batch, width))
     assert set(entry.resolve(entry.provides, config)) == set(made)
     for name, value in made.items():
         assert value.shape[0] == len(batch)
         assert value.shape[-1] == part.dims[name], f"{name} is {value.shape[-1]} wide, announced {part.dims[name]}"
-    check_state(part, registry.DISENTANGLERS.build(config, "disentangler", {"dims": toy_dims(width)}))
+    check_state(part, registry.DISENTANGLERS.build(config, "disentangler", {"dims": dims}))
 
 
 def check_fuser(config: Component, width: int = WIDTH) -> None:
     """A fuser makes a vector of its width, with and without a text, and learns from the image either way."""
-    fuser = registry.FUSERS.build(config, "fuser", {"dims": toy_dims(width)})
-    batch = toy_batch()
+    roles = _roles_read(registry.FUSERS.entry(config["type"]), config)
+    dims, batch = toy_dims(width, roles), toy_batch(roles=roles)
+    fuser = registry.FUSERS.build(config, "fuser", {"dims": dims})
     features = toy_features(batch, width)
     assert fuser(features).shape == (len(batch), fuser.out_dim)
     images = Features({k: v for k, v in features.tensors.items() if not k.startswith("text.")})
@@ -200,24 +219,29 @@ def check_fuser(config: Component, width: int = WIDTH) -> None:
     assert torch.isfinite(fused).all()
     fused.sum().backward()
     assert any(t.grad is not None and t.grad.abs().sum() > 0 for t in images.tensors.values() if t.requires_grad)
-    check_state(fuser, registry.FUSERS.build(config, "fuser", {"dims": toy_dims(width)}))
+    check_state(fuser, registry.FUSERS.build(config, "fuser", {"dims": dims}))
 
 
 def check_encoder(config: Component, slot: str, size: tuple[int, int] = (32, 16)) -> None:
-    """An encoder gives tokens and a pooled vector of its width; padding does not change the pooled vector."""
+    """An encoder gives tokens and a pooled vector of its width; padding does not change the pooled vector.
+
+    One that is registered to provide its attention gives it.
+    """
     encoder = registry.SLOTS[slot].build(config, slot.lower()).eval()
-    batch = toy_batch(size=size)
+    attends = bool({"image.attention", TEXT_ATTENTION} & {*registry.SLOTS[slot].entry(config["type"]).provides})
+    batch, asked = toy_batch(size=size), {"need_attention": True} if attends else {}
     with torch.no_grad():
         if slot == "IMAGE_ENCODERS":
-            encoded = encoder(batch.image_B3HW, need_attention=True)
+            encoded = encoder(batch.image_B3HW, **asked)
         else:
-            encoded = encoder(batch.texts["query"], need_attention=True)
+            encoded = encoder(batch.texts["query"], **asked)
             cut = encoder(Tokens(batch.texts["query"].ids[1:2], batch.texts["query"].mask[1:2]).cut())
             torch.testing.assert_close(cut.pooled_BD[0], encoded.pooled_BD[1], rtol=1e-4, atol=1e-5)
     assert encoded.pooled_BD.shape == (len(batch), encoder.dim)
     assert encoded.tokens_BLD.shape[::2] == (len(batch), encoder.dim)
-    assert encoded.attention_BLL is not None
-    assert encoded.attention_BLL.shape[1:] == 2 * encoded.tokens_BLD.shape[1:2]
+    if attends:
+        assert encoded.attention_BLL is not None, f"{config['type']} provides its attention and returned none"
+        assert encoded.attention_BLL.shape[1:] == 2 * encoded.tokens_BLD.shape[1:2]
 
 
 def check_transform(config: Component, size: tuple[int, int] = (24, 12)) -> None:

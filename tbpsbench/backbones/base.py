@@ -1,4 +1,4 @@
-"""What an encoder promises: tokens, one pooled vector, and on request the attention of its last block.
+"""What an encoder promises: tokens, one pooled vector and, if it has any, the attention of its last block on request.
 
 Shapes: B batch, L image or text tokens, D width of the encoder's output.
 """
@@ -25,7 +25,7 @@ class Encoded:
         pooled_BD: the vector that stands for the whole image or text.
         mask_BL: bool, True on real tokens; None where all are.
         prefix: number of leading tokens that are not patches or words (1 for a CLS token); disentanglers drop them.
-        attention_BLL: attention of the last block, averaged over heads; None unless asked for.
+        attention_BLL: attention of the last block, averaged over heads; None unless asked for, and where there is none.
     """
 
     tokens_BLD: Tensor
@@ -36,7 +36,7 @@ class Encoded:
 
 
 class ImageEncoder(nn.Module, ABC):
-    """Base of the slot IMAGE_ENCODERS.
+    """Base of the slot IMAGE_ENCODERS; one that can give its attention registers `provides=("image.attention",)`.
 
     Attributes:
         dim: D, width of tokens and pooled vector.
@@ -49,11 +49,16 @@ class ImageEncoder(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, image_B3HW: Tensor, *, need_attention: bool = False) -> Encoded:
-        """Encode normalised float images of the size the encoder was built for."""
+        """Encode normalised float images of the size the encoder was built for.
+
+        An encoder without attention may leave the argument `need_attention` out: it is not asked for any.
+        """
 
 
 class TextEncoder(nn.Module, ABC):
-    """Base of the slot TEXT_ENCODERS; one instance encodes all roles (query, identity, clothing).
+    """Base of the slot TEXT_ENCODERS; one instance encodes all roles (query, identity, ...).
+
+    One that can give its attention registers `provides=("text.ROLE.attention",)`.
 
     Attributes:
         dim: D, width of tokens and pooled vector.
@@ -67,4 +72,4 @@ class TextEncoder(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, tokens: Tokens, *, need_attention: bool = False) -> Encoded:
-        """Encode `tokens.ids` (B, T), T <= max_length."""
+        """Encode `tokens.ids` (B, T), T <= max_length; `need_attention` as for an image encoder."""

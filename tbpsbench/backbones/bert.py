@@ -37,7 +37,7 @@ REPOSITORIES = {name: f"google-bert/{name}" for name in ARCHS}
 UNUSED = ("cls.*", "pooler.*", "classifier.*", "qa_outputs.*", "embeddings.position_ids")
 
 
-@TEXT_ENCODERS.register()
+@TEXT_ENCODERS.register(provides=("text.ROLE.attention",))
 class BERT(TextEncoder):
     """All token vectors of BERT's last layer.
 

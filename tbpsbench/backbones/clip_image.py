@@ -20,7 +20,7 @@ from tbpsbench.weights.files import read_state_dict
 from tbpsbench.weights.load import LoadReport, load_into
 
 
-@IMAGE_ENCODERS.register()
+@IMAGE_ENCODERS.register(provides=("image.attention",))
 class CLIPImage(ImageEncoder):
     """All tokens of CLIP's ViT through the last norm and the projection; the pooled vector is token 0.
 

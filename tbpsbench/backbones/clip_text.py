@@ -20,7 +20,7 @@ from tbpsbench.weights.files import read_state_dict
 from tbpsbench.weights.load import LoadReport, load_into
 
 
-@TEXT_ENCODERS.register()
+@TEXT_ENCODERS.register(provides=("text.ROLE.attention",))
 class CLIPText(TextEncoder):
     """All tokens of CLIP's causal text tower through the last norm and the projection.
 

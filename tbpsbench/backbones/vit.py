@@ -33,7 +33,7 @@ REPOSITORIES = {
 }
 
 
-@IMAGE_ENCODERS.register()
+@IMAGE_ENCODERS.register(provides=("image.attention",))
 class ViT(ImageEncoder):
     """All tokens of a ViT after the last norm, CLS first.
 

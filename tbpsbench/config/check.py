@@ -21,7 +21,8 @@ from tbpsbench.config.schema import (
 from tbpsbench.entries import Entry, Problem, argument_problems
 from tbpsbench.errors import ConfigError, RegistryError
 from tbpsbench.model.roles import MASKED, QUERY, description_roles, role_of
-from tbpsbench.model.wiring import available_texts, stages
+from tbpsbench.model.wiring import TEXT_ATTENTION, available_texts, stages
+from tbpsbench.registration import Registry
 from tbpsbench.types import Batch
 
 SMALLEST = {
@@ -192,17 +193,17 @@ def _wiring(values: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem("model.heads", "a model needs at least one head to be searched with.")
     if not model["losses"]:
         yield Problem("model.losses", "a model needs at least one loss to be trained with.")
-    texts, masked = available_texts(_roles(data), data["masked_tokens"])
-    available = texts | {name.removesuffix("_B3HW").removesuffix("_B") for name in Batch.__dataclass_fields__}
     parts = ("image_encoder", "text_encoder", "heads", "losses", "disentangler", "fuser")
     found = stages(**{part: model[part] for part in parts})
+    texts, masked = available_texts(found, _roles(data), data["masked_tokens"])
+    available = texts | {name.removesuffix("_B3HW").removesuffix("_B") for name in Batch.__dataclass_fields__}
     for stage in found:
         for feature in stage.requires():
             if feature not in available | (masked if stage.may_read_masked else set()):
                 yield Problem(stage.path, _missing(feature, model), _remedy(feature, stage.path, sorted(available)))
-        available |= set(stage.provides())
+        available |= set(stage.provides()) - {TEXT_ATTENTION}
     read = {role_of(feature) for stage in found if not stage.may_read_masked for feature in stage.requires()}
-    if values["evaluation"]["gallery_texts"] and not read & set(description_roles()):
+    if values["evaluation"]["gallery_texts"] and not read - {None, QUERY, MASKED}:
         yield Problem(
             "evaluation.gallery_texts",
             "nothing in this model reads the texts of the gallery: the result would be in the track gallery-text for "
@@ -214,7 +215,7 @@ def _wiring(values: Mapping[str, Any]) -> Iterator[Problem]:
 def _roles(data: Mapping[str, Any]) -> set[str]:
     """Text roles that these data can have: those of the caption source, and of descriptions where there are any."""
     source = registry.CAPTION_SOURCES.get(data["captions"]["type"], "data.captions")
-    return {*source.roles, *(description_roles() if data["descriptions"] else ())}
+    return {*source.roles, *(description_roles() if data["descriptions"] else ())} - {MASKED}
 
 
 def _missing(feature: str, model: Mapping[str, Any]) -> str:
@@ -225,23 +226,31 @@ def _missing(feature: str, model: Mapping[str, Any]) -> str:
 
 def _remedy(feature: str, path: str, available: list[str]) -> str:
     role = role_of(feature)
+    if feature.endswith(".attention") and feature.replace(".attention", ".tokens") in available:
+        slot, name = (registry.TEXT_ENCODERS, TEXT_ATTENTION) if role else (registry.IMAGE_ENCODERS, feature)
+        return f"{slot.plural[0].upper()}{slot.plural[1:]} that give their attention: {', '.join(_makers(name, slot))}"
     if role == MASKED:
         return "Masked captions are drawn for losses with data.masked_tokens=True; set it."
     if role in description_roles():
         return f"Texts with the role {role!r} come from data.descriptions (an annotation file's name); set it."
     if role is not None and role != QUERY:
         known = ", ".join((QUERY, MASKED, *description_roles()))
-        return f"Nobody declares the role {role!r}. Declared: {known}   (tbpsbench/model/roles.py)"
-    makers = []
-    for slot in (registry.DISENTANGLERS, registry.FUSERS):
-        for name in slot.names():
-            try:
-                entry = slot.entry(name)
-            except RegistryError:
-                continue
-            if feature in entry.resolve(entry.provides, {}):
-                makers.append(name)
-    if makers:
+        return (
+            f"Nobody declares the role {role!r}. Declared: {known}\n"
+            f"A plug-in declares one with tbpsbench.model.roles.declare, a caption source in its `roles`."
+        )
+    if makers := [*_makers(feature, registry.DISENTANGLERS), *_makers(feature, registry.FUSERS)]:
         remove = f" or remove the loss with {path}=None" if path.startswith("model.losses.") else ""
         return f"{' and '.join(makers)} provide{'s' * (len(makers) == 1)} it{remove}."
     return f"Available: {', '.join(available)}"
+
+
+def _makers(feature: str, slot: Registry[Any]) -> Iterator[str]:
+    """Components of a slot that provide a feature."""
+    for name in slot.names():
+        try:
+            entry = slot.entry(name)
+        except RegistryError:
+            continue
+        if feature in entry.resolve(entry.provides, {}):
+            yield name

@@ -129,7 +129,7 @@ def build_training(
         mask_shared=section.mask_shared,
         text_noise=section.text_noise,
         caption_permutation=caption_permutation(section.noise, pairs, seed),
-        own_roles=len(_text_roles(section)) > 1,
+        own_roles=bool({*_text_roles(section)} - {QUERY}),
     )
     sampling: dict[str, Any] = {"pids": train.pids, "batch_size": section.batch_size, "seed": seed}
     sampler = registry.SAMPLERS.build(section.sampler, "data.sampler", sampling)

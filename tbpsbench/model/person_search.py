@@ -1,8 +1,9 @@
 """The one model: encode -> disentangle -> fuse -> heads -> losses -> balance. It holds the slots and nothing else.
 
 Features are named; every component reads the names it was configured with:
-    image.tokens, image.patches (without CLS), image.pooled, image.attention, image.mask
-    text.ROLE.tokens, text.ROLE.pooled, text.ROLE.attention, text.ROLE.mask      of every role of the batch
+    image.tokens, image.patches (without CLS), image.pooled, image.mask
+    text.ROLE.tokens, text.ROLE.pooled, text.ROLE.mask      of every role of the batch
+    image.attention, text.ROLE.attention                    where a component reads it and the encoder has any
     what the disentangler provides: "identity", "identity.tokens", ...
     "fused" from the fuser, heads.NAME.image, heads.NAME.text from the heads
 
@@ -24,8 +25,9 @@ from torch.nn.functional import normalize
 
 from tbpsbench import registry
 from tbpsbench.backbones.base import Encoded
+from tbpsbench.errors import ConfigError
 from tbpsbench.model.roles import MASKED, QUERY, role_of
-from tbpsbench.model.wiring import Component, required, stages
+from tbpsbench.model.wiring import Component, require_roles, required, stages
 from tbpsbench.types import Batch, Features, LossOutput, Tokens
 
 
@@ -46,6 +48,7 @@ class PersonSearchModel(BaseModel):
 
     Raises:
         RegistryError: if a component cannot be built; names its place in the config.
+        ConfigError: if a component reads texts of a role that is not among `roles`.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class PersonSearchModel(BaseModel):
     ) -> None:
         super().__init__()
         parts = stages(image_encoder, text_encoder, heads, losses, disentangler, fuser)
+        require_roles(parts, roles)
         dims: dict[str, int] = {}
         self.fuser = None
         named: dict[str, dict[str, nn.Module]] = {"heads": {}, "losses": {}}
@@ -93,7 +97,7 @@ class PersonSearchModel(BaseModel):
         """Every feature that can be made from what the batch holds: a gallery batch has no query, a query no image."""
         features = Features()
         if batch.image_B3HW is not None:
-            encoded = self.image_encoder(batch.image_B3HW, need_attention=self._image_attention)
+            encoded = _encode(self.image_encoder, batch.image_B3HW, self._image_attention)
             _store(features, "image", encoded)
             features["image.patches"] = encoded.tokens_BLD[:, encoded.prefix :]
         self._encode_texts(batch, features)
@@ -115,7 +119,7 @@ class PersonSearchModel(BaseModel):
         for role, tokens in texts.items():
             if role not in copies:
                 shown = tokens.cut() if self.cut_texts and role not in whole else tokens
-                _store(features, f"text.{role}", self.text_encoder(shown, need_attention=role in attended))
+                _store(features, f"text.{role}", _encode(self.text_encoder, shown, role in attended))
         for role, original in copies.items():
             for name in [name for name in features if name.startswith(f"text.{original}.")]:
                 features[name.replace(f".{original}.", f".{role}.", 1)] = features[name]
@@ -199,10 +203,19 @@ def joint(embeddings: Mapping[str, Tensor], weights: Mapping[str, float]) -> Ten
     return torch.cat([weights[name] ** 0.5 * embeddings[name] for name in embeddings], dim=1)
 
 
+def _encode(encoder: nn.Module, given: Tensor | Tokens, attention: bool) -> Encoded:
+    """Attention is asked for only where a component reads it, so an encoder need not know the argument."""
+    encoded: Encoded = encoder(given, need_attention=True) if attention else encoder(given)
+    if attention and encoded.attention_BLL is None:
+        raise ConfigError(f"{type(encoder).__name__} gave no attention, which a part of this model reads")
+    return encoded
+
+
 def _store(features: Features, prefix: str, encoded: Encoded) -> None:
-    features[f"{prefix}.tokens"], features[f"{prefix}.pooled"] = encoded.tokens_BLD, encoded.pooled_BD
-    if encoded.mask_BL is not None:
-        features[f"{prefix}.mask"] = encoded.mask_BL
+    tokens_BLD, mask_BL = encoded.tokens_BLD, encoded.mask_BL
+    features[f"{prefix}.tokens"], features[f"{prefix}.pooled"] = tokens_BLD, encoded.pooled_BD
+    all_real_BL = torch.ones(tokens_BLD.shape[:2], dtype=torch.bool, device=tokens_BLD.device)
+    features[f"{prefix}.mask"] = all_real_BL if mask_BL is None else mask_BL
     if encoded.attention_BLL is not None:
         features[f"{prefix}.attention"] = encoded.attention_BLL
 

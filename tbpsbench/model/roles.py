@@ -19,7 +19,7 @@ from tbpsbench.errors import RegistryError
 
 QUERY = "query"
 MASKED = "masked"
-ENCODED = ("tokens", "pooled", "mask", "attention")
+ENCODED = ("tokens", "pooled", "mask")
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ def role_of(feature: str) -> str | None:
     return rest.partition(".")[0] if kind == "text" and rest else None
 
 
-def text_features(roles: Collection[str]) -> set[str]:
-    """Names of all features of texts in these roles."""
-    return {f"text.{role}.{name}" for role in roles for name in ENCODED}
+def text_features(roles: Collection[str], *, attention: bool = False) -> set[str]:
+    """Names of all features of texts in these roles, with those of an encoder that gives its attention if asked for."""
+    names = (*ENCODED, "attention") if attention else ENCODED
+    return {f"text.{role}.{name}" for role in roles for name in names}

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from tbpsbench import registry
-from tbpsbench.model.roles import ENCODED, MASKED, QUERY, text_features
+from tbpsbench.errors import ConfigError
+from tbpsbench.model.roles import MASKED, QUERY, role_of, text_features
 from tbpsbench.registration import Registry
 
 Component = Mapping[str, Any]
 Widths = dict[str, int]
+TEXT_ATTENTION = "text.ROLE.attention"  # what a text encoder that gives its attention is registered with
 PATCH_MEAN: Component = {"type": "PatchMean"}  # what stands in the slot where no disentangler is asked for
 
 
@@ -55,7 +57,7 @@ class Stage:
         return entry.resolve(entry.requires, self.config)
 
     def provides(self) -> list[str]:
-        """Features that it makes; of the text encoder only those that it makes in every role.
+        """Features that it makes; those that the text encoder makes of a text in any role are in `available_texts`.
 
         Raises:
             RegistryError: if the class is unknown or cannot be imported.
@@ -77,7 +79,7 @@ def stages(
     fuser: Component | None = None,
 ) -> list[Stage]:
     """The parts of a model in the order in which features flow through them."""
-    image = tuple(f"image.{name}" for name in ("tokens", "patches", "pooled", "attention", "mask"))
+    image = tuple(f"image.{name}" for name in ("tokens", "patches", "pooled", "mask"))
     found = [
         Stage("image_encoder", registry.IMAGE_ENCODERS, image_encoder, image, _image_widths),
         Stage("text_encoder", registry.TEXT_ENCODERS, text_encoder, (), _text_widths),
@@ -98,14 +100,37 @@ def required(found: Collection[Stage]) -> set[str]:
     return {feature for stage in found for feature in stage.requires()}
 
 
-def available_texts(roles: Collection[str], masked: bool) -> tuple[set[str], set[str]]:
+def require_roles(found: Collection[Stage], roles: Collection[str]) -> None:
+    """Refuse a model that reads texts which the training data do not have.
+
+    Args:
+        found: the stages.
+        roles: of the training texts, besides the query.
+
+    Raises:
+        ConfigError: naming the part, the feature and the roles that there are.
+    """
+    for stage in found:
+        for feature in stage.requires():
+            role = role_of(feature)
+            if role not in (None, QUERY, MASKED, *roles):
+                raise ConfigError(
+                    f"{stage.path}: reads {feature!r}, but the training texts have no role {role!r}; they have: "
+                    f"{', '.join((QUERY, *roles))}. Name an annotation file that has it with data.descriptions."
+                )
+
+
+def available_texts(found: Collection[Stage], roles: Collection[str], masked: bool) -> tuple[set[str], set[str]]:
     """Features of texts that every stage may read, and those that only losses may read besides.
 
     Args:
+        found: the stages; their text encoder says whether it gives its attention.
         roles: of the training texts, besides the masked query.
         masked: whether the data make the query with masked tokens.
     """
-    return text_features({QUERY, *roles}), text_features({MASKED}) if masked else set()
+    attention = any(TEXT_ATTENTION in stage.provides() for stage in found)
+    every = text_features({QUERY, *roles}, attention=attention)
+    return every, text_features({MASKED}, attention=attention) if masked else set()
 
 
 def _image_widths(encoder: Any, _: Collection[str]) -> Widths:
@@ -113,7 +138,7 @@ def _image_widths(encoder: Any, _: Collection[str]) -> Widths:
 
 
 def _text_widths(encoder: Any, roles: Collection[str]) -> Widths:
-    return {f"text.{role}.{name}": encoder.dim for role in roles for name in ENCODED[:2]}
+    return {f"text.{role}.{name}": encoder.dim for role in roles for name in ("tokens", "pooled")}
 
 
 def _head_widths(sides: tuple[str, ...]) -> Callable[[Any, Collection[str]], Widths]:
