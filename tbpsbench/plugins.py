@@ -88,6 +88,8 @@ def load_one(plugin: Plugin, point: metadata.EntryPoint) -> None:
     made, modules = len(_made), set(sys.modules)
     with _current(plugin), held_output() as printed:
         try:
+            if not all(part.isidentifier() for part in plugin.target.partition(":")[0].split(".")):
+                raise ImportError(f"{plugin.target!r} is not the name of a module")
             point.load()
             _adopt(plugin)
         except BaseException as error:  # a plug-in must not end the process
@@ -95,7 +97,7 @@ def load_one(plugin: Plugin, point: metadata.EntryPoint) -> None:
             if isinstance(error, KeyboardInterrupt):
                 _done = False
                 raise
-            plugin.error = _explain(error, plugin)
+            plugin.error = explain(error, plugin.package, f"entry point {plugin.name} = {plugin.target}")
     _pass_on(plugin, "".join(printed))
     if plugin.error:
         warnings.warn(
@@ -129,8 +131,14 @@ def _take_back(plugin: Plugin, made: int, modules: set[str]) -> None:
             del sys.modules[name]
 
 
-def _explain(error: BaseException, plugin: Plugin) -> str:
-    """What happened and the line of the plug-in where it did."""
+def explain(error: BaseException, package: str, otherwise: str) -> str:
+    """What happened, and the line of a package where it did.
+
+    Args:
+        error: as it was caught.
+        package: whose line to name.
+        otherwise: the place to name where no line of the package was running.
+    """
     if isinstance(error, SystemExit):
         said = f"it called sys.exit({error.code!r})"
     else:
@@ -141,12 +149,12 @@ def _explain(error: BaseException, plugin: Plugin) -> str:
     frames = [
         (frame.f_code.co_filename, line)
         for frame, line in traceback.walk_tb(error.__traceback__)
-        if str(frame.f_globals.get("__name__")).split(".")[0] == plugin.package
+        if str(frame.f_globals.get("__name__")).split(".")[0] == package
     ]
     if isinstance(error, SyntaxError) and error.filename:
         frames.append((error.filename, error.lineno or 1))
-    place = short_place(*frames[-1], plugin.package) if frames else f"entry point {plugin.name} = {plugin.target}"
-    return "\n".join(map(shown, said.splitlines())) + f"   ({place})"
+    place = short_place(*frames[-1], package) if frames else otherwise
+    return "\n".join(map(shown, said.splitlines())) + (f"   ({place})" if place not in said else "")
 
 
 def short_place(file: str, line: int, package: str) -> str:

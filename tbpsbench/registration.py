@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar, cast
 from tbpsbench import __version__, plugins
 from tbpsbench.arguments import did_you_mean
 from tbpsbench.entries import Entry, Problem, argument_problems
-from tbpsbench.errors import RegistryError
+from tbpsbench.errors import RegistryError, TBPSError
 
 T = TypeVar("T")
 Class = TypeVar("Class", bound=type)
@@ -236,7 +236,7 @@ class Registry(Generic[T]):
             context: values for the slot's context arguments; only those that the class names are passed.
 
         Raises:
-            RegistryError: for an unknown type, unknown, missing or wrong arguments, or a constructor that refuses.
+            RegistryError: for an unknown type, unknown, missing or wrong arguments, or a constructor that fails.
         """
         context = dict(context or {})
         found = self.problems(config, path or self.slot, context)
@@ -251,6 +251,11 @@ class Registry(Generic[T]):
             return entry.cls(**arguments)
         except (ValueError, TypeError) as error:
             raise RegistryError(f"{path or self.slot}: {config['type']}: {error}   ({entry.origin})") from error
+        except TBPSError:
+            raise
+        except (Exception, SystemExit) as error:
+            said = plugins.explain(error, entry.cls.__module__.split(".")[0], entry.origin)
+            raise RegistryError(f"{path or self.slot}: {config['type']}: {said}") from error
 
 
 def _import_target(target: str) -> Any:

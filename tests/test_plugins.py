@@ -204,6 +204,15 @@ def test_what_a_plug_in_prints_goes_to_standard_error(install, capfd):
     assert capfd.readouterr().out == "later\n"
 
 
+@pytest.mark.parametrize("target", ["tbps_gone", "tbps gone", "tbps_good:gone"])
+def test_an_entry_point_that_leads_nowhere_is_named(install, tmp_path, target):
+    install("tbps_good", GOOD)
+    points = tmp_path / "tbps_good-1.2.dist-info" / "entry_points.txt"
+    points.write_text(points.read_text().replace("= tbps_good", f"= {target}"))
+    with pytest.warns(UserWarning, match=rf"'tbps_good' .*'?(tbps.)?gone'? .*\(entry point tbps_good = {target}\)"):
+        assert "PluginLoss" not in LOSSES.names()
+
+
 def test_a_user_who_interrupts_is_obeyed_and_may_go_on(install, monkeypatch):
     install("tbps_slow", "import os\nif os.environ.get('TBPS_SLOW'): raise KeyboardInterrupt\n" + textwrap.dedent(GOOD))
     monkeypatch.setenv("TBPS_SLOW", "1")

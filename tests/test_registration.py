@@ -4,7 +4,7 @@ import pytest
 
 from tbpsbench import __version__, registration
 from tbpsbench.arguments import did_you_mean, matches
-from tbpsbench.errors import RegistryError
+from tbpsbench.errors import DataError, RegistryError, TBPSError
 from tbpsbench.losses.base import Loss
 from tbpsbench.registration import Registry
 from tbpsbench.registry import LOSSES, SLOTS
@@ -64,6 +64,24 @@ def test_wrong_kind_of_value_is_refused_before_building(shapes, key, value):
 def test_constructor_refusal_carries_the_place_in_the_config(shapes):
     with pytest.raises(RegistryError, match=r"model.x: Circle: radius must not be negative, got -1"):
         shapes.build({"type": "Circle", "radius": -1}, "model.x", {"space": 1})
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        (KeyError("fused"), r"Square: KeyError: 'fused'   \(.*test_registration\.py:\d+\)"),
+        (SystemExit(1), r"Square: it called sys\.exit\(1\)   \(.*test_registration\.py:\d+\)"),
+        (DataError("no such file"), "^no such file$"),
+    ],
+)
+def test_a_constructor_that_fails_is_an_error_with_its_line(shapes, failure, said):
+    @shapes.register()
+    class Square(Shape):
+        def __init__(self):
+            raise failure
+
+    with pytest.raises(TBPSError, match=said):
+        shapes.build({"type": "Square"}, "model.x")
 
 
 def test_all_problems_of_a_component_are_listed_at_once(shapes):

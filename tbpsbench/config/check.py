@@ -200,7 +200,9 @@ def _wiring(values: Mapping[str, Any]) -> Iterator[Problem]:
     for stage in found:
         for feature in stage.requires():
             if feature not in available | (masked if stage.may_read_masked else set()):
-                yield Problem(stage.path, _missing(feature, model), _remedy(feature, stage.path, sorted(available)))
+                near = did_you_mean(feature, [*available, *stage.slot.entry(stage.config["type"]).parameters])
+                remedy = _remedy(feature, stage.path, sorted(available))
+                yield Problem(stage.path, _missing(feature, model) + near, remedy)
         available |= set(stage.provides()) - {TEXT_ATTENTION}
     read = {role_of(feature) for stage in found if not stage.may_read_masked for feature in stage.requires()}
     if values["evaluation"]["gallery_texts"] and not read - {None, QUERY, MASKED}:

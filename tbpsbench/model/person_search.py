@@ -162,7 +162,14 @@ class PersonSearchModel(BaseModel):
             raise ValueError(f"mode is 'loss' or 'tensor', got {mode!r}; evaluation uses encode_gallery, encode_query")
         # Losses never run in half precision: log-sum-exps and small differences do not survive it.
         with torch.autocast(batch.pid_B.device.type, enabled=False):
-            return {name: loss(features, batch) for name, loss in self.losses.items()}
+            losses = {name: loss(features, batch) for name, loss in self.losses.items()}
+        for name, output in losses.items():
+            if not isinstance(output, LossOutput):
+                raise ConfigError(
+                    f"model.losses.{name}: {type(self.losses[name]).__name__} returned {type(output).__name__}, "
+                    "expected LossOutput: LossOutput.mean(loss_B) for a value per pair, LossOutput(value) for a scalar"
+                )
+        return losses
 
     def parse_losses(self, losses: dict[str, LossOutput]) -> tuple[Tensor, dict[str, Tensor]]:
         """Balance the losses; the one hook that every mmengine wrapper calls.

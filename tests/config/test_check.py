@@ -77,6 +77,8 @@ def test_loss_whose_input_nobody_makes_is_found():
             in found["model.losses.hsic"]
         )
         assert problems("model.losses.hsic=dict(type='NeedsClothing', source='image.patches')") == {}
+        typo = problems("model.losses.hsic=dict(type='NeedsClothing', source='image.patchs')")
+        assert "Did you mean 'image.patches'?" in typo["model.losses.hsic"]
     finally:
         LOSSES.remove("NeedsClothing")
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tbpsbench.errors import RegistryError
+from tbpsbench.errors import ConfigError, RegistryError
 from tbpsbench.losses.base import Loss
 from tbpsbench.model.person_search import PersonSearchModel, joint
 from tbpsbench.registry import LOSSES
@@ -54,6 +54,19 @@ def test_the_model_knows_which_texts_it_reads_beside_a_picture():
     fuser = {"type": "SimpleFuser", "text": "text.identity.pooled", "dim": 8, "out_dim": 8}
     heads = {"global": {"type": "GlobalHead", "image": "fused", "embed_dim": 8}}
     assert build(fuser=fuser, heads=heads).gallery_roles == {"identity"}
+
+
+def test_a_loss_that_returns_no_loss_output_is_named():
+    @LOSSES.register("Bare", requires=("image.pooled",))
+    class Bare(Loss):
+        def forward(self, features, batch):
+            return features["image.pooled"].mean()
+
+    try:
+        with pytest.raises(ConfigError, match=r"model\.losses\.bare: Bare returned Tensor, expected LossOutput"):
+            build(losses={"bare": {"type": "Bare"}})(toy_batch())
+    finally:
+        LOSSES.remove("Bare")
 
 
 def test_missing_feature_names_what_there_is():
