@@ -1,10 +1,10 @@
 """Whether `benchmarks/published/` says what the papers' tables say, and lists where sources contradict each other.
 
-    python benchmarks/check_published.py [--json] [--papers ../shared/papers] [--write-conflicts]
+    python benchmarks/check_published.py [--json] [--papers benchmarks/published/printed] [--write-conflicts]
 
 The CSVs must read; `conflicts.csv` must be what the other files give; every row and number of the papers' tables must
-stand in the CSVs and the other way round. The papers are not part of this repository: without them that last part is
-not checked, which the report says. Nothing here is timed; `ratios` is empty.
+stand in the CSVs and the other way round. The tables alone are part of this repository; `--papers` names a folder with
+the papers' whole texts. Nothing here is timed; `ratios` is empty.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tbpsbench.reading import read_bytes
 
 HERE = Path(__file__).parent
 PUBLISHED = HERE / "published"
-PAPERS = HERE.parent.parent / "shared" / "papers"
+PAPERS = PUBLISHED / "printed"
 
 
 def check(folder: Path, papers: Path) -> tuple[list[str], dict[str, Any]]:
@@ -42,11 +42,7 @@ def check(folder: Path, papers: Path) -> tuple[list[str], dict[str, Any]]:
     if read_bytes(folder / CONFLICTS).decode("utf-8") != conflicts_csv(found):
         problems.append(f"{folder / CONFLICTS}: not what the other files give: run with --write-conflicts")
     counts: dict[str, Any] = {"rows": len(lines), "conflicts": len(found), "papers": {}}
-    files = paper_files(papers)
-    if not files:
-        print(f"papers: not checked, no text of a paper in {papers} (name the folder with --papers)")
-        return problems, counts
-    for path in files:
+    for path in paper_files(papers):
         printed = read_paper(path)
         numbers = sum(bool(value) for row in printed for value in row.scores.values())
         tables = len({row.key[1] for row in printed})
@@ -58,7 +54,7 @@ def check(folder: Path, papers: Path) -> tuple[list[str], dict[str, Any]]:
 def main() -> None:
     """Check, report, and exit with 1 if there is a problem."""
     arguments = parser(__doc__.splitlines()[0] if __doc__ else "")
-    arguments.add_argument("--papers", type=Path, default=PAPERS, help="folder with the papers' texts NNN_*.txt")
+    arguments.add_argument("--papers", type=Path, default=PAPERS, help="folder with texts NNN_*.txt")
     arguments.add_argument("--published", type=Path, default=PUBLISHED, help="folder with the CSVs")
     arguments.add_argument("--write-conflicts", action="store_true", help=f"write {CONFLICTS} again first")
     options = arguments.parse_args()

@@ -1,4 +1,4 @@
-"""README's file tree is complete and names nothing that is gone."""
+"""README's file tree is complete and names nothing that is gone; what is checked reads nothing beside the repository."""
 
 import re
 import subprocess
@@ -33,3 +33,11 @@ def test_links_of_all_documents_lead_somewhere():
     for page in [Path("README.md"), Path("CONTRIBUTING.md"), *Path("docs").glob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page}: {target}"
+
+
+def test_tests_and_benchmarks_read_nothing_beside_the_repository():
+    """Whatever lies there is absent elsewhere, where such a test would be skipped in silence."""
+    folders = {"tests", "plugins", "benchmarks", "tools"}
+    outside = "../" + "shared"
+    named = [p for p in tracked() if p.suffix == ".py" and p.parts[0] in folders and outside in p.read_text()]
+    assert named == []
