@@ -1,23 +1,22 @@
 """Shared by all tests: seeds, one thread per process, one tiny MiniPEDES, tools run as a user runs them."""
 
-import os
 import runpy
 import sys
 from pathlib import Path
 
 import pytest
 import suite_seeds
+from small_models import CLIP_IMAGE, CLIP_TEXT, CLIP_TOKENS, tiny_mini_pedes
 
-pytest.register_assert_rewrite("golden_files", "golden_losses")
+pytest.register_assert_rewrite("golden_files", "golden_losses", "benchmark_runs")
 
-CLIP = "arch=dict(embed_dim=16, width=32, layers=1, heads=2"
 # A model that starts and trains in seconds, small enough to be run many times.
 SMALLEST = [
-    f"model.image_encoder=dict(type='CLIPImage', img_size=(48, 24), {CLIP}, patch_size=8))",
-    f"model.text_encoder=dict(type='CLIPText', {CLIP}, vocab_size=49408, context_length=48))",
+    f"{CLIP_IMAGE})",
+    f"{CLIP_TEXT})",
     "model.heads.global.embed_dim=16",
     "data.size=(48, 24)",
-    "data.tokenizer=dict(type='CLIPBPE', context_length=48)",
+    CLIP_TOKENS,
     "data.batch_size=16",
     "data.dataset.size=tiny",
     "runtime.threads=1",
@@ -34,12 +33,7 @@ def pytest_configure(config):
 @pytest.fixture(scope="session")
 def mini(tmp_path_factory):
     """Root of a tiny MiniPEDES, made once and shared by all test processes."""
-    from tbpsbench.data.mini_pedes import MiniPEDES
-
-    base = tmp_path_factory.getbasetemp()
-    root = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "MiniPEDES"
-    MiniPEDES(str(root), size="tiny").prepare()
-    return root
+    return tiny_mini_pedes(tmp_path_factory)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""README's file tree is complete and names nothing that is gone; what is checked reads nothing beside the repository."""
+"""README's file tree is complete and names nothing that is gone; tests read nothing beside the repository."""
 
 import re
 import subprocess

@@ -5,6 +5,7 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
+from small_models import vit
 from torch import nn
 
 from tbpsbench import testing
@@ -223,12 +224,7 @@ def test_what_cannot_be_meant_is_refused(options, message):
 
 
 SMALL = {
-    "image_encoder": {
-        "type": "ViT",
-        "arch": {"embed_dims": 16, "num_layers": 2, "num_heads": 2, "feedforward_channels": 32},
-        "img_size": (32, 16),
-        "patch_size": 8,
-    },
+    "image_encoder": vit(2),
     "text_encoder": {
         "type": "CLIPText",
         "arch": {"embed_dim": 16, "width": 16, "layers": 1, "heads": 2, "vocab_size": 50, "context_length": 12},

@@ -3,10 +3,8 @@
 import re
 
 import numpy as np
-import torch
 from golden_files import Golden
-
-from tbpsbench.types import Batch, Embedding, Features
+from loss_pairs import pairs
 
 VALUE, ZERO = 1e-9, 1e-12  # relative; absolute, what sums of logits as large as 1 / temperature leave of a zero
 
@@ -26,10 +24,7 @@ def check_golden_loss(path, name, build):
         batch, stem = entry[1], entry[0].removesuffix("/loss")
         settings = {key: float(value) for key, value in re.findall(r"_([a-z]+)([\d.e-]+)", entry[2])}
         sides = {side: golden.tensor(f"{batch}/{side}").requires_grad_() for side in ("image", "text")}
-        pid_B = golden.tensor(f"{batch}/pid")
-        zero_B = torch.zeros_like(pid_B)
-        data = Batch(None, {}, pid_B, zero_B, zero_B, zero_B, torch.ones(len(pid_B)))
-        value = build(**settings)(Features(heads={"global": Embedding(**sides)}), data).value
+        value = build(**settings)(*pairs(**sides, pid=golden.tensor(f"{batch}/pid"))).value
         value.backward()
         np.testing.assert_allclose(value.item(), golden[entry[0]], rtol=VALUE, atol=ZERO, err_msg=stem)
         for side, tensor in sides.items():

@@ -1,23 +1,15 @@
 import numpy as np
 import pytest
 import torch
-from torch.nn.functional import normalize
+from loss_pairs import pairs, waves
 
 from tbpsbench.losses.citc import CITC
-from tbpsbench.types import Batch, Embedding, Features
-
-
-def make(image, text, pid):
-    image, text, pid = (torch.as_tensor(x) for x in (image, text, pid))
-    zeros = torch.zeros(len(pid), dtype=torch.long)
-    features = Features(heads={"global": Embedding(image, text)})
-    return features, Batch(None, {}, pid, zeros, zeros, zeros, torch.ones(len(pid)))
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_value_equals_the_definition(count):
     image, text = np.random.default_rng(0).normal(size=(2, count, 6))
-    out = CITC(within=0.25, across=0.5)(*make(image, text, range(count)))
+    out = CITC(within=0.25, across=0.5)(*pairs(image, text, range(count)))
     image, text = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (image, text))
     expected = np.zeros(count)
     for i in range(count):
@@ -29,25 +21,23 @@ def test_value_equals_the_definition(count):
 
 
 def test_golden_losses_citc_of_sines_and_cosines():
-    steps = torch.arange(1, 25, dtype=torch.float64).reshape(4, 6)
-    batch = make(normalize(steps.sin(), dim=1), normalize(steps.cos(), dim=1), [0, 0, 1, 2])
-    assert CITC()(*batch).value.item() == pytest.approx(0.172171, abs=1e-6)
+    assert CITC()(*waves()).value.item() == pytest.approx(0.172171, abs=1e-6)
 
 
 @pytest.mark.parametrize("pid", [[0, 0, 0, 0], [0, 1, 2, 3]])
 def test_identities_do_not_matter(pid):
     image, text = np.random.default_rng(0).normal(size=(2, 4, 6))
-    torch.testing.assert_close(CITC()(*make(image, text, pid)).value, CITC()(*make(image, text, [0, 0, 1, 2])).value)
+    torch.testing.assert_close(CITC()(*pairs(image, text, pid)).value, CITC()(*pairs(image, text, [0, 0, 1, 2])).value)
 
 
 def test_equal_sides_cost_nothing():
     image = torch.randn(4, 6)
-    assert CITC()(*make(image, image, range(4))).value.item() == pytest.approx(0, abs=1e-12)
+    assert CITC()(*pairs(image, image, range(4))).value.item() == pytest.approx(0, abs=1e-12)
 
 
 def test_gradient_in_float64():
     image, text = torch.randn(2, 4, 3, dtype=torch.float64, requires_grad=True).unbind()
-    assert torch.autograd.gradcheck(lambda i, t: CITC()(*make(i, t, range(4))).value, (image, text))
+    assert torch.autograd.gradcheck(lambda i, t: CITC()(*pairs(i, t, range(4))).value, (image, text))
 
 
 def test_negative_weights_are_refused():

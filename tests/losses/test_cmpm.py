@@ -5,16 +5,9 @@ import pytest
 import torch
 from golden_files import each_golden
 from golden_losses import check_golden_loss
+from loss_pairs import pairs, waves
 
 from tbpsbench.losses.cmpm import CMPM
-from tbpsbench.types import Batch, Embedding, Features
-
-
-def make(image, text, pid):
-    image, text, pid = (torch.as_tensor(x) for x in (image, text, pid))
-    zeros = torch.zeros(len(pid), dtype=torch.long)
-    features = Features(heads={"global": Embedding(image, text)})
-    return features, Batch(None, {}, pid, zeros, zeros, zeros, torch.ones(len(pid)))
 
 
 def by_loop(image, text, pid, eps):
@@ -34,7 +27,7 @@ def by_loop(image, text, pid, eps):
 @pytest.mark.parametrize("pid", [[0, 0, 1, 2, 1], [3, 3, 3, 3, 3], [0, 1, 2, 3, 4], [7]])
 def test_value_equals_the_definition(pid):
     image, text = np.random.default_rng(0).normal(size=(2, len(pid), 6))
-    out = CMPM()(*make(image, text, pid))
+    out = CMPM()(*pairs(image, text, pid))
     expected = by_loop(image, text, np.array(pid), 1e-8)
     # The logarithm of the labels is taken in float32, as released.
     np.testing.assert_allclose(out.per_sample.numpy(), expected, rtol=1e-6, atol=1e-7)
@@ -47,20 +40,18 @@ def test_golden_losses_cmpm(path):
 
 
 def test_golden_losses_cmpm_of_sines_and_cosines():
-    steps = torch.arange(1, 25, dtype=torch.float64).reshape(4, 6)
-    image, text = (torch.nn.functional.normalize(wave, dim=1) for wave in (steps.sin(), steps.cos()))
-    assert CMPM()(*make(image, text, [0, 0, 1, 2])).value.item() == pytest.approx(20.548157, rel=1e-6)
+    assert CMPM()(*waves()).value.item() == pytest.approx(20.548157, rel=1e-6)
 
 
 def test_gradient_in_float64():
     image, text = torch.randn(2, 4, 3, dtype=torch.float64, requires_grad=True).unbind()
-    assert torch.autograd.gradcheck(lambda i, t: CMPM()(*make(i, t, [0, 1, 0, 2])).value, (image, text))
+    assert torch.autograd.gradcheck(lambda i, t: CMPM()(*pairs(i, t, [0, 1, 0, 2])).value, (image, text))
 
 
 def test_length_of_a_vector_matters_only_as_temperature():
     image, text = np.random.default_rng(1).normal(size=(2, 4, 6))
     pid = [0, 1, 2, 2]
-    assert CMPM()(*make(3 * image, text, pid)).value.item() != pytest.approx(CMPM()(*make(image, text, pid)).value)
+    assert CMPM()(*pairs(3 * image, text, pid)).value.item() != pytest.approx(CMPM()(*pairs(image, text, pid)).value)
 
 
 def test_eps_must_be_positive():

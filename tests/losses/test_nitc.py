@@ -3,35 +3,19 @@ import math
 import numpy as np
 import pytest
 import torch
-from torch.nn.functional import normalize
+from loss_pairs import log_shares, pairs, waves
 
 from tbpsbench.losses.infonce import InfoNCE
 from tbpsbench.losses.nitc import NITC
-from tbpsbench.types import Batch, Embedding, Features
-
-
-def make(image, text, pid):
-    image, text, pid = (torch.as_tensor(x) for x in (image, text, pid))
-    zeros = torch.zeros(len(pid), dtype=torch.long)
-    features = Features(heads={"global": Embedding(image, text)})
-    return features, Batch(None, {}, pid, zeros, zeros, zeros, torch.ones(len(pid)))
-
-
-def waves(pid=(0, 0, 1, 2)):
-    steps = torch.arange(1, 25, dtype=torch.float64).reshape(4, 6)
-    return make(normalize(steps.sin(), dim=1), normalize(steps.cos(), dim=1), list(pid))
+from tbpsbench.types import Features
 
 
 def by_loop(image, text, pid, temperature, alpha):
     """The definition, pair by pair, in float64."""
-    image, text = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (image, text))
     losses = np.zeros(len(pid))
-    for logits in (image @ text.T / temperature, text @ image.T / temperature):
-        for i, row in enumerate(logits):
-            log_sum = math.log(sum(math.exp(x) for x in row))
-            for j, x in enumerate(row):
-                share = (pid[j] == pid[i]) / (pid == pid[i]).sum()
-                losses[i] -= (alpha * math.exp(x - log_sum) + (1 - alpha) * share) * (x - log_sum) / 2
+    for i, j, x in log_shares(image, text, temperature):
+        share = (pid[j] == pid[i]) / (pid == pid[i]).sum()
+        losses[i] -= (alpha * math.exp(x) + (1 - alpha) * share) * x / 2
     return losses
 
 
@@ -39,7 +23,7 @@ def by_loop(image, text, pid, temperature, alpha):
 @pytest.mark.parametrize("pid", [[0, 0, 1, 2, 1], [3, 3, 3, 3, 3], [0, 1, 2, 3, 4], [7]])
 def test_value_equals_the_definition(pid, alpha):
     image, text = np.random.default_rng(0).normal(size=(2, len(pid), 6))
-    out = NITC(temperature=0.2, alpha=alpha)(*make(image, text, pid))
+    out = NITC(temperature=0.2, alpha=alpha)(*pairs(image, text, pid))
     expected = by_loop(image, text, np.array(pid), 0.2, alpha)
     # alpha is kept in float32, as a counter that rises over steps needs no more.
     np.testing.assert_allclose(out.per_sample.numpy(), expected, rtol=1e-6, atol=1e-9)
@@ -53,7 +37,7 @@ def test_golden_losses_nitc_of_sines_and_cosines(alpha, expected):
 
 def test_hard_targets_are_infonce_over_identities():
     image, text = np.random.default_rng(0).normal(size=(2, 5, 6))
-    features, batch = make(image, text, [0, 0, 1, 2, 1])
+    features, batch = pairs(image, text, [0, 0, 1, 2, 1])
     expected = InfoNCE(positives="identity")(features, batch)
     out = NITC(alpha=0.0)(features, batch)
     torch.testing.assert_close(out.per_sample, expected.per_sample, rtol=1e-6, atol=1e-9)
@@ -63,13 +47,13 @@ def test_gradient_in_float64_holds_the_targets_constant():
     image, text = torch.randn(2, 4, 3, dtype=torch.float64, requires_grad=True).unbind()
     pid = [0, 1, 0, 2]
     hard = NITC(temperature=0.5, alpha=0.0)
-    assert torch.autograd.gradcheck(lambda i, t: hard(*make(i, t, pid)).value, (image, text))
+    assert torch.autograd.gradcheck(lambda i, t: hard(*pairs(i, t, pid)).value, (image, text))
     # Soft targets from features that do not move: finite differences see constants, too.
     fixed = Features({"slow.image": image.detach() + 0.1, "slow.text": text.detach() - 0.1})
     soft = NITC(temperature=0.5, soft_anchor="slow.image", soft_positive="slow.text")
 
     def value(i, t):
-        features, batch = make(i, t, pid)
+        features, batch = pairs(i, t, pid)
         features.tensors |= fixed.tensors
         return soft(features, batch).value
 

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from small_models import vit
 
 from tbpsbench.errors import ConfigError, RegistryError
 from tbpsbench.losses.base import Loss
@@ -12,12 +13,7 @@ from tbpsbench.testing import toy_batch, toy_tokens
 from tbpsbench.types import Batch, LossOutput
 
 SMALL = {
-    "image_encoder": {
-        "type": "ViT",
-        "arch": {"embed_dims": 16, "num_layers": 1, "num_heads": 2, "feedforward_channels": 32},
-        "img_size": (32, 16),
-        "patch_size": 8,
-    },
+    "image_encoder": vit(),
     "text_encoder": {
         "type": "BERT",
         "arch": {

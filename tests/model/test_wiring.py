@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from small_models import vit
 
 from tbpsbench.config.check import check
 from tbpsbench.config.load import load_config
@@ -14,12 +15,7 @@ from tbpsbench.testing import toy_batch
 
 BDAM = "configs/bdam_mamba/bdam-mamba_tiny_mini-pedes.py"
 SIZES = {
-    "image_encoder": {
-        "type": "ViT",
-        "arch": {"embed_dims": 16, "num_layers": 1, "num_heads": 2, "feedforward_channels": 32},
-        "img_size": (32, 16),
-        "patch_size": 8,
-    },
+    "image_encoder": vit(),
     "text_encoder": {
         "type": "BERT",
         "arch": {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32},

@@ -5,38 +5,31 @@ import sys
 
 import pytest
 import torch
+from small_models import CLIP_IMAGE, CLIP_TEXT, CLIP_TOKENS, VIT_AND_BERT
 
-CLIP = "arch=dict(embed_dim=16, width=32, layers=1, heads=2"
-IMAGE = f"model.image_encoder=dict(type='CLIPImage', img_size=(48, 24), {CLIP}, patch_size=8)"
-TEXT = f"model.text_encoder=dict(type='CLIPText', {CLIP}, vocab_size=49408, context_length=48)"
-BPE = "data.tokenizer=dict(type='CLIPBPE', context_length=48)"
 COMMON = [
     "data.size=(48, 24)", "data.batch_size=16", "data.num_workers=0", "data.dataset.size=tiny", "runtime.threads=1",
     "evaluation.interval=1", "schedule.max_epochs=1", "schedule.warmup_epochs=0",
 ]  # fmt: skip
-VIT = [
-    "model.image_encoder.arch=dict(embed_dims=16, num_layers=1, num_heads=2, feedforward_channels=32)",
-    "model.image_encoder.img_size=(48, 24)",
-    "model.image_encoder.patch_size=8",
-    "model.text_encoder.arch=dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, "
-    "max_position_embeddings=64)",
-]
 # kind -> config and overrides; `{pretrained}` is a CLIP file that is gone when the system is used.
 KINDS = {
-    "wordpiece": ("configs/mini/two-tower_mini-pedes.py", [*VIT, "model.heads.global.embed_dim=16"]),
+    "wordpiece": ("configs/mini/two-tower_mini-pedes.py", [*VIT_AND_BERT, "model.heads.global.embed_dim=16"]),
     "clip": (
         "configs/clip/clip_tiny_mini-pedes.py",
-        [f"{IMAGE}, pretrained='{{pretrained}}')", f"{TEXT}, pretrained='{{pretrained}}')", BPE,
+        [f"{CLIP_IMAGE}, pretrained='{{pretrained}}')", f"{CLIP_TEXT}, pretrained='{{pretrained}}')", CLIP_TOKENS,
          "model.heads.global.embed_dim=16"],
     ),
     "irra": (
         "configs/irra/irra_tiny_mini-pedes.py",
-        [f"{IMAGE})", f"{TEXT})", BPE, "model.heads.global.embed_dim=16"],
+        [f"{CLIP_IMAGE})", f"{CLIP_TEXT})", CLIP_TOKENS, "model.heads.global.embed_dim=16"],
     ),
-    "rde": ("configs/rde/rde_tiny_mini-pedes.py", [*VIT, "model.heads.bge.embed_dim=16", "model.heads.tse.dim=16"]),
+    "rde": (
+        "configs/rde/rde_tiny_mini-pedes.py",
+        [*VIT_AND_BERT, "model.heads.bge.embed_dim=16", "model.heads.tse.dim=16"],
+    ),
     "bdam": (
         "configs/bdam_mamba/bdam-mamba_tiny_mini-pedes.py",
-        [*VIT, "model.heads.global.embed_dim=16", "model.fuser.dim=16", "model.fuser.out_dim=16",
+        [*VIT_AND_BERT, "model.heads.global.embed_dim=16", "model.fuser.dim=16", "model.fuser.out_dim=16",
          "model.disentangler.heads=2", "evaluation.gallery_texts=descriptions"],
     ),
 }  # fmt: skip

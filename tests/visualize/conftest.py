@@ -1,17 +1,14 @@
 """The BDAM system, small and untrained, and what is drawn before it becomes a PNG."""
 
 import pytest
+from small_models import VIT_AND_BERT
 
 from tbpsbench.config.load import load_config
 from tbpsbench.engine.run import build_run
 
 CONFIG = "configs/bdam_mamba/bdam-mamba_tiny_mini-pedes.py"
 SMALL = [
-    "model.image_encoder.arch=dict(embed_dims=16, num_layers=1, num_heads=2, feedforward_channels=32)",
-    "model.image_encoder.img_size=(48, 24)",
-    "model.image_encoder.patch_size=8",
-    "model.text_encoder.arch=dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, "
-    "max_position_embeddings=64)",
+    *VIT_AND_BERT,
     "model.heads.global.embed_dim=16",
     "model.fuser.dim=16",
     "model.fuser.out_dim=16",

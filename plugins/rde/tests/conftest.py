@@ -1,20 +1,18 @@
 """One tiny MiniPEDES, and the mini config made small enough to be trained many times."""
 
-import os
-
 import pytest
+from small_models import CLIP_IMAGE, CLIP_TEXT, CLIP_TOKENS, tiny_mini_pedes
 
 CONFIG = "configs/rde/rde_tiny_mini-pedes.py"
-CLIP = "arch=dict(embed_dim=16, width=32, layers=1, heads=2"
 SMALLEST = [
-    f"model.image_encoder=dict(type='CLIPImage', img_size=(48, 24), {CLIP}, patch_size=8))",
-    f"model.text_encoder=dict(type='CLIPText', {CLIP}, vocab_size=49408, context_length=48))",
+    f"{CLIP_IMAGE})",
+    f"{CLIP_TEXT})",
     "model.heads.bge.embed_dim=16",
     "model.heads.tse.dim=16",
     "model.heads.tse.text_length=48",
     "model.heads.tse.asking=last",
     "data.size=(48, 24)",
-    "data.tokenizer=dict(type='CLIPBPE', context_length=48)",
+    CLIP_TOKENS,
     "data.batch_size=16",
     "data.num_workers=0",
     "data.dataset.size=tiny",
@@ -28,12 +26,7 @@ SMALLEST = [
 @pytest.fixture(scope="session")
 def mini(tmp_path_factory):
     """Root of a tiny MiniPEDES, made once and shared by all test processes."""
-    from tbpsbench.data.mini_pedes import MiniPEDES
-
-    base = tmp_path_factory.getbasetemp()
-    root = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "MiniPEDES"
-    MiniPEDES(str(root), size="tiny").prepare()
-    return root
+    return tiny_mini_pedes(tmp_path_factory)
 
 
 @pytest.fixture

@@ -12,24 +12,7 @@ from tbpsbench.errors import CheckpointError, DataError
 from tbpsbench.files import sha256_file
 from tbpsbench.leaderboard.verify.record import verify
 
-from ..factory import edit, imagine, make, make_all, places, read, unchecked
-
-
-@pytest.fixture(scope="session")
-def whole(tmp_path_factory):
-    """Runs that nobody touched."""
-    return make_all(tmp_path_factory.mktemp("whole"))
-
-
-@pytest.fixture
-def runs(whole, tmp_path):
-    """A copy of them to spoil; their data stay where they are."""
-    return shutil.copytree(whole, tmp_path / "runs", ignore=shutil.ignore_patterns("data"))
-
-
-@pytest.fixture
-def run(runs):
-    return runs / "val" / "record"
+from ..factory import edit, imagine, make, places, read, unchecked
 
 
 def test_swapped_checkpoint_is_found(runs, run):

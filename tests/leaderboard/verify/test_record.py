@@ -12,24 +12,7 @@ from tbpsbench.leaderboard.verify.record import verify
 from tbpsbench.records.evidence import read_evidence
 from tbpsbench.records.read import RECORD
 
-from ..factory import edit, edit_ranks, fix_hashes, make_all, places, unchecked
-
-
-@pytest.fixture(scope="session")
-def whole(tmp_path_factory):
-    """Runs that nobody touched."""
-    return make_all(tmp_path_factory.mktemp("whole"))
-
-
-@pytest.fixture
-def runs(whole, tmp_path):
-    """A copy of them to spoil; their data stay where they are."""
-    return shutil.copytree(whole, tmp_path / "runs", ignore=shutil.ignore_patterns("data"))
-
-
-@pytest.fixture
-def run(runs):
-    return runs / "val" / "record"
+from ..factory import edit, edit_ranks, fix_hashes, places, unchecked
 
 
 @pytest.mark.parametrize("name", ["val", "last", "test", "told"])
