@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 import torch
 from _common import best_of, environment, finish, meminfo, parser, peak_extra_bytes
+from _targets import stated
 
 from tbpsbench.metrics.ranking import positive_ranks, positive_ranks_from_scores, product_rows, summarize
 
@@ -186,7 +187,7 @@ def main() -> None:
             "memory_vs_argsort": memory / max(ours_bytes, 1),
             "time_vs_matmul": short["ours"] / short["matmul"],
         },
-        "targets": {"speedup_vs_argsort": ">= 12", "memory_vs_argsort": ">= 12", "time_vs_matmul": "<= 2.2"},
+        "targets": stated("evaluation"),
         "seconds": {**short, "argsort": seconds},
         "peak_mb": {"ours": ours_bytes / 1e6, "argsort": memory / 1e6},
         "matmul_reference": "one torch.mm of all queries into a matrix allocated and touched before",

@@ -34,6 +34,7 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).parent))
 import _common
 import _textbook_irra
+from _targets import stated
 
 from tbpsbench.config.load import load_config
 from tbpsbench.config.resolve import fill_from_data
@@ -187,7 +188,7 @@ def main() -> None:
         "name": "training step of IRRA",
         "environment": _common.environment(args.threads),
         "ratios": {name: case["ratio"] for name, case in cases.items()},
-        "targets": dict.fromkeys(cases, ">= 1.5"),
+        "targets": stated("training"),
         "batch": args.batch,
         "tiny": args.tiny,
         "cases": cases,
