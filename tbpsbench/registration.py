@@ -11,7 +11,7 @@ import importlib
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 from tbpsbench import __version__, plugins
 from tbpsbench.arguments import did_you_mean
@@ -97,10 +97,10 @@ class Registry(Generic[T]):
 
         return add
 
-    def _base_class(self) -> type:
+    def _base_class(self) -> Any:
         module = self._base.partition(":")[0]
         try:
-            return cast(type, _import_target(self._base))
+            return _import_target(self._base)
         except ModuleNotFoundError as error:
             if error.name is None or not f"{module}.".startswith(f"{error.name}."):
                 raise

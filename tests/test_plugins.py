@@ -12,6 +12,7 @@ from tbpsbench import plugins
 from tbpsbench.errors import RegistryError
 from tbpsbench.model import roles
 from tbpsbench.registry import LOSSES
+from tbpsbench.weights.convert import converters
 
 
 @pytest.fixture
@@ -120,9 +121,17 @@ LAYERED = {"source": "from tbps_half import first, second, third\n", "first": GO
     ],
 )
 def test_failure_half_way_leaves_nothing_behind_and_names_its_line(install, failure, said):
-    second = (
-        GOOD.replace("PluginLoss", "SecondLoss")
-        + "\n    from tbpsbench.model import roles\n    roles.declare('hat', 'hats')\n"
+    second = textwrap.dedent(GOOD.replace("PluginLoss", "SecondLoss")) + textwrap.dedent(
+        """
+        from tbpsbench.model import roles
+        from tbpsbench.weights.convert import converter
+
+        roles.declare("hat", "hats")
+
+        @converter("half", detect=lambda state: True)
+        def convert(state, model):
+            return dict(state)
+        """
     )
     install("tbps_half", **LAYERED, second=second, third=f"# a comment\n{failure}")
     line = failure.count("\n") + 2
@@ -131,6 +140,7 @@ def test_failure_half_way_leaves_nothing_behind_and_names_its_line(install, fail
     assert "InfoNCE" in names
     assert not {"PluginLoss", "SecondLoss"} & set(names)
     assert "hat" not in roles.description_roles()
+    assert "half" not in {known.name for known in converters()}
     assert not [name for name in sys.modules if name.startswith("tbps_half")]
     (plugin,) = plugins.failed()
     assert plugin.registered == []
