@@ -51,6 +51,7 @@ BUILTINS: dict[str, dict[str, str]] = {
         "RSTPReid": "tbpsbench.data.rstp_reid:RSTPReid",
         "UFine6926": "tbpsbench.data.ufine6926:UFine6926",
         "MiniPEDES": "tbpsbench.data.mini_pedes:MiniPEDES",
+        "CSVDataset": "tbpsbench.data.csv_dataset:CSVDataset",
     },
     "CAPTION_SOURCES": {
         "human": "tbpsbench.captions.human:Human",

@@ -7,6 +7,7 @@ nesting without end, and files far larger than any text of ours.
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import re
@@ -47,13 +48,19 @@ def read_bytes(path: str | Path, *, limit: int | None = None) -> bytes:
         raise DataError(f"{shown(path)}: not the name of a file ({error})") from None
 
 
-def read_text(path: str | Path) -> str:
-    """Read a text file in UTF-8; a byte order mark is dropped.
+def read_text(path: str | Path, *, exact: bool = False) -> str:
+    """Read a text file in UTF-8; line ends stay as they are, a byte order mark is dropped.
+
+    Args:
+        path: what to read.
+        exact: keep a byte order mark, too: every character as it was written.
 
     Raises:
         DataError: if it is missing, too large, not UTF-8, or holds a NUL; names the line.
     """
-    return decode(read_bytes(path, limit=MAX_TEXT), shown(path))
+    raw = read_bytes(path, limit=MAX_TEXT)
+    mark = "\ufeff" if exact and raw.startswith(codecs.BOM_UTF8) else ""
+    return mark + decode(raw, shown(path))
 
 
 def read_lines(path: str | Path) -> list[str]:

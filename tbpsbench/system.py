@@ -30,6 +30,7 @@ from tbpsbench.data.tokenizers.base import Tokenizer
 from tbpsbench.errors import CheckpointError, DataError
 from tbpsbench.metrics.leaks import TrainingTexts
 from tbpsbench.model.person_search import PersonSearchModel, joint
+from tbpsbench.reading import require_text
 from tbpsbench.system_files import read_parts, save_system
 from tbpsbench.types import Ranking
 
@@ -118,7 +119,7 @@ class System:
             (N, D) float32 on the CPU; the dot product with a row of `encode_images` is the similarity.
 
         Raises:
-            DataError: if a caption is empty.
+            DataError: if a caption is empty, or holds a lone surrogate or a NUL.
         """
         asked = _texts([texts] if isinstance(texts, str) else list(texts), "caption")
 
@@ -143,7 +144,7 @@ class System:
 
         Raises:
             DataError: if a file is missing or damaged, pixels have another type or shape, or texts are too few,
-                empty or of a role that the model does not read.
+                empty, no writable text, or of a role that the model does not read.
         """
         if isinstance(pictures, str | Path | Image.Image):
             raise DataError(f"pictures is {str(pictures)!r}: give a list, e.g. sorted(Path(folder).glob('*.jpg'))")
@@ -259,6 +260,7 @@ def _texts(given: list[Any], what: str) -> list[str]:
     for position, text in enumerate(given):
         if not isinstance(text, str) or not text.strip():
             raise DataError(f"{what} {position} is {text!r}, expected a text")
+        require_text(text, f"{what} {position}")
     return given
 
 

@@ -29,7 +29,7 @@ from tbpsbench.data.tokenizers.base import Tokenizer
 from tbpsbench.errors import CheckpointError, ConfigError, DataError
 from tbpsbench.files import publish_folder, storage_error, write_json
 from tbpsbench.model.person_search import PersonSearchModel
-from tbpsbench.reading import read_json
+from tbpsbench.reading import read_json, read_text
 from tbpsbench.system_card import card
 from tbpsbench.weights.checkpoint import FORMAT, KEY, read_described, require_format, save
 from tbpsbench.weights.load import load_into
@@ -104,7 +104,7 @@ def require_usable(config: Config, *, evaluation: bool = False) -> None:
         ConfigError: listing the problems.
     """
     used = (*USED, *(USED_IN_EVALUATION if evaluation else ()))
-    if found := [problem for problem in check(config) if problem.path.startswith(used)]:
+    if found := [problem for problem in check(config, trained=True) if problem.path.startswith(used)]:
         raise ConfigError(report(config, found))
 
 
@@ -151,7 +151,7 @@ def save_system(system: System, folder: Path, *, overwrite: bool = False) -> Pat
             write_json(aside / CONFIG, own)
             write_json(aside / PREPROCESS, preprocess)
             for name, text in files.items():
-                (aside / name).write_text(text, encoding="utf-8")
+                (aside / name).write_text(text, encoding="utf-8", newline="")
             (aside / CARD).write_text(card(system), encoding="utf-8")
             publish_folder(aside, folder)
         finally:
@@ -235,8 +235,8 @@ def _read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         own["preprocess"] = read_json(folder / PREPROCESS)
         require_format(own, folder / CONFIG)
         names = [Path(name).name for name in own["tokenizer"]["files"]]
-        own["tokenizer"]["files"] = {name: (folder / name).read_text(encoding="utf-8") for name in names}
-    except (DataError, OSError, UnicodeDecodeError, KeyError, TypeError) as error:
+        own["tokenizer"]["files"] = {name: read_text(folder / name, exact=True) for name in names}
+    except (DataError, KeyError, TypeError) as error:
         raise CheckpointError(f"{folder}: not a whole system ({error}). Copy it again.") from error
     return own, read_state_dict(folder / WEIGHTS)
 

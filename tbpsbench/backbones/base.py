@@ -47,6 +47,18 @@ class ImageEncoder(nn.Module, ABC):
     dim: int
     settled: Mapping[str, Any] = MappingProxyType({})
 
+    @classmethod
+    def image_size(cls, arguments: Mapping[str, Any]) -> Any:
+        """Height and width that an encoder with these arguments takes; None if it takes any, or it cannot be told.
+
+        Args:
+            arguments: of the constructor, defaults filled in; a value may be "from_data:NAME".
+
+        Raises:
+            ValueError: if the constructor would.
+        """
+        return arguments.get("img_size")
+
     @abstractmethod
     def forward(self, image_B3HW: Tensor, *, need_attention: bool = False) -> Encoded:
         """Encode normalised float images of the size the encoder was built for.
@@ -69,6 +81,11 @@ class TextEncoder(nn.Module, ABC):
     dim: int
     max_length: int
     settled: Mapping[str, Any] = MappingProxyType({})
+
+    @classmethod
+    def positions(cls, arguments: Mapping[str, Any]) -> Any:  # noqa: ARG003
+        """`max_length` of an encoder with these arguments, as `ImageEncoder.image_size`; None if it cannot be told."""
+        return None
 
     @abstractmethod
     def forward(self, tokens: Tokens, *, need_attention: bool = False) -> Encoded:

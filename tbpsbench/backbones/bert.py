@@ -82,6 +82,10 @@ class BERT(TextEncoder):
         self.bert = BertModel(config, add_pooling_layer=False)
         self.load_report: LoadReport | None = None if pretrained is None else self.load(pretrained)
 
+    @classmethod
+    def positions(cls, arguments: Mapping[str, Any]) -> Any:
+        return _settings(arguments["arch"])["max_position_embeddings"]
+
     def load(self, pretrained: str) -> LoadReport:
         """Load published weights (see `pretrained`).
 

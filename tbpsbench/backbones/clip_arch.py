@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
+
+from tbpsbench.reading import read_json
 
 VISION_KEYS = {"image_size", "layers", "width", "head_width", "patch_size", "mlp_ratio"}
 TEXT_KEYS = {"context_length", "vocab_size", "width", "heads", "layers", "mlp_ratio"}
@@ -78,6 +82,22 @@ def text_arch(arch: str | Mapping[str, Any]) -> TextArch:
     sizes = _checked(arch, {"embed_dim", "width", "layers"}, optional)
     sizes.setdefault("heads", max(1, sizes["width"] // HEAD_WIDTH))
     return TextArch(**_divisible(sizes))
+
+
+def context_length(arch: str | Mapping[str, Any]) -> int | None:
+    """Longest text of a text tower, told without importing open_clip or asking a hub; None where that takes more.
+
+    Raises:
+        ValueError: for a dict with wrong keys.
+    """
+    if not isinstance(arch, str):
+        return text_arch(arch).context_length
+    spec = find_spec("open_clip")
+    for folder in (spec and spec.submodule_search_locations) or ():
+        path = Path(folder) / "model_configs" / f"{arch}.json"
+        if path.is_file():
+            return int(read_json(path).get("text_cfg", {}).get("context_length", TextArch.context_length))
+    return None
 
 
 def activation(quick_gelu: bool) -> Any:

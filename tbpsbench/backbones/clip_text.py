@@ -5,13 +5,14 @@ Shapes: B batch, T text tokens, D width.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from tbpsbench.backbones.base import Encoded, TextEncoder
-from tbpsbench.backbones.clip_arch import activation, text_arch
+from tbpsbench.backbones.clip_arch import activation, context_length, text_arch
 from tbpsbench.backbones.clip_block import run_blocks
 from tbpsbench.backbones.clip_weights import UNUSED, convert_clip, find_clip, fit_text_positions, tower
 from tbpsbench.registry import TEXT_ENCODERS
@@ -24,8 +25,9 @@ from tbpsbench.weights.load import LoadReport, load_into
 class CLIPText(TextEncoder):
     """All tokens of CLIP's causal text tower through the last norm and the projection.
 
-    The pooled vector is the token with the largest id, which is the end-of-text token (OpenAI, IRRA). Tokens after it
-    are encoded and projected too, as in IRRA; `mask_BL` tells them apart.
+    The pooled vector is the last real token: the end of the text, whatever id a tokenizer gives it. For CLIP's own it
+    is the token with the largest id, as the released code finds it. Tokens after it are encoded and projected too, as
+    in IRRA; `mask_BL` tells them apart.
 
     Args:
         arch: an open_clip model name, or a dict with embed_dim, width, layers and optionally heads (default:
@@ -72,6 +74,11 @@ class CLIPText(TextEncoder):
         )
         self.load_report: LoadReport | None = None if path is None else self.load(str(path))
 
+    @classmethod
+    def positions(cls, arguments: Mapping[str, Any]) -> Any:
+        given = arguments["context_length"]
+        return context_length(arguments["arch"]) if given is None else given
+
     def load(self, path: str) -> LoadReport:
         """Load the text tower of a CLIP weight file; the image tower in it is left out.
 
@@ -95,6 +102,6 @@ class CLIPText(TextEncoder):
         x_BTD = text.token_embedding(tokens.ids) + text.positional_embedding[:T]
         x_BTD, attention_BTT = run_blocks(text.transformer, x_BTD, text.attn_mask[:T, :T], need_attention)
         tokens_BTD: Tensor = text.ln_final(x_BTD) @ text.text_projection
-        rows_B = torch.arange(len(tokens_BTD), device=tokens_BTD.device)
-        pooled_BD = tokens_BTD[rows_B, tokens.ids.argmax(dim=-1)]
+        rows_B, place_T = (torch.arange(n, device=tokens_BTD.device) for n in tokens_BTD.shape[:2])
+        pooled_BD = tokens_BTD[rows_B, (place_T * tokens.mask).amax(dim=-1)]
         return Encoded(tokens_BTD, pooled_BD, mask_BL=tokens.mask, prefix=1, attention_BLL=attention_BTT)

@@ -8,6 +8,7 @@ from typing import Any
 
 from tbpsbench import plugins, registry
 from tbpsbench.arguments import did_you_mean
+from tbpsbench.config.fit import misfits
 from tbpsbench.config.load import Config
 from tbpsbench.config.schema import (
     REQUIRED,
@@ -36,8 +37,13 @@ SMALLEST = {
 }
 
 
-def check(config: Config) -> list[Problem]:
-    """All problems of a config; an empty list means that it can be built as far as can be told without data."""
+def check(config: Config, *, trained: bool = False) -> list[Problem]:
+    """All problems of a config; an empty list means that it can be built as far as can be told without data.
+
+    Args:
+        config: as loaded.
+        trained: it belongs to a trained system, whose parts fit each other.
+    """
     if is_suite(config):
         return [Problem("entries", "this is a suite, not a config.", f"python tools/leaderboard.py run {config.path}")]
     found = [*_top_level(config.values), *_plugins(config.values), *_sections(config.values)]
@@ -49,6 +55,7 @@ def check(config: Config) -> list[Problem]:
     if not found:
         found += _selection(config.values)
         found += _wiring(with_defaults(config.values))
+        found += [] if trained else misfits(with_defaults(config.values))
     return found
 
 

@@ -18,8 +18,11 @@ from tbpsbench.bundle import PREFIX, configs, locate
 from tbpsbench.config.literal import Origins, Path_, parse_value, read_literals
 from tbpsbench.config.schema import SECTIONS, optimizer_parameters, slot_at
 from tbpsbench.errors import ConfigError, RegistryError
+from tbpsbench.reading import read_json
 
 OVERRIDE = "--cfg-options"
+# What a run leaves in its folder: the resolved config, and a card that names it (engine/workdir.py).
+RUN_CONFIG, RUN_CARD = "config.py", "run.json"
 
 
 @dataclass
@@ -40,8 +43,21 @@ class Config:
 
     @property
     def name(self) -> str:
-        """The config's name: its file name, or `name` where it sets one."""
-        return str(self.values.get("name", self.path.stem))
+        """The config's name: `name` where it sets one, that of the run whose config.py it is, else its file name."""
+        return str(self.values.get("name") or run_name(self.path) or self.path.stem)
+
+
+def run_name(path: Path) -> str | None:
+    """What a run is called, from the run.json beside its config.py; None for any other file.
+
+    Raises:
+        DataError: if run.json is damaged.
+    """
+    card = path.parent / RUN_CARD
+    if path.name != RUN_CONFIG or not card.is_file():
+        return None
+    told = read_json(card)
+    return str(told["name"]) if isinstance(told, dict) and told.get("name") else None
 
 
 def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:

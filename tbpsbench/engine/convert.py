@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from tbpsbench import registry
-from tbpsbench.config.load import Config
+from tbpsbench.config.load import RUN_CONFIG, Config, run_name
 from tbpsbench.config.resolve import fill_from_data
 from tbpsbench.config.settings import Settings
 from tbpsbench.data.images import DecodedImages
@@ -24,11 +24,9 @@ from tbpsbench.data.texts import TextStore
 from tbpsbench.data.tokenizers.base import Tokenizer
 from tbpsbench.data.training import build_tokenizer, build_training, text_facts
 from tbpsbench.engine.checkpoint import run_changes
-from tbpsbench.engine.workdir import CARD
 from tbpsbench.errors import CheckpointError
 from tbpsbench.files import sha256_file
 from tbpsbench.model.person_search import PersonSearchModel
-from tbpsbench.reading import read_json
 from tbpsbench.records.identity import same_run
 from tbpsbench.system import System, TrainedOn
 from tbpsbench.system_files import build_model, write_checkpoint
@@ -65,7 +63,9 @@ def convert_checkpoint(config: Config, released: str | Path, out: str | Path, *,
     state = read_state_dict(released)
     whole = own is not None or _needs_data(settings)
     sources = read_sources(settings.data, settings.evaluation.gallery_texts) if whole else None
-    system = _system(config.name if own is None else _name(released, config.name), settings, sources, own is not None)
+    # An older checkpoint does not say what its run was called; run.json beside it does.
+    told = None if own is None else run_name(released.parent / RUN_CONFIG)
+    system = _system(told or config.name, settings, sources, own is not None)
     if own is not None and (lines := run_changes(own, system, _may_differ)):
         raise CheckpointError(
             f"{released}: was trained with other settings than this config's, or on other data:{''.join(lines)}\n"
@@ -122,12 +122,6 @@ def _description(path: Path) -> Mapping[str, Any] | None:
         return None
     own = read_checkpoint(path).get(KEY)
     return own if isinstance(own, Mapping) and "config" in own else None
-
-
-def _name(checkpoint: Path, otherwise: str) -> str:
-    """What the run was called, which an older checkpoint does not say but run.json beside it does."""
-    card = checkpoint.parent / CARD
-    return str(read_json(card).get("name", otherwise)) if card.is_file() else otherwise
 
 
 def _may_differ(key: str) -> bool:

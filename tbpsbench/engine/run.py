@@ -14,10 +14,12 @@ from tbpsbench.data.evaluation import EvaluationData
 from tbpsbench.data.preprocess import Preprocess
 from tbpsbench.data.sources import read_sources
 from tbpsbench.data.texts import TextStore
+from tbpsbench.data.tokenizers.base import Tokenizer
 from tbpsbench.data.training import TrainingData, build_tokenizer, build_training
 from tbpsbench.distributed import join_processes
 from tbpsbench.engine.randomness import seed_epoch
 from tbpsbench.engine.trained import use_machine
+from tbpsbench.errors import ConfigError
 from tbpsbench.model.person_search import BatchToDevice, PersonSearchModel
 from tbpsbench.records.environment import code_version
 from tbpsbench.system import System, TrainedOn
@@ -77,6 +79,7 @@ def build_run(config: Config, *, seed: int | None = None) -> Run:
     seed_epoch(settings.seed, -1)
     filled = fill_from_data(vars(settings.model), training.facts, "model")
     model = PersonSearchModel(**filled, roles=training.roles)
+    _require_positions(training.tokenizer, model)
     model.data_preprocessor = BatchToDevice()
     model.to(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     if runtime.compile:
@@ -85,3 +88,14 @@ def build_run(config: Config, *, seed: int | None = None) -> Run:
     trained_on = TrainedOn(sources.name, sources.provenance(), sources.training_texts(), sources.hashes)
     system = System(config.name, model, texts.tokenizer, preprocess, settings.values(), training.facts, trained_on)
     return Run(settings, system, training, EvaluationData(sources, texts, preprocess, images, section.num_workers))
+
+
+def _require_positions(tokenizer: Tokenizer, model: PersonSearchModel) -> None:
+    """What the static check finds, for encoders whose number of positions only the built one knows."""
+    positions = model.text_encoder.max_length
+    if tokenizer.max_length > positions:
+        raise ConfigError(
+            f"data.tokenizer: {type(tokenizer).__name__} makes texts of up to {tokenizer.max_length} tokens, but "
+            f"{type(model.text_encoder).__name__} has {positions} positions. Shorten the texts, or give the encoder "
+            "more positions."
+        )

@@ -17,15 +17,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
+from tbpsbench.config.load import RUN_CARD, RUN_CONFIG
 from tbpsbench.errors import CheckpointError, TBPSError
 from tbpsbench.files import storage_error, write_json
 
 Resume = Literal["no", "yes", "auto"]
 
-CARD = "run.json"
+CARD = RUN_CARD
 LAST = "last.pth"
 BEST = "best.pth"
-OWN = (CARD, "config.py", LAST, BEST, "logs", "record")
+OWN = (CARD, RUN_CONFIG, LAST, BEST, "logs", "record")
 
 
 class WorkDir:

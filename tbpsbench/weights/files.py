@@ -16,6 +16,7 @@ from tbpsbench.weights.torchscript import is_torchscript, read_torchscript
 
 # Keys under which training programs keep the weights beside optimiser and epoch.
 WRAPPERS = ("state_dict", "model", "model_state_dict", "module")
+COMPILED, WRAPPED = "_orig_mod", "module."
 # What a folder made by save_pretrained or a hub download calls its weights, best first.
 # timm's CLIP repositories hold another model in model.safetensors, hence open_clip's before it.
 FOLDER_FILES = ("open_clip_model.safetensors", "model.safetensors", "pytorch_model.bin", "open_clip_pytorch_model.bin")
@@ -27,11 +28,28 @@ def strip_prefix(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return below or dict(state)
 
 
+def plain_names(state: Mapping[str, Tensor], source: str | Path) -> dict[str, Tensor]:
+    """The names that the modules have themselves, without what wraps them: torch.compile's "_orig_mod." at any depth,
+    and the "module." of DistributedDataParallel in front of all.
+
+    Raises:
+        CheckpointError: if two entries then have one name.
+    """
+    plain: dict[str, Tensor] = {}
+    for key, value in state.items():
+        parts = key.split(".")
+        name = ".".join([*(part for part in parts[:-1] if part != COMPILED), parts[-1]])
+        if name in plain:
+            raise CheckpointError(f"{source}: holds {name!r} twice, once compiled ({COMPILED}) and once not")
+        plain[name] = value
+    return strip_prefix(plain, WRAPPED) if all(key.startswith(WRAPPED) for key in plain) else plain
+
+
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     """Read names and tensors from a weight file, on the CPU, in the file's dtype.
 
-    Reads safetensors, `torch.save` files (also wrapped as {"state_dict": ...} or {"model": ...} and with the "module."
-    prefix of DistributedDataParallel), TorchScript archives (tensors only) and folders that hold one of these.
+    Reads safetensors, `torch.save` files (also wrapped as {"state_dict": ...} or {"model": ...}), TorchScript archives
+    (tensors only) and folders that hold one of these; names as `plain_names` gives them.
 
     Raises:
         CheckpointError: if the file is missing, damaged, no weight file, or holds objects that would
@@ -124,9 +142,7 @@ def _unwrap(loaded: Any, path: Path) -> dict[str, Tensor]:
     for key, value in loaded.items():
         if not isinstance(key, str) or not isinstance(value, Tensor):
             raise CheckpointError(f"{path}: {key!r} holds {_kind(value)}, not a tensor: this is no state_dict")
-    if all(key.startswith("module.") for key in loaded):
-        return strip_prefix(loaded, "module.")
-    return dict(loaded)
+    return plain_names(loaded, path)
 
 
 def _kind(value: Any) -> str:

@@ -6,7 +6,8 @@ Shapes: B texts, T = max_length.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,9 +37,18 @@ class Tokenizer(ABC):
     sha256: str
     pad_id: int = PAD_ID
 
+    @classmethod
+    def longest(cls, arguments: Mapping[str, Any]) -> Any:
+        """`max_length` of a tokenizer with these arguments, defaults filled in; None if it cannot be told from them."""
+        return arguments.get("max_length")
+
     @abstractmethod
     def encode(self, text: str) -> list[int]:
-        """Ids of one text with its special tokens, at most `max_length`; a cut text keeps its last special token."""
+        """Ids of one text with its special tokens, at most `max_length`; a cut text keeps its last special token.
+
+        Raises:
+            DataError: if the text holds a lone surrogate or a NUL; every other text has ids.
+        """
 
     def files(self) -> dict[str, str]:
         """What a checkpoint keeps of this tokenizer besides its config: name of a text file -> its content.

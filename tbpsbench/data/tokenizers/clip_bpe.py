@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from typing import Any
 
 from tbpsbench.data.tokenizers.base import Tokenizer, truncate
+from tbpsbench.reading import require_text
 from tbpsbench.registry import TOKENIZERS
 
 MASK_ID, SOT_ID, EOT_ID = 49405, 49406, 49407
@@ -36,7 +39,11 @@ class CLIPBPE(Tokenizer):
         merges = "\n".join(" ".join(pair) for pair in self._bpe.bpe_ranks)
         self.sha256 = hashlib.sha256(f"CLIPBPE {context_length} {mask}\n{merges}".encode()).hexdigest()
 
+    @classmethod
+    def longest(cls, arguments: Mapping[str, Any]) -> Any:
+        return arguments["context_length"]
+
     def encode(self, text: str) -> list[int]:
         # A caption that spells out "<end_of_text>" must not end the text.
-        ids = [token for token in self._bpe.encode(text) if token < SOT_ID]
+        ids = [token for token in self._bpe.encode(require_text(text, "a caption")) if token < SOT_ID]
         return truncate([SOT_ID, *ids, EOT_ID], self.max_length)

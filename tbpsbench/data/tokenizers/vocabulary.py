@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from tbpsbench.reading import require_text
+
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 MAX_ENDING = 6
 ENDING_SHARE = 0.1
@@ -17,14 +19,19 @@ MIN_WORD_COUNT = 2
 
 
 def count_words(texts: Iterable[str]) -> Counter[str]:
-    """How often every word occurs, split and lower-cased as BERT does."""
+    """How often every word occurs, split and lower-cased as BERT does.
+
+    Raises:
+        DataError: if a text holds a lone surrogate or a NUL.
+    """
     from tokenizers.normalizers import BertNormalizer
     from tokenizers.pre_tokenizers import BertPreTokenizer
 
     normalizer, splitter = BertNormalizer(lowercase=True), BertPreTokenizer()
     words: Counter[str] = Counter()
     for text in texts:
-        words.update(word for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text)))
+        clean = normalizer.normalize_str(require_text(text, "a training caption"))
+        words.update(word for word, _ in splitter.pre_tokenize_str(clean))
     return words
 
 
