@@ -69,6 +69,29 @@ def test_pooled_is_the_end_of_text_token():
         assert torch.equal(encoded.pooled_BD[row], encoded.tokens_BLD[row, end])
 
 
+def test_pooled_is_the_end_of_text_of_any_tokenizer():
+    from tbpsbench.data.tokenizers.wordpiece import WordPiece
+
+    captions = ["a zebra in a red coat", "zebra", "a coat"]
+    tokenizer = WordPiece(texts=captions * 2, max_length=12)
+    tokens = tokenizer(captions)
+    _, zebra, end = tokenizer.encode("zebra")
+    assert zebra > end, "the end of a text does not have the largest id"
+    encoded = CLIPText({**SMALL, "vocab_size": tokenizer.vocab_size}).eval()(tokens)
+    for row, caption in enumerate(captions):
+        end = len(tokenizer.encode(caption)) - 1
+        assert tokenizer.tokens([tokens.ids[row, end]]) == ["[SEP]"]
+        assert torch.equal(encoded.pooled_BD[row], encoded.tokens_BLD[row, end])
+
+
+def test_with_clips_own_tokens_it_is_the_token_of_the_largest_id():
+    from tbpsbench.data.tokenizers.clip_bpe import CLIPBPE
+
+    tokens = CLIPBPE(context_length=16)(["a zebra!", "red !(", "", "one two three " * 9, "jekyll <end_of_text>"])
+    encoded = CLIPText({**SMALL, "vocab_size": 49408}).eval()(tokens)
+    assert torch.equal(encoded.pooled_BD, encoded.tokens_BLD[torch.arange(5), tokens.ids.argmax(dim=-1)])
+
+
 @pytest.mark.parametrize("need_attention", [False, True])
 def test_cutting_the_padding_changes_nothing(need_attention):
     encoder, tokens = CLIPText(SMALL).eval(), texts(77, 12, 9, 3)

@@ -1,6 +1,7 @@
 """Checkpoints of older forms and bare weights: refused with the command that converts them, and converted."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,6 +10,8 @@ from safetensors.torch import save_file
 
 from tbpsbench import load_system
 from tbpsbench.config.load import load_config
+from tbpsbench.data.tokenizers.vocabulary import SPECIAL
+from tbpsbench.data.tokenizers.wordpiece import WordPiece
 from tbpsbench.engine.checkpoint import run_hashes
 from tbpsbench.engine.run import build_run
 from tbpsbench.errors import CheckpointError
@@ -83,3 +86,28 @@ def test_a_description_is_plain_data_without_any_caption(current):
     text = json.dumps({key: value for key, value in own.items() if key != "tokenizer"})
     assert "walking" not in text
     assert own["tokenizer"]["files"]["vocab.txt"].startswith("[PAD]\n[UNK]\n")
+
+
+@pytest.mark.parametrize("prefix", ["_orig_mod.", "module.", "module._orig_mod."])
+def test_a_checkpoint_saved_from_a_compiled_model_is_the_same_system(current, tmp_path, prefix):
+    content = torch.load(current[2], weights_only=True)
+    tower = "image_encoder."
+    weights = {
+        prefix + (key.replace(tower, f"{tower}_orig_mod.") if key.startswith(tower) else key): value
+        for key, value in content["state_dict"].items()
+    }
+    torch.save({**content, "state_dict": weights}, tmp_path / "compiled.pth")
+    assert load_system(tmp_path / "compiled.pth").fingerprint == current[1].fingerprint
+
+
+def test_a_vocabulary_of_odd_separators_comes_back_character_by_character(current, tmp_path):
+    odd = ["a\u2028b", "\u2028", "\x85", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "c\rd", "\r", "\ufeff", "red"]
+    files = {"vocab.txt": "\n".join([*SPECIAL, *odd]) + "\n"}
+    system = replace(current[1], tokenizer=WordPiece(files=files, max_length=48))
+    write_checkpoint(system, tmp_path / "odd.pth")
+    again = load_system(tmp_path / "odd.pth")
+    saved = load_system(again.save(tmp_path / "saved"))
+    for found in (again, saved):
+        assert found.tokenizer.files() == files
+        assert found.fingerprint == system.fingerprint
+    assert (tmp_path / "saved" / "vocab.txt").read_bytes() == files["vocab.txt"].encode()

@@ -54,6 +54,34 @@ def test_data_parallel_prefix_is_stripped(tmp_path, state):
     assert read_state_dict(tmp_path / "w.pth").keys() == state.keys()
 
 
+@pytest.mark.parametrize(
+    "wrapped",
+    ["_orig_mod.{0}", "_orig_mod.module.{0}", "module._orig_mod.{0}", "module.{1}._orig_mod.{2}", "{1}._orig_mod.{2}"],
+)
+@pytest.mark.parametrize("name", ["w.pth", "w.safetensors"])
+def test_compiled_and_parallel_modules_are_read_by_their_own_names(tmp_path, state, wrapped, name):
+    written = {wrapped.format(key, *key.split(".")): value for key, value in state.items()}
+    assert written.keys() & state.keys() == set()
+    save_file(written, tmp_path / name) if name.endswith("safetensors") else torch.save(written, tmp_path / name)
+    loaded = read_state_dict(tmp_path / name)
+    assert all(torch.equal(loaded[key], state[key]) for key in state)
+    assert loaded.keys() == state.keys()
+
+
+def test_what_torch_compile_saves_is_read(tmp_path):
+    model = linear()
+    model[1] = torch.compile(model[1])
+    torch.save(torch.compile(model).state_dict(), tmp_path / "w.pth")
+    assert "_orig_mod.1._orig_mod.weight" in torch.load(tmp_path / "w.pth")
+    assert load_into(linear(), read_state_dict(tmp_path / "w.pth"), source="w").complete
+
+
+def test_one_weight_under_two_names_is_refused(tmp_path, state):
+    torch.save({**state, "_orig_mod.0.weight": state["0.weight"]}, tmp_path / "w.pth")
+    with pytest.raises(CheckpointError, match=r"holds '0.weight' twice, once compiled \(_orig_mod\) and once not"):
+        read_state_dict(tmp_path / "w.pth")
+
+
 def test_folder_is_searched_for_its_weights(tmp_path, state):
     with pytest.raises(CheckpointError, match=r"holds none of .*pytorch_model\.bin"):
         weight_file(tmp_path)

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 
@@ -115,3 +116,90 @@ def test_a_name_that_cannot_be_found_says_what_to_do(monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(ConfigError, match=r"no vocabulary 'bert-base-nothing'.*path of a vocab.txt"):
         WordPiece(pretrained="bert-base-nothing")
+
+
+CASED = [*SPECIAL, "[unused0]", "Red", "red", "caf", "##\u00e9", "##e", "coat", "Coat", "\u4e2d", "\u6587"]
+CASED_TEXT = "Red red RED caf\u00e9 Coat coat, \u4e2d\u6587"
+# No reader of ours takes the number, and files of transformers hold it.
+HUGE = 1000000000000000019884624838656
+
+
+def folder_of(path, tokens, **rules):
+    """A folder as save_pretrained writes it."""
+    (path / "vocab.txt").write_text("\n".join(tokens) + "\n", encoding="utf-8")
+    if rules:
+        (path / "tokenizer_config.json").write_text(json.dumps({"model_max_length": HUGE, **rules}))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"do_lower_case": False},
+        {"do_lower_case": True},
+        {"do_lower_case": True, "strip_accents": False},
+        {"do_lower_case": False, "strip_accents": True, "tokenize_chinese_chars": False},
+    ],
+)
+def test_a_published_vocabulary_is_used_by_the_rules_beside_it(tmp_path, rules):
+    from transformers import BertTokenizerFast
+
+    theirs = BertTokenizerFast(vocab={token: number for number, token in enumerate(CASED)}, **rules)
+    ours = WordPiece(pretrained=folder_of(tmp_path, CASED, **rules))
+    assert ours.encode(CASED_TEXT) == theirs(CASED_TEXT)["input_ids"]
+    assert ours.sha256 == WordPiece(pretrained=str(tmp_path / "vocab.txt")).sha256
+    restored = WordPiece(files=ours.files())
+    assert (restored.sha256, restored.encode(CASED_TEXT)) == (ours.sha256, ours.encode(CASED_TEXT))
+
+
+def test_rules_decide_the_hash_and_the_usual_ones_leave_it_as_it_was(tmp_path):
+    hashes = set()
+    for lower in (True, False):
+        for accents in (None, True):
+            folder = folder_of(tmp_path, CASED, do_lower_case=lower, strip_accents=accents)
+            hashes.add(WordPiece(pretrained=folder).sha256)
+    assert len(hashes) == 4
+    plain = WordPiece(texts=TEXTS, vocab_size=300)
+    assert plain.sha256 == "b147b45f1f5f8abc951a355bd219ab70c92b82a304a0c49a37e06f92537ed1ba"
+    assert list(plain.files()) == ["vocab.txt"]
+
+
+def test_a_cased_vocabulary_without_a_word_about_it_is_refused(tmp_path):
+    folder = folder_of(tmp_path, CASED)
+    with pytest.raises(
+        ConfigError, match=r"the token 'Red' has capital letters.*tokenizer_config\.json.*do_lower_case"
+    ):
+        WordPiece(pretrained=folder)
+    uncased = [token for token in CASED if token not in ("Red", "Coat")]
+    assert WordPiece(pretrained=folder_of(tmp_path, uncased)).vocab_size == len(uncased)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "not valid JSON"),
+        ("[]", "expected an object, found list"),
+        ('{"do_lower_case": "no"}', "do_lower_case is 'no', expected true or false"),
+        ('{"do_lower_case": null}', "do_lower_case is None, expected true or false"),
+        ("[" * 100_000, "not valid JSON"),
+    ],
+)
+def test_damaged_rules_are_refused_by_name(tmp_path, text, message):
+    folder = folder_of(tmp_path, CASED)
+    (tmp_path / "tokenizer_config.json").write_text(text)
+    with pytest.raises(ConfigError, match=message) as error:
+        WordPiece(pretrained=folder)
+    assert "tokenizer_config.json" in str(error.value)
+
+
+def test_only_a_line_feed_ends_a_token(tmp_path):
+    odd = ["a\u2028b", "\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "c\rd", "\ufeff", "red"]
+    tokens = [*SPECIAL, *odd]
+    first = WordPiece(pretrained=folder_of(tmp_path, tokens))
+    assert first.tokens(range(first.vocab_size)) == tokens
+    again = WordPiece(files=first.files())
+    assert again.tokens(range(again.vocab_size)) == tokens
+    assert (again.sha256, again.files()) == (first.sha256, first.files())
+    assert again.encode("red") == first.encode("red") == [2, len(tokens) - 1, 3]
+    ends = [*SPECIAL, "red\r", "\r", ""]
+    assert WordPiece(files={"vocab.txt": "\n".join(ends) + "\n"}).tokens(range(8)) == ends
