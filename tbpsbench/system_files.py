@@ -24,6 +24,7 @@ from tbpsbench.config.check import check, report
 from tbpsbench.config.flat import canonical
 from tbpsbench.config.load import Config
 from tbpsbench.config.resolve import fill_from_data
+from tbpsbench.config.schema import TOP_LEVEL
 from tbpsbench.data.preprocess import Preprocess
 from tbpsbench.data.tokenizers.base import Tokenizer
 from tbpsbench.errors import CheckpointError, ConfigError, DataError
@@ -104,7 +105,9 @@ def require_usable(config: Config, *, evaluation: bool = False) -> None:
         ConfigError: listing the problems.
     """
     used = (*USED, *(USED_IN_EVALUATION if evaluation else ()))
-    if found := [problem for problem in check(config, trained=True) if problem.path.startswith(used)]:
+    found = check(config, trained=True)
+    # A section that does not exist is used by nothing, and was meant for something.
+    if found := [p for p in found if p.path.startswith(used) or p.path.split(".")[0] not in TOP_LEVEL]:
         raise ConfigError(report(config, found))
 
 

@@ -1,7 +1,8 @@
 """A trained system and the data that it shall be looked at with: what every tool that takes a checkpoint starts from.
 
 Everything but the data comes from the checkpoint. Without a config the data are those that the system was trained on;
-a config, or overrides, name others: `data.dataset`, `data.captions`, what is measured and how the machine is used.
+a config, or overrides, name others: `data.dataset`, `data.captions`, what is measured and how the machine is used. Such
+a config may be whole, or hold what it names and nothing else.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 
 import torch
 
+from tbpsbench.config.check import is_suite
 from tbpsbench.config.flat import canonical, differences
 from tbpsbench.config.load import Config, apply_overrides, load_config
 from tbpsbench.config.schema import RuntimeSection, with_defaults
@@ -72,7 +74,8 @@ def open_trained(checkpoint: str | Path, config: str | Path | None = None, optio
 
     Args:
         checkpoint: see `load_system`.
-        config: names the data and the evaluation; None for those that the system was trained with.
+        config: names the data and the evaluation; None for those that the system was trained with. It may be a whole
+            config, or hold `data` and `evaluation` alone, and of these only what is to be other than in training.
         options: overrides, KEY=VALUE.
 
     Raises:
@@ -96,6 +99,8 @@ def open_trained(checkpoint: str | Path, config: str | Path | None = None, optio
         notes: tuple[str, ...] = ()
     else:
         asked = load_config(config, options)
+        if "model" not in asked.values and not is_suite(asked):
+            asked.values = _completed(own, asked.values)
         require_usable(asked, evaluation=True)
         closed = [key for key in _closed(own, with_defaults(asked.values)) if not _below(key, SILENT)]
         notes = (f"from the checkpoint, not from {config}: {_listed(closed)}",) if closed else ()
@@ -130,6 +135,15 @@ def known_texts(system: System, data: EvaluationData) -> TrainingTexts | None:
         return system.trained_on.texts
     own = data_key(system.config["data"]["dataset"]) == data_key(data.sources.component)
     return data.sources.training_texts() if own else None
+
+
+def _completed(own: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
+    """A config without a model, which names data or an evaluation alone: the rest is the system's."""
+    filled = {**own, **asked}
+    for section in OPEN:
+        if isinstance(filled[section], Mapping):
+            filled[section] = {**own[section], **filled[section]}
+    return filled
 
 
 def _opened(own: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -77,6 +77,32 @@ def test_scores_on_a_csv_data_set_do_not_depend_on_its_training_captions(trained
     assert few["results"]["standard"] == own["results"]["standard"]
 
 
+def test_a_config_may_name_the_data_alone(trained, tool, mini, tmp_path):
+    run = trained("wordpiece")
+    write_csv(tmp_path / "own", mini, ["a man"])
+    config = tmp_path / "own.py"
+    config.write_text(
+        f"data = dict(dataset=dict(type='CSVDataset', root={str(tmp_path / 'own')!r}, file='mine.csv'))\n"
+        "evaluation = dict(protocols=('standard',))\n"
+    )
+    code, out, err = tool("test", config, run / "best.pth", "--out", tmp_path / "record")
+    assert code == 0, out + err
+    assert "from the checkpoint, not from" not in out
+    assert record(tmp_path / "record")["results"]["standard"] == record(run / "record")["results"]["standard"]
+    for text, message in (
+        ("dat = dict(dataset=dict(type='MiniPEDES'))", "a config has no section 'dat'"),
+        ("data = dict(datset=dict(type='MiniPEDES'))", "Did you mean 'dataset'?"),
+        ("data = 3", "data is a dict, got 3"),
+        ("evaluation = dict(tise='stable')", "Did you mean 'ties'?"),
+        ("entries = []", "this is a suite"),
+    ):
+        config.write_text(text)
+        code, _, err = tool("test", config, run / "best.pth")
+        assert code == 2
+        assert message in err
+        assert "Traceback" not in err
+
+
 @pytest.mark.parametrize("kind", ["wordpiece", "irra"])
 def test_a_classifier_for_other_identities_does_not_stand_in_the_way(trained, tool, tmp_path, kind):
     run = trained(kind)

@@ -47,9 +47,8 @@ def load_rules(pretrained: str) -> dict[str, Any]:
         DataError: if the file is damaged.
     """
     vocabulary = _vocabulary_file(pretrained)
-    path = vocabulary.parent / RULES_FILE
-    if not path.is_file():
-        path = _from_hub(pretrained, RULES_FILE) if _is_name(pretrained) else None
+    beside = vocabulary.parent / RULES_FILE
+    path = beside if beside.is_file() else _from_hub(pretrained, RULES_FILE) if _is_name(pretrained) else None
     said = _read_rules(path) if path is not None else {}
     if "do_lower_case" not in said:
         _require_uncased(vocabulary)
