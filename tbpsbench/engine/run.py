@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
+from tbpsbench.backbones.base import TextEncoder
 from tbpsbench.config.load import Config
 from tbpsbench.config.resolve import fill_from_data
 from tbpsbench.config.settings import Settings
@@ -79,7 +80,7 @@ def build_run(config: Config, *, seed: int | None = None) -> Run:
     seed_epoch(settings.seed, -1)
     filled = fill_from_data(vars(settings.model), training.facts, "model")
     model = PersonSearchModel(**filled, roles=training.roles)
-    _require_positions(training.tokenizer, model)
+    _require_fit(training.tokenizer, model.text_encoder)
     model.data_preprocessor = BatchToDevice()
     model.to(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     if runtime.compile:
@@ -90,12 +91,17 @@ def build_run(config: Config, *, seed: int | None = None) -> Run:
     return Run(settings, system, training, EvaluationData(sources, texts, preprocess, images, section.num_workers))
 
 
-def _require_positions(tokenizer: Tokenizer, model: PersonSearchModel) -> None:
-    """What the static check finds, for encoders whose number of positions only the built one knows."""
-    positions = model.text_encoder.max_length
-    if tokenizer.max_length > positions:
+def _require_fit(tokenizer: Tokenizer, encoder: TextEncoder) -> None:
+    """What the static check finds where it can: a vocabulary, or positions, that only the built parts know."""
+    kind, reader = type(tokenizer).__name__, type(encoder).__name__
+    if tokenizer.max_length > encoder.max_length:
         raise ConfigError(
-            f"data.tokenizer: {type(tokenizer).__name__} makes texts of up to {tokenizer.max_length} tokens, but "
-            f"{type(model.text_encoder).__name__} has {positions} positions. Shorten the texts, or give the encoder "
-            "more positions."
+            f"data.tokenizer: {kind} makes texts of up to {tokenizer.max_length} tokens, but {reader} has "
+            f"{encoder.max_length} positions. Shorten the texts, or give the encoder more positions."
+        )
+    tables = [module.num_embeddings for module in encoder.modules() if isinstance(module, torch.nn.Embedding)]
+    if tables and tokenizer.vocab_size > max(tables):
+        raise ConfigError(
+            f"data.tokenizer: {kind} has {tokenizer.vocab_size} ids, but {reader} has embeddings for {max(tables)}. "
+            "Use the vocabulary that the encoder was made for, or set its vocab_size to 'from_data:vocab_size'."
         )

@@ -76,12 +76,25 @@ def test_what_fits_or_cannot_be_told_is_no_problem(overrides):
     assert problems(*overrides) == {}
 
 
-def test_an_encoder_that_tells_nothing_beforehand_is_asked_when_it_is_built(mini):
-    options = [f"data.dataset.root={mini}", "data.dataset.size=tiny", "data.num_workers=0"]
-    text = f"model.text_encoder=dict(type='CLIPText', arch=dict({SIZES}), context_length='from_data:num_train_ids')"
-    config = load_config(DEMO, [*options, text, BPE.format(40)])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            [f"model.text_encoder=dict(type='CLIPText', arch=dict({SIZES}), context_length='from_data:num_train_ids')"],
+            "CLIPBPE makes texts of up to 40 tokens, but CLIPText has 12 positions",
+        ),
+        (
+            [f"model.text_encoder=dict(type='CLIPText', arch=dict({SIZES}), vocab_size=30522)"],
+            "CLIPBPE has 49408 ids, but CLIPText has embeddings for 30522",
+        ),
+        (["model.text_encoder.vocab_size=28996"], "CLIPBPE has 49408 ids, but BERT has embeddings for 28996"),
+    ],
+)
+def test_what_only_the_built_parts_know_is_compared_before_training(mini, options, message):
+    data = [f"data.dataset.root={mini}", "data.dataset.size=tiny", "data.num_workers=0"]
+    config = load_config(DEMO, [*data, BPE.format(40), *options])
     assert check(config) == []
-    with pytest.raises(ConfigError, match="CLIPBPE makes texts of up to 40 tokens, but CLIPText has 12 positions"):
+    with pytest.raises(ConfigError, match=message):
         build_run(config)
 
 
