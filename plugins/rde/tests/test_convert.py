@@ -13,6 +13,7 @@ from tbpsbench.model.person_search import PersonSearchModel
 CONFIG = "configs/rde/rde_clip-vit-b16_1xb64-60e_cuhk-pedes.py"
 CLIP = "arch=dict(embed_dim=16, width=32, layers=2, heads=2"
 SIZES = [
+    "data.size=(48, 24)",
     f"model.image_encoder=dict(type='CLIPImage', img_size=(48, 24), pretrained='openai', {CLIP}, patch_size=8))",
     f"model.text_encoder=dict(type='CLIPText', {CLIP}, vocab_size=50, context_length=77))",
     "model.heads.tse.dim=12",
