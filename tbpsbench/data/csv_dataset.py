@@ -87,9 +87,14 @@ class CSVDataset(PersonSearchDataset):
         """Equal numbers mean one person in files of one name; files of two names are taken for different people."""
         return f"{self.source.stem} ({self.name})"
 
-    def prepare(self, *, splits_file: str | Path | None = None, allow_partial: bool = False) -> Path:
-        if splits_file is not None or allow_partial:
-            raise DataError("a CSV file has its splits and no official counts: leave out --splits and --allow-partial")
+    def prepare(
+        self, *, splits_file: str | Path | None = None, allow_partial: bool = False, allow_missing: bool = False
+    ) -> Path:
+        if splits_file is not None or allow_partial or allow_missing:
+            raise DataError(
+                "a CSV file has its own splits and no official counts, and rows of images that are not there can be "
+                "removed: leave out --splits, --allow-partial and --allow-missing"
+            )
         path = self.root / "human.jsonl"
         if path.is_file() and self._made_from(path).get("file") != self.source.name:
             raise DataError(
