@@ -95,7 +95,7 @@ class PositiveRanks:
         for name, array in found.items():
             if array.ndim != 1 or array.dtype.kind not in "iu":
                 raise DataError(f"ranks: {name} must be a vector of integers, not {array.dtype} of {array.shape}")
-        ranks = cls(ties_rule=str(arrays["ties_rule"]), **{n: a.astype(np.int64) for n, a in found.items()})
+        ranks = cls(ties_rule=str(arrays["ties_rule"]), **{n: a.astype(np.int64, copy=False) for n, a in found.items()})
         if problem := ranks._problem():
             raise DataError(f"ranks: {problem}. The file is damaged or was changed by hand.")
         return ranks
@@ -105,7 +105,8 @@ class PositiveRanks:
         sizes = (len(self.offsets) - 1, len(self.gallery_size), len(self.query))
         if len(set(sizes)) != 1 or len(self.tied) != len(self.ranks):
             return f"lengths disagree (offsets - 1, gallery_size, query: {sizes})"
-        if self.offsets[0] != 0 or self.offsets[-1] != len(self.ranks) or (self.positives < 1).any():
+        outside = ((self.offsets < 0) | (self.offsets > len(self.ranks))).any()  # differences of such may overflow
+        if outside or self.offsets[0] != 0 or self.offsets[-1] != len(self.ranks) or (self.positives < 1).any():
             return "offsets do not divide the ranks into at least one per query"
         if self.ties_rule not in TIES:
             return f"ties_rule is {self.ties_rule!r}, not one of {', '.join(TIES)}"

@@ -1,6 +1,7 @@
 """The evidence of a record: ranks of all positives, from which every number of its results follows.
 
-The file may come from a stranger: nothing in it is unpickled, and nothing is unpacked before its size is known.
+The file may come from a stranger: nothing in it is unpickled, and nothing is unpacked before its size is known to be
+one that the record's own counts of queries and gallery allow.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 from numpy.lib import format as npy
@@ -19,11 +21,19 @@ from numpy.lib import format as npy
 from tbpsbench.errors import DataError
 from tbpsbench.metrics.ranks import PositiveRanks
 from tbpsbench.metrics.result import Result
+from tbpsbench.reading import shown
 
 EVIDENCE = "ranks.npz"
-# Ranks of ICFG-PEDES take 10 MB for each protocol; this is far beyond any split, and still fits in memory.
-MAX_BYTES = 1 << 30
+# Ranks of ICFG-PEDES take 10 MB for each protocol, unpacked and as int64; this is far beyond any split, and what is
+# computed from it still fits in memory.
+MAX_BYTES = 128 << 20
+MAX_FILE = 64 << 20
+# Places that the rule "expected" averages over, one by one; 400 million on ICFG-PEDES if every picture ties.
+MAX_PLACES = 1 << 29
 RANK_ARRAYS = ("ranks", "offsets", "gallery_size", "tied", "ties_rule", "query", "skipped")
+# Bytes of the text that names a rule.
+MAX_RULE = 128
+HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 OWN_ARRAYS = ("query_pid", "query_id")
 DAMAGED = "Copy the record again from where it was made."
 EDITED = "The record was changed by hand, or is of two runs: make it again with tools/test.py."
@@ -44,13 +54,17 @@ class Evidence:
     query_ids: np.ndarray
 
 
-def read_evidence(path: Path) -> dict[str, Evidence]:
+def read_evidence(path: Path, results: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Evidence]:
     """Protocol -> its evidence, every promise of the ranks checked.
+
+    Args:
+        path: of ranks.npz.
+        results: the record's; the file may not hold more than its numbers of queries and gallery images allow.
 
     Raises:
         DataError: if the file is missing, damaged, too large, holds objects, or its numbers cannot be ranks.
     """
-    arrays = _read_arrays(path)
+    arrays = _read_arrays(path, results)
     found: dict[str, dict[str, np.ndarray]] = {}
     for name, array in arrays.items():
         protocol, _, key = name.rpartition("/")
@@ -63,6 +77,7 @@ def read_evidence(path: Path) -> dict[str, Evidence]:
             ranks = PositiveRanks.from_arrays(own)
             evidence[protocol] = Evidence(ranks, *(_labels(own, key, len(ranks)) for key in OWN_ARRAYS))
             _require_one_query_each(evidence[protocol])
+            _require_bounded(ranks, (results or {}).get(protocol))
         except DataError as error:
             raise DataError(f"{path}: {protocol}: {error}") from None
     return evidence
@@ -79,32 +94,85 @@ def pack_evidence(results: Mapping[str, Result]) -> bytes:
     return buffer.getvalue()
 
 
-def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+def _read_arrays(path: Path, results: Mapping[str, Mapping[str, Any]] | None) -> dict[str, np.ndarray]:
     if not path.is_file():
-        raise DataError(f"{path}: no such file. A record is record.json and ranks.npz. {DAMAGED}")
+        raise DataError(f"{shown(path)}: no such file. A record is record.json and ranks.npz. {DAMAGED}")
+    if (size := path.stat().st_size) > MAX_FILE:
+        raise DataError(f"{shown(path)}: has {size} bytes, more than the {MAX_FILE} that ranks can have.")
     try:
         with zipfile.ZipFile(path) as archive:
-            for member in archive.infolist():
-                _require_plain(archive, member, path)
-            if (total := sum(member.file_size for member in archive.infolist())) > MAX_BYTES:
-                raise DataError(f"{path}: unpacks to {total} bytes, more than {MAX_BYTES}: no ranks are that many.")
+            members = archive.infolist()
+            if len({member.filename for member in members}) != len(members):
+                raise DataError(f"{shown(path)}: holds two arrays of one name. {DAMAGED}")
+            total = sum(_length(archive, member, path, results) for member in members)
+            if total * np.dtype(np.int64).itemsize > MAX_BYTES:
+                raise DataError(f"{shown(path)}: unpacks to {total} numbers; no ranks are that many. {EDITED}")
         with np.load(path, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
     except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path}: not a whole npz file ({type(error).__name__}: {error}). {DAMAGED}") from error
+        raise DataError(
+            f"{shown(path)}: not a whole npz file ({type(error).__name__}: {ascii(str(error))[1:-1]}). {DAMAGED}"
+        ) from error
 
 
-def _require_plain(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> None:
-    """Refuse objects, and headers that promise more than the member holds: numpy would allocate it first."""
+def _length(
+    archive: zipfile.ZipFile,
+    member: zipfile.ZipInfo,
+    path: Path,
+    results: Mapping[str, Mapping[str, Any]] | None,
+) -> int:
+    """Numbers in a member, by its header alone.
+
+    Objects are refused, as are headers that promise more than the member holds (numpy would allocate it first), and
+    more numbers than the record's counts allow.
+    """
+    name = f"{shown(path)}: {shown(member.filename)}"
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise DataError(f"{name} is packed in a way that numpy does not use. {DAMAGED}")
     with archive.open(member) as stream:
-        version = npy.read_magic(stream)
-        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, _, dtype = read(stream)
+        shape, dtype = _header(stream, name)
         header = stream.tell()
     if dtype.hasobject:
-        raise DataError(f"{path}: {member.filename} holds Python objects, which reading would execute. {EDITED}")
-    if math.prod(shape) * dtype.itemsize != member.file_size - header:
-        raise DataError(f"{path}: {member.filename} is not as long as its header says. {DAMAGED}")
+        raise DataError(f"{name} holds Python objects, which reading would execute. {EDITED}")
+    count = math.prod(shape)
+    if count * dtype.itemsize != member.file_size - header:
+        raise DataError(f"{name} is not as long as its header says. {DAMAGED}")
+    protocol, _, key = member.filename.removesuffix(".npy").rpartition("/")
+    if dtype.kind not in "iu" and (key != "ties_rule" or dtype.kind != "U" or dtype.itemsize > MAX_RULE):
+        raise DataError(f"{name} holds {dtype}, not whole numbers. {EDITED}")
+    if results is not None:
+        if protocol not in results:
+            raise DataError(f"{name} is of a protocol that the record has no results of. {EDITED}")
+        if count > (most := _most(key, results[protocol])):
+            raise DataError(f"{name} holds {count} numbers; the counts of the record allow {most}. {EDITED}")
+    return count
+
+
+def _header(stream: IO[bytes], name: str) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and type that a member's header promises."""
+    try:
+        read = HEADERS[npy.read_magic(stream)]
+        shape, _, dtype = read(stream)
+    except zlib.error:
+        raise
+    except Exception as error:  # a header is a Python literal, which numpy fails to understand in many ways
+        raise DataError(f"{name} has a damaged header ({type(error).__name__}). {DAMAGED}") from error
+    if any(isinstance(length, bool) or length < 0 for length in shape):
+        raise DataError(f"{name} has a damaged header (shape {shape}). {DAMAGED}")
+    return shape, dtype
+
+
+def _most(key: str, result: Mapping[str, Any]) -> int:
+    """The most numbers that an array can have, from the record's counts."""
+    queries = int(result["queries"])
+    most = {
+        "ranks": queries * int(result["gallery"]),
+        "tied": queries * int(result["gallery"]),
+        "offsets": queries + 1,
+        "skipped": int(result["skipped_queries"]),
+        "ties_rule": 1,
+    }
+    return most.get(key, queries)
 
 
 def _labels(own: Mapping[str, np.ndarray], key: str, count: int) -> np.ndarray:
@@ -112,7 +180,20 @@ def _labels(own: Mapping[str, np.ndarray], key: str, count: int) -> np.ndarray:
         raise DataError(f"no array {key}. The file is damaged or of another version.")
     if own[key].dtype.kind not in "iu" or own[key].shape != (count,):
         raise DataError(f"{key} must be {count} integers, not {own[key].dtype} of {own[key].shape}. {EDITED}")
-    return own[key].astype(np.int64)
+    return own[key].astype(np.int64, copy=False)
+
+
+def _require_bounded(ranks: PositiveRanks, result: Mapping[str, Any] | None) -> None:
+    """At least one query; and no gallery beyond the record's, with which the cost of the metrics grows."""
+    if not len(ranks):
+        raise DataError(f"holds no query. {EDITED}")
+    largest = int(ranks.gallery_size.max(initial=0))
+    if result is not None and largest > result["gallery"]:
+        raise DataError(f"a query saw {largest} images, the gallery of the record has {result['gallery']}. {EDITED}")
+    if ranks.ties_rule == "expected" and len(ranks):
+        tied = np.maximum.reduceat(ranks.tied, ranks.offsets[:-1]) > 0
+        if (places := int(ranks.gallery_size[tied].astype(np.float64).sum())) > MAX_PLACES:
+            raise DataError(f"ties reach over {places} places; no data set has that many. {EDITED}")
 
 
 def _require_one_query_each(evidence: Evidence) -> None:

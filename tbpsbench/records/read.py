@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from tbpsbench.errors import DataError
-from tbpsbench.reading import read_json
+from tbpsbench.reading import parse_json, read_bytes, shown
 
 RECORD = "record.json"
+# A record of ours has 10 kB.
+MAX_RECORD = 4 << 20
 
 
 def read_record(folder: str | Path) -> dict[str, Any]:
@@ -23,19 +25,23 @@ def read_record(folder: str | Path) -> dict[str, Any]:
     """
     path = Path(folder)
     path = path / RECORD if path.is_dir() else path
-    record = read_json(path)
+    if path.exists() and not path.is_file():
+        raise DataError(f"{shown(path)}: is no file")
+    record = parse_json(read_bytes(path, limit=MAX_RECORD), shown(path))
     if not isinstance(record, dict) or not {"schema", "results", "config", "evidence"} <= set(record):
         raise DataError(f"{path}: not a record of tbpsbench (no schema, results, config or evidence)")
     return record
 
 
 def find_records(root: str | Path) -> list[Path]:
-    """Folders below `root` (or `root` itself) that hold a record, sorted.
+    """Folders below `root` (or `root` itself) that hold a record, sorted; `root` may be a record.json, too.
 
     Raises:
         DataError: if `root` does not exist.
     """
     root = Path(root)
+    if root.name == RECORD and root.is_file():
+        return [root.parent]
     if not root.is_dir():
         raise DataError(f"{root}: no such folder of records")
     return sorted(path.parent for path in root.rglob(RECORD))

@@ -1,19 +1,23 @@
-"""The shape of a record: every key that must be there, and what it holds.
-
-A shape is a type, a tuple of types, a dict of shapes (other keys may be there, too), a list of one shape, or one of the
-classes below.
-"""
+"""The form of a record: every key that must be there, what it holds, and what no result can be."""
 
 from __future__ import annotations
 
-import math
-import re
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from tbpsbench.errors import DataError
+from tbpsbench.reading import parse_json
+from tbpsbench.records.shape import ROUNDING, Each, Maybe, Name, Number, Optional, Pair, Some, Text, misfits, shown
 
 SCHEMA = 1
 FIX = "The record is damaged or was written by another program: create it again with tools/test.py or tools/train.py."
+# No version of this program is older, and a clock may be wrong by a day.
+FIRST_DATE, CLOCK = datetime(2026, 1, 1, tzinfo=UTC), timedelta(days=1)
+# Far beyond any data set of this field, yet such that what is computed from as many fits into memory.
+MAX_ITEMS, MAX_QUERIES, MAX_EPOCHS = 1 << 22, 1 << 18, 1_000_000
 
 
 @dataclass(frozen=True)
@@ -33,152 +37,170 @@ class Finding:
     def __str__(self) -> str:
         return f"{self.what}: {self.message}\n    {self.fix}"
 
-
-@dataclass(frozen=True)
-class Maybe:
-    """May be null."""
-
-    shape: Any
+    def line(self) -> str:
+        """What is wrong, without what to do."""
+        return f"{self.what}: {self.message}".replace("\n", " ")
 
 
-@dataclass(frozen=True)
-class Optional:
-    """The key may be absent."""
-
-    shape: Any
-
-
-@dataclass(frozen=True)
-class Each:
-    """A dict with any keys; every value has the shape."""
-
-    shape: Any
-
-
-@dataclass(frozen=True)
-class Text:
-    """A string that matches a pattern."""
-
-    pattern: str
-    called: str
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A list of two."""
-
-    shape: Any
-
-
-NUMBER = (int, float)
 SHA256 = Text(r"[0-9a-f]{64}", "64 hexadecimal digits")
 RULES = ("val", "last", "test", "given")
-# Without the parts of `selection` that depend on the rule: verify/selection.py looks at those.
+NAME, LINE = Name(), Name(500, shortest=0)
+COUNT, QUERIES = Number(0, MAX_ITEMS, whole=True), Number(0, MAX_QUERIES, whole=True)
+EPOCH, SEED = Number(0, MAX_EPOCHS, whole=True), Number(0, 2**32 - 1, whole=True)
+PERCENT = Number(-ROUNDING, 100 + ROUNDING)
+# Bytes, operations, seconds, joules; null where the machine does not tell.
+AMOUNT = Number(0, 1e18)
+SIDE = Number(1, 1 << 16, whole=True)
+# A record is written after at least one query was asked.
+RESULT = {
+    "scores": Each(PERCENT, least=1),
+    "intervals_95": Each(Pair(PERCENT), least=1),
+    "heads": Each(Each(PERCENT)),
+    "queries": Number(1, MAX_QUERIES, whole=True),
+    "gallery": Number(1, MAX_ITEMS, whole=True),
+    "identities": Number(1, MAX_QUERIES, whole=True),
+    "skipped_queries": QUERIES,
+    "tied_queries": QUERIES,
+}
+# Which parts must be there depends on the rule: verify/selection.py looks at that.
+SELECTION = {
+    "rule": Text("|".join(RULES), f"one of {', '.join(RULES)}"),
+    "epoch": Optional(EPOCH),
+    "score": Optional(PERCENT),
+    "metric": Optional(NAME),
+    "split": Optional(NAME),
+    "queries": Optional(QUERIES),
+    "history": Optional([{"epoch": EPOCH, "score": PERCENT}]),
+    "test_evaluations": Optional(Number(1, MAX_EPOCHS + 1, whole=True)),
+}
+EVALUATION = {
+    "selection": NAME,
+    "interval": Optional(Number(1, 2**63 - 1, whole=True)),
+    "metric": NAME,
+    "metrics": Some({"type": NAME}),
+    "protocols": Some(NAME),
+    "ties": NAME,
+    "gallery_texts": Optional(Maybe(NAME)),
+    "both_directions": Optional(bool),
+    "skip_unmatched": Optional(bool),
+    "allow_leak": Optional(bool),
+}
+ENVIRONMENT = {
+    "python": LINE,
+    "tbpsbench": LINE,
+    "packages": Each(LINE),
+    "platform": LINE,
+    "device": LINE,
+    "cuda": Optional(Maybe(LINE)),
+    "threads": Optional(COUNT),
+    "cpu": Optional(LINE),
+}
+WHOLE = ("parameters", "trainable_parameters", "image_flops", "text_flops", "index_bytes", "steps")
+COST = {
+    **{key: Optional(Maybe(Number(0, 1e18, whole=True))) for key in WHOLE},
+    "peak_memory_bytes": Optional(Each(Maybe(AMOUNT))),
+    ...: Maybe(AMOUNT),
+}
+PLUGIN = {
+    "name": NAME,
+    "target": Optional(NAME),
+    "distribution": Optional(NAME),
+    "version": NAME,
+    "error": Maybe(str),
+    "used": bool,
+}
+SOURCE = {"role": NAME, "source": NAME, "file": NAME, "sha256": SHA256, "made_from": dict, "notes": dict}
 RECORD_SHAPE: dict[str, Any] = {
     "schema": int,
-    "name": Text(r"\S.{0,199}", "a name of up to 200 characters"),
+    "name": NAME,
     "status": Text("measured", "'measured'"),
-    "date": Text(r"\d{4}-\d\d-\d\dT.+", "a date as 2026-01-31T12:00:00+00:00"),
-    "spec": {"data": str, "trained_on": Optional(str), "split": str, "version": int},
-    "suite": {"name": Optional(str), "entry": Optional(str), "seeds": Optional([int])},
+    "date": Text(r"\d{4}-\d\d-\d\dT.{1,40}", "a date as 2026-01-31T12:00:00+00:00"),
+    "spec": {"data": NAME, "trained_on": Optional(NAME), "split": NAME, "version": COUNT},
+    "suite": {
+        "name": Optional(NAME),
+        "entry": Optional(NAME),
+        "data": Optional(NAME),
+        "seeds": Optional([SEED]),
+    },
     "track": Text("dual-encoder|gallery-text|rerank|interactive", "a track"),
     "leaks": [str],
-    "selection": {"rule": Text("|".join(RULES), f"one of {', '.join(RULES)}")},
-    "seed": int,
+    "selection": SELECTION,
+    "seed": SEED,
     "config": {
-        "data": {"dataset": {"type": str}, "size": Pair(int)},
+        "data": {"dataset": {"type": NAME}, "size": Pair(SIDE), "descriptions": Optional(Maybe(NAME))},
         "model": dict,
         "optimizer": Maybe(dict),
-        "schedule": {"max_epochs": int},
-        "evaluation": {"selection": str, "metrics": [{"type": str}], "protocols": [str], "ties": str, "metric": str},
+        "schedule": {"max_epochs": Number(1, MAX_EPOCHS, whole=True)},
+        "evaluation": EVALUATION,
         "runtime": dict,
-        "seed": int,
+        "seed": SEED,
     },
     "config_sha256": SHA256,
     "system_sha256": SHA256,
-    "checkpoint": {"sha256": SHA256, "bytes": int},
-    "code": {"commit": Maybe(str), "dirty": Maybe(bool)},
-    "plugins": [{"name": str, "version": str, "error": Maybe(str), "used": bool}],
-    "environment": {"python": str, "tbpsbench": str, "packages": Each(str), "platform": str, "device": str},
+    "checkpoint": {"sha256": SHA256, "bytes": Number(1, 1e15, whole=True)},
+    "code": {"commit": Maybe(Text("[0-9a-f]{7,64}", "the hash of a commit")), "dirty": Maybe(bool)},
+    "plugins": [PLUGIN],
+    "environment": ENVIRONMENT,
     "data": {
-        "dataset": str,
-        "component": {"type": str},
-        "counts": Each(Each(int)),
+        "dataset": NAME,
+        "component": {"type": NAME},
+        "counts": Each({"ids": COUNT, "images": COUNT, "captions": COUNT, ...: COUNT}),
         "partial": bool,
-        "sources": [{"role": str, "source": str, "file": str, "sha256": SHA256, "made_from": dict, "notes": dict}],
+        "sources": [SOURCE],
         "tokenizer_sha256": SHA256,
     },
-    "protocol": {"similarity": str, "ties": str, "image_size": Pair(int), "text_length": int, "skip_unmatched": bool},
-    "results": Each(
-        {
-            "scores": Each(NUMBER),
-            "intervals_95": Each(Pair(NUMBER)),
-            "heads": Each(Each(NUMBER)),
-            "queries": int,
-            "gallery": int,
-            "identities": int,
-            "skipped_queries": int,
-            "tied_queries": int,
-        }
-    ),
-    "cost": dict,
+    "protocol": {
+        "similarity": LINE, "ties": NAME, "image_size": Pair(SIDE), "text_length": COUNT, "skip_unmatched": bool,
+    },
+    "results": Each(RESULT, least=1),
+    "cost": COST,
     "evidence": {"file": Text(r"ranks\.npz", "'ranks.npz'"), "sha256": SHA256},
-}
+}  # fmt: skip
 
 
 def schema_problems(record: Mapping[str, Any]) -> list[Finding]:
-    """Keys that are missing or hold something else; of an unknown version only that."""
+    """Keys that are missing, hold something else or what no result can be; of an unknown version only that."""
+    try:
+        # One reader for every text: what came another way than from a file is held to the same limits.
+        parse_json(json.dumps(record).encode(), "record.json")
+    except DataError as error:
+        return [Finding("record.json", str(error).removeprefix("record.json: "), FIX)]
+    except (TypeError, ValueError, RecursionError) as error:
+        return [Finding("record.json", f"is not plain data that JSON can hold ({error})", FIX)]
     version = record.get("schema")
-    if version != SCHEMA:
+    if version != SCHEMA or isinstance(version, bool):
         fix = "Install a tbpsbench that writes this schema, or create the record again with this one."
-        return [Finding("schema", f"version {version!r}; this program knows {SCHEMA}", fix)]
-    found = [Finding(place, message, FIX) for place, message in _walk(record, RECORD_SHAPE, "")]
-    if not found and not record["results"]:
-        found.append(Finding("results", "there are none", FIX))
-    return found
+        return [Finding("schema", f"version {shown(version)}; this program knows {SCHEMA}", fix)]
+    found = [Finding(place, message, FIX) for place, message in misfits(record, RECORD_SHAPE)]
+    return found or [Finding(place, message, FIX) for place, message in _impossible(record)]
 
 
-def _walk(value: Any, shape: Any, place: str) -> Iterator[tuple[str, str]]:
-    here = place or "record.json"
-    if isinstance(shape, Maybe):
-        if value is not None:
-            yield from _walk(value, shape.shape, place)
-    elif isinstance(shape, Text):
-        if not isinstance(value, str) or not re.fullmatch(shape.pattern, value):
-            yield here, f"is {_shown(value)}, expected {shape.called}"
-    elif isinstance(shape, dict | Each):
-        if not isinstance(value, Mapping):
-            yield here, f"is {_shown(value)}, expected an object"
-        elif isinstance(shape, Each):
-            for key, item in value.items():
-                yield from _walk(item, shape.shape, _join(place, key))
-        else:
-            for key, inner in shape.items():
-                if key in value:
-                    yield from _walk(
-                        value[key], inner.shape if isinstance(inner, Optional) else inner, _join(place, key)
-                    )
-                elif not isinstance(inner, Optional):
-                    yield _join(place, key), "is missing"
-    elif isinstance(shape, list | Pair):
-        inner = shape.shape if isinstance(shape, Pair) else shape[0]
-        if not isinstance(value, list | tuple) or (isinstance(shape, Pair) and len(value) != 2):
-            yield here, f"is {_shown(value)}, expected a list{' of two' * isinstance(shape, Pair)}"
-        else:
-            for index, item in enumerate(value):
-                yield from _walk(item, inner, _join(place, str(index)))
-    else:
-        types = shape if isinstance(shape, tuple) else (shape,)
-        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
-            yield here, f"is {_shown(value)}, expected {' or '.join(t.__name__ for t in types)}"
-        elif isinstance(value, float) and not math.isfinite(value):
-            yield here, f"is {value}, expected a finite number"
+def _impossible(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What does not fit together in a record of the right shape."""
+    try:
+        date = datetime.fromisoformat(record["date"])
+        date = date if date.tzinfo else date.replace(tzinfo=UTC)
+        if not FIRST_DATE <= date <= datetime.now(UTC) + CLOCK:
+            yield "date", f"is {record['date']}: before this program was written, or in the future"
+    except ValueError as error:
+        yield "date", f"is {record['date']!r}: {error}"
+    for name, result in record["results"].items():
+        for kind, columns in (("intervals_95", result["intervals_95"]), *_heads(result)):
+            if set(columns) != set(result["scores"]):
+                yield (
+                    f"results.{name}.{kind}",
+                    f"has the columns {_listed(columns)}, scores {_listed(result['scores'])}",
+                )
+        if any(low > high for low, high in result["intervals_95"].values()):
+            yield f"results.{name}.intervals_95", "an interval ends before it begins"
+        if result["identities"] > result["queries"] or result["tied_queries"] > result["queries"]:
+            yield f"results.{name}", "has more identities or tied queries than queries"
 
 
-def _join(place: str, key: str) -> str:
-    return f"{place}.{key}" if place else key
+def _heads(result: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, float]]]:
+    for head, scores in result["heads"].items():
+        yield f"heads.{head}", scores
 
 
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+def _listed(columns: Mapping[str, Any]) -> str:
+    return shown(", ".join(sorted(columns)))
