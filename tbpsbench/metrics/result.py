@@ -12,7 +12,11 @@ from typing import Any
 import numpy as np
 
 from tbpsbench import registry
+from tbpsbench.errors import RegistryError
 from tbpsbench.metrics.ranks import PositiveRanks
+
+# Sums of fractions may leave 0..1 by a last bit.
+ROUNDING = 1e-9
 
 
 @dataclass
@@ -78,12 +82,35 @@ def per_query_values(ranks: PositiveRanks, metrics: Sequence[Mapping[str, Any]])
         metrics: METRICS components.
 
     Raises:
-        RegistryError: if a metric cannot be built.
+        RegistryError: if a metric cannot be built, gives a column that another one gave before it, or breaks the
+            promise of its base: (Q,) fractions in 0..1.
     """
     values: dict[str, np.ndarray] = {}
+    giver: dict[str, str] = {}
     for position, config in enumerate(metrics):
-        values |= registry.METRICS.build(config, f"evaluation.metrics.{position}").per_query(ranks)
+        place = f"evaluation.metrics.{position}"
+        own = registry.METRICS.build(config, place).per_query(ranks)
+        if not isinstance(own, Mapping) or not own:
+            raise RegistryError(f"{place}: {config['type']} gives no score at all")
+        for column, value_Q in own.items():
+            if column in giver:
+                message = f"{config['type']} gives the score {column!r}, which {giver[column]} gave already"
+                raise RegistryError(f"{place}: {message}. Remove one of them, or let it call its score otherwise.")
+            giver[column], values[column] = config["type"], _fractions(value_Q, len(ranks), f"{place}: {column}")
     return values
+
+
+def _fractions(given: Any, count: int, what: str) -> np.ndarray:
+    """(Q,) float64 in 0..1, as every metric promises."""
+    value_Q = np.asarray(given)
+    if value_Q.shape != (count,) or value_Q.dtype.kind not in "fiub":
+        raise RegistryError(f"{what}: expected {count} numbers, one a query, got {value_Q.dtype} of {value_Q.shape}")
+    value_Q = value_Q.astype(np.float64, copy=False)
+    if not ((value_Q >= -ROUNDING) & (value_Q <= 1 + ROUNDING)).all():  # NaN is neither
+        raise RegistryError(
+            f"{what}: a metric gives fractions from 0 to 1, this one {value_Q.min()} to {value_Q.max()}"
+        )
+    return value_Q
 
 
 def percent(per_query: Mapping[str, np.ndarray]) -> dict[str, float]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tbpsbench.errors import RegistryError, TBPSError
 from tbpsbench.metrics.bootstrap import bootstrap_interval
 from tbpsbench.metrics.result import per_query_values
 from tbpsbench.records.evidence import Evidence
@@ -19,9 +20,15 @@ def per_query(evidence: Evidence, config: Mapping[str, Any]) -> dict[str, np.nda
     """Column -> (Q,) fractions of the config's metrics.
 
     Raises:
-        RegistryError: if a metric belongs to a plug-in that is not installed.
+        RegistryError: if a metric belongs to a plug-in that is not installed, cannot be built as the config says, or
+            fails on these ranks.
     """
-    return per_query_values(evidence.ranks, config["evaluation"]["metrics"])
+    try:
+        return per_query_values(evidence.ranks, config["evaluation"]["metrics"])
+    except TBPSError:
+        raise
+    except Exception as error:  # the config names the class and its arguments, and may be a stranger's
+        raise RegistryError(f"evaluation.metrics: {type(error).__name__}: {error}") from error
 
 
 def recomputed(evidence: Evidence, values: Mapping[str, np.ndarray]) -> dict[str, Any]:
