@@ -59,7 +59,8 @@ class _Registration:
 
 
 _made: list[_Registration] = []
-_plugins: dict[str, Plugin] = {}
+# By name, distribution and target: two packages may give their entry points one name.
+_plugins: dict[tuple[str, str, str], Plugin] = {}
 _loading: list[Plugin] = []
 _done = False
 
@@ -84,7 +85,14 @@ def load_one(plugin: Plugin, point: metadata.EntryPoint) -> None:
         KeyboardInterrupt: if the user interrupts; the plug-ins are then loaded anew by the next look-up.
     """
     global _done
-    _plugins[plugin.name] = plugin
+    twin = next((other for other in _plugins.values() if other.name == plugin.name), None)
+    _plugins[plugin.name, plugin.distribution, plugin.target] = plugin
+    if twin is not None and twin.target != plugin.target:
+        warnings.warn(
+            f"two plug-ins are called {plugin.name!r}: of {twin.distribution} {twin.version} and of "
+            f"{plugin.distribution} {plugin.version}. Both are loaded; uninstall the one that is not meant.",
+            stacklevel=2,
+        )
     made, modules = len(_made), set(sys.modules)
     with _current(plugin), held_output() as printed:
         try:

@@ -11,6 +11,7 @@ import pytest
 from tbpsbench import plugins
 from tbpsbench.errors import RegistryError
 from tbpsbench.model import roles
+from tbpsbench.records.environment import plugin_provenance
 from tbpsbench.registry import LOSSES
 from tbpsbench.weights.convert import converters
 
@@ -19,8 +20,8 @@ from tbpsbench.weights.convert import converters
 def install(tmp_path, monkeypatch):
     """Lay out packages as pip would, with an entry point each, and make discovery start anew."""
 
-    def add(name: str, source: str = "", **modules: str) -> None:
-        """A module of this name; with `modules`, a package that holds them."""
+    def add(name: str, source: str = "", *, called: str | None = None, **modules: str) -> None:
+        """A module of this name; with `modules`, a package that holds them; `called` names its entry point."""
         if modules:
             (tmp_path / name).mkdir()
         place = tmp_path / name / "__init__.py" if modules else tmp_path / f"{name}.py"
@@ -29,7 +30,7 @@ def install(tmp_path, monkeypatch):
         info = tmp_path / f"{name}-1.2.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n")
-        (info / "entry_points.txt").write_text(f"[tbpsbench.plugins]\n{name} = {name}\n")
+        (info / "entry_points.txt").write_text(f"[tbpsbench.plugins]\n{called or name} = {name}\n")
         importlib.invalidate_caches()
 
     def found(group):
@@ -247,6 +248,19 @@ def test_a_tool_gives_its_json_whatever_plug_ins_do(install, tmp_path):
     assert "hello" not in done.stdout
     assert "  hello\n" in done.stderr
     assert "it called sys.exit(3)   (tbps_loud.py:3)" in done.stderr
+
+
+def test_two_packages_with_one_entry_point_name_are_both_kept(install):
+    """Each with its distribution and what it registered: the record of a run says which one it used."""
+    install("tbps_one", GOOD, called="twin")
+    install("tbps_two", GOOD.replace("class PluginLoss", "class OtherLoss"), called="twin")
+    with pytest.warns(UserWarning, match="two plug-ins are called 'twin': of tbps_one 1.2 and of tbps_two 1.2"):
+        plugins.load_all()
+    rows = plugin_provenance({("LOSSES", "OtherLoss")})
+    assert [(row["name"], row["distribution"], row["used"]) for row in rows] == [
+        ("twin", "tbps_one", False),
+        ("twin", "tbps_two", True),
+    ]
 
 
 def test_importing_the_package_and_its_slots_imports_nothing_heavy():

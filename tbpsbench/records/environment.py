@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 from functools import cache
@@ -14,6 +15,7 @@ import torch
 import tbpsbench
 from tbpsbench import plugins
 
+PLUGINS, GIT_SECONDS = "plugins", 20
 PACKAGES = ("torch", "torchvision", "mmengine", "mmpretrain", "open_clip_torch", "transformers", "numpy", "pillow")
 
 
@@ -57,21 +59,38 @@ def code_version() -> dict[str, Any]:
     Looked up once: a checkout that is updated while a run trains does not change the code that runs. `build_run` asks
     first.
     """
-    folder = Path(tbpsbench.__file__).parent
-    try:
-        commit = _git(folder, "rev-parse", "HEAD")
-        return {
-            "commit": commit,
-            "dirty": bool(_git(folder, "status", "--porcelain", "--", ":/tbpsbench", ":/plugins")),
-        }
-    except (OSError, subprocess.CalledProcessError):
+    return version_of(Path(tbpsbench.__file__))
+
+
+def version_of(file: Path) -> dict[str, Any]:
+    """Commit of the repository that keeps a package, and whether the package or its plug-ins were changed since.
+
+    Args:
+        file: the package's `__init__.py`. A repository that does not track it, such as one that an installed package's
+            environment happens to lie in, says nothing about it.
+
+    Returns:
+        `commit` and `dirty`; None for what git does not tell, or not in time.
+    """
+    folder = file.parent
+    if _git(folder, "ls-files", "--error-unmatch", "--", file.name) is None:
         return {"commit": None, "dirty": None}
+    beside = folder.parent / PLUGINS
+    parts = [".", *[f"../{PLUGINS}"] * (beside.is_dir() and bool(_git(folder, "rev-parse", "--show-prefix")))]
+    commit, changed = _git(folder, "rev-parse", "HEAD"), _git(folder, "status", "--porcelain", "--", *parts)
+    return {"commit": commit or None, "dirty": None if not commit or changed is None else bool(changed)}
 
 
-def _git(folder: Path, *arguments: str) -> str:
-    return subprocess.run(
-        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True, timeout=20
-    ).stdout.strip()
+def _git(folder: Path, *arguments: str) -> str | None:
+    """What git prints; None if it fails, is not there, or takes too long."""
+    # A hook or another tool may have pointed git at its own repository.
+    own = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    command = ["git", "-C", str(folder), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=GIT_SECONDS, env=own)
+    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
+        return None
+    return done.stdout.strip()
 
 
 def plugin_provenance(used: set[tuple[str, str]]) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from tbpsbench.records.environment import code_version, environment, plugin_prov
 from tbpsbench.records.evidence import EVIDENCE, pack_evidence
 from tbpsbench.records.identity import system_sha256
 from tbpsbench.records.read import RECORD
+from tbpsbench.registry import DATASETS, PROTOCOLS
 
 SCHEMA = 1
 SPEC_VERSION = 1
@@ -56,6 +57,8 @@ def make_record(
     """
     evidence = pack_evidence(evaluation.results)
     used = {(slot.slot, value["type"]) for _, slot, value in components(config) if isinstance(value, Mapping)}
+    used |= {(PROTOCOLS.slot, asked) for asked in config["evaluation"]["protocols"]}
+    used.add((DATASETS.slot, provenance["component"]["type"]))  # not the config's if the model was trained elsewhere
     record = {
         "schema": SCHEMA,
         "name": name,
