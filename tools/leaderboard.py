@@ -31,7 +31,8 @@ def main() -> int | None:
     verify.add_argument("--rebuild", action="store_true", help="redraw MiniPEDES and compare its annotations")
     verify.add_argument("--checkpoint", type=Path, metavar="FILE", help="the checkpoint behind a single record")
     verify.add_argument("--rescore", action="store_true", help="for a single record: evaluate its checkpoint again")
-    verify.add_argument("--data", metavar="ROOT", help="folder of the data set, where it is not the record's own")
+    verify.add_argument("--data", metavar="ROOT", help="folder of the data set, where it is not the usual one")
+    verify.add_argument("-v", "--verbose", action="store_true", help="show all that was checked, and what could not be")
     doctor = kinds.add_parser("doctor", help="list what a reviewer would object to in these records")
     for kind in (render, verify, doctor):
         kind.add_argument("records", type=Path, metavar="RECORDS", help="a record's folder, or a folder of records")
@@ -81,23 +82,18 @@ def _render(args: argparse.Namespace) -> None:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    from tbpsbench.leaderboard.verify.group import verify_all
-    from tbpsbench.leaderboard.verify.record import verify
-    from tbpsbench.leaderboard.verify.rescore import rescore
+    from tbpsbench.leaderboard.verify.group import verify_all, verify_one
     from tbpsbench.records.read import find_records
 
-    folders = find_records(args.records)
-    if len(folders) != 1 and (args.checkpoint or args.rescore):
-        raise ConfigError(f"--checkpoint and --rescore are for one record; {args.records} holds {len(folders)}")
-    if len(folders) != 1:
+    count = len(find_records(args.records))
+    if count != 1 and (args.checkpoint or args.rescore):
+        raise ConfigError(f"--checkpoint and --rescore are for one record; {args.records} holds {count}")
+    if count == 1:
+        found = verify_one(args.records, args.checkpoint, again=args.rescore, data=args.data, rebuild=args.rebuild)
+    else:
         found = verify_all(args.records, data=args.data or "auto", rebuild=args.rebuild)
-        print(found.report())
-        return 0 if found.ok else 1
-    found_one = verify(folders[0], checkpoint=args.checkpoint, data=args.data or "auto", rebuild=args.rebuild)
-    if args.rescore:
-        found_one = found_one.joined(rescore(folders[0], args.checkpoint, root=args.data))
-    print(found_one.report())
-    return 0 if found_one.ok else 1
+    print(found.report(verbose=args.verbose))
+    return 0 if found.ok else 1
 
 
 def _compare(args: argparse.Namespace) -> None:

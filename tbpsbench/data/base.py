@@ -62,7 +62,11 @@ class PersonSearchDataset(ABC):
         path = self.root / f"{captions}.jsonl"
         if not path.is_file():
             raise DataError(f"{path}: no such file. {self.how_to_make(captions)}")
-        return read_annotations(path)
+        return self.arrange(read_annotations(path))
+
+    def arrange(self, annotations: Annotations) -> Annotations:
+        """Annotations with the splits that this data set's arguments ask for; by default as they are."""
+        return annotations
 
     def how_to_make(self, captions: str) -> str:
         """What to do when an annotation file is missing."""

@@ -44,8 +44,7 @@ class ICFGPEDES(PersonSearchDataset):
         release = Release(self.name, self.annotation_files, "file_path", "imgs", self.expected)
         return prepare_release(self.root, release, splits_file=splits_file, allow_partial=allow_partial)
 
-    def load(self, captions: str = "human") -> Annotations:
-        annotations = super().load(captions)
+    def arrange(self, annotations: Annotations) -> Annotations:
         return carve(annotations) if self.val_carve else annotations
 
 

@@ -22,6 +22,9 @@ class MiniPEDES(PersonSearchDataset):
         seed: another seed is another population.
         identities: number of identities instead of the size's own.
         domain: the look of the scenes.
+
+    Raises:
+        ValueError: if size or domain is a path.
     """
 
     name: ClassVar[str] = "MiniPEDES"
@@ -37,6 +40,8 @@ class MiniPEDES(PersonSearchDataset):
         variant = [size, str(seed)]
         variant += [f"{identities}ids"] if identities is not None else []
         variant += [domain] if domain != "street" else []
+        if Path("-".join(variant)).name != "-".join(variant):
+            raise ValueError(f"size={size!r} and domain={domain!r} name a folder: they cannot lead to another one")
         super().__init__(str(Path(root) / "-".join(variant)))
         self.size, self.seed, self.identities, self.domain = size, seed, identities, domain
 

@@ -170,10 +170,11 @@ def test_a_stranger_is_guarded_by_the_data_that_its_config_names(stranger, tool,
     assert code == 0, out + err
 
 
-def test_the_record_of_a_saved_folder_is_rescored(trained, tool, tmp_path):
+def test_the_record_of_a_saved_folder_is_rescored(trained, tool, mini, tmp_path):
     folder = load_system(trained("wordpiece")).save(tmp_path / "passed-on")
     code, _, err = tool("test", folder, "--out", tmp_path / "record")
     assert code == 0, err
-    code, out, err = tool("leaderboard", "verify", tmp_path / "record", "--rescore", "--checkpoint", folder)
+    named = ["--checkpoint", folder, "--data", mini]
+    code, out, err = tool("leaderboard", "verify", "-v", tmp_path / "record", "--rescore", *named)
     assert code == 0, out + err
     assert "every one is the same" in out

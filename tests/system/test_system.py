@@ -56,14 +56,14 @@ def test_a_lone_checkpoint_gives_the_records_scores(alone, tool, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_lone_checkpoint_is_drawn_and_rescored(alone, tool, kind):
+def test_a_lone_checkpoint_is_drawn_and_rescored(alone, tool, mini, kind):
     run, checkpoint = alone(kind)
     picture = checkpoint.parent / "sheet.png"
     code, _, err = tool("visualize", "retrieval", checkpoint, "--out", picture)
     assert code == 0, err
     with Image.open(picture) as image:
         assert min(image.size) > 300
-    arguments = ["verify", run / "record", "--rescore", "--checkpoint", checkpoint]
+    arguments = ["verify", "-v", run / "record", "--rescore", "--checkpoint", checkpoint, "--data", mini]
     code, out, err = tool("leaderboard", *arguments)
     assert code == 0, out + err
     assert "every one is the same" in out

@@ -44,10 +44,16 @@ def check_checkpoint(found: Verification, checkpoint: Path | None) -> Path | Non
     return path
 
 
+def run_folder(found: Verification) -> Path | None:
+    """The run's folder that the record lies in, if it lies in one."""
+    run = found.folder.resolve().parent
+    return run if (run / CARD).is_file() else None
+
+
 def _beside(found: Verification) -> Path | None:
-    """The checkpoint of the run folder that the record lies in, if it lies in one."""
-    run, rule = found.folder.resolve().parent, found.record["selection"]["rule"]
-    if not (run / CARD).is_file() or rule == "given":
+    """The checkpoint of the run folder that the record lies in."""
+    run, rule = run_folder(found), found.record["selection"]["rule"]
+    if run is None or rule == "given":
         return None
     path = run / (LAST if rule == "last" else BEST)
     return path if path.is_file() else None
@@ -59,7 +65,7 @@ def _check_content(found: Verification, path: Path) -> None:
     try:
         own = read_checkpoint(path).get(KEY)
         config = json.loads(own["config"]) if isinstance(own, Mapping) else None
-    except (CheckpointError, KeyError, TypeError, ValueError) as error:
+    except (CheckpointError, KeyError, TypeError, ValueError, RecursionError) as error:
         found.skip(what, f"{path} cannot be read as a checkpoint of tools/train.py ({error})")
         return
     if not isinstance(own, Mapping) or not isinstance(config, Mapping):
@@ -95,10 +101,13 @@ def _check_data(found: Verification, hashes: object, path: Path) -> None:
 
 
 def _check_selection(found: Verification, own: Mapping[str, Any], path: Path) -> None:
-    selection, history = found.record["selection"], own.get("history") or []
+    selection, history, best = found.record["selection"], own.get("history") or [], own.get("best") or {}
     if selection["rule"] == "last":
         return
-    best = own.get("best") or {}
+    rows_are_rows = isinstance(history, list) and all(isinstance(row, Mapping) for row in history)
+    if not rows_are_rows or not isinstance(best, Mapping):
+        found.problem("selection.history", f"{path} holds a damaged history", EDITED)
+        return
     for key in ("epoch", "score", "metric"):
         found.equal(f"selection.{key}", selection.get(key), best.get(key), EDITED, str(path))
     rows = [{"epoch": row.get("epoch"), "score": row.get(selection.get("metric"))} for row in history]

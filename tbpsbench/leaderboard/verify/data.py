@@ -16,10 +16,12 @@ from tbpsbench.annotations import Annotations, counts, read_annotations
 from tbpsbench.data.base import PersonSearchDataset
 from tbpsbench.data.sources import data_name
 from tbpsbench.errors import DataError, RegistryError
+from tbpsbench.leaderboard.verify.checkpoint import run_folder
 from tbpsbench.leaderboard.verify.report import Verification
 from tbpsbench.metrics.leaks import TrainingTexts, leaks
 from tbpsbench.model.roles import QUERY
 from tbpsbench.protocols.base import IMAGE_TO_TEXT
+from tbpsbench.reading import shown
 from tbpsbench.records.evidence import Evidence
 from tbpsbench.records.identity import data_key, is_transfer
 from tbpsbench.registry import DATASETS
@@ -52,8 +54,8 @@ def check_named_data(found: Verification) -> None:
     except RegistryError as error:
         found.skip("data.component", str(error))
         return
-    for key in ("seed", "size", "domain"):
-        if key in made and key in arguments:
+    for key in ("seed", "size", "domain", "identities"):
+        if key in made and arguments.get(key) is not None:
             found.equal(f"data.component.{key}", arguments[key], made[key], EDITED, "the header of the annotations")
     found.checked.append("names, roles and origin of the data")
 
@@ -73,41 +75,63 @@ def check_data(
     Args:
         found: what is known so far.
         evidence: the record's ranks by protocol.
-        data: root of the data set; "auto" takes the record's own, None checks nothing.
+        data: root of the data set; "auto" takes the usual one, for a record in its run's folder that of the run; None
+            checks nothing.
         rebuild: draw MiniPEDES again from its seed instead of reading a file.
 
     Raises:
-        DataError: if a given root does not hold the annotation file, or an annotation file is damaged.
+        DataError: if a given root does not hold the annotation file, or its annotation file is damaged.
     """
     if data is None:
         found.skip(WHAT, "not asked for")
         return
     try:
-        with _dataset(found.record, data, rebuild) as dataset:
-            files = _files(found, dataset.root)
+        with _dataset(found, data, rebuild) as dataset:
+            files = _files(found, dataset)
             if files:
                 _check_files(found, files, evidence)
             elif data != "auto":
                 names = ", ".join(source["file"] for source in found.record["data"]["sources"])
                 raise DataError(f"{dataset.root}: contains none of {names}. Name the root of the data set.")
-    except RegistryError as error:
+    except (RegistryError, DataError) as error:
+        if isinstance(error, DataError) and data != "auto":
+            raise
         found.skip(WHAT, str(error))
 
 
+def component_at(record: Mapping[str, Any], root: str | Path | None) -> dict[str, Any]:
+    """A record's data set in a folder of this machine: the named one, or the usual one, never the record's.
+
+    Raises:
+        DataError: if it is larger than the record says that it is.
+    """
+    component = {key: value for key, value in record["data"]["component"].items() if key != "root"}
+    people, asked = sum(split.get("ids", 0) for split in record["data"]["counts"].values()), component.get("identities")
+    if isinstance(asked, int) and asked > people:
+        raise DataError(f"data.component.identities: is {asked}, data.counts have {people} identities. {EDITED}")
+    return component if root is None else {**component, "root": str(root)}
+
+
 @contextmanager
-def _dataset(record: Mapping[str, Any], data: str | Path, rebuild: bool) -> Iterator[PersonSearchDataset]:
-    component = dict(record["data"]["component"])
-    if data != "auto":
-        component["root"] = str(data)
+def _dataset(found: Verification, data: str | Path, rebuild: bool) -> Iterator[PersonSearchDataset]:
+    component = component_at(found.record, None if data == "auto" else data)
+    own = found.record["data"]["component"].get("root")
+    if data == "auto" and own is not None and run_folder(found) is not None:
+        component["root"] = own
     if not rebuild or component["type"] != "MiniPEDES":
         yield DATASETS.build(component, "data.component")
         return
     with tempfile.TemporaryDirectory() as folder:
         dataset = DATASETS.build({**component, "root": folder}, "data.component")
-        if dataset.root.parent != Path(folder):  # "size" and "domain" become part of a path
-            raise DataError(f"data.component: {component} leads out of its folder. {EDITED}")
         dataset.prepare()
         yield dataset
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long for this file system
+        return False
 
 
 def _read_here(record: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -116,16 +140,17 @@ def _read_here(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [s for s in sources if s["role"] != "descriptions" or not is_transfer(record)]
 
 
-def _files(found: Verification, root: Path) -> dict[str, Annotations]:
+def _files(found: Verification, dataset: PersonSearchDataset) -> dict[str, Annotations]:
     """Role -> annotations, of the sources that are there and are the record's."""
     files = {}
     for source in _read_here(found.record):
         name = Path(source["file"]).name  # a record must not lead to other folders
-        path = root / name
-        if name != source["file"] or not path.is_file():
-            found.skip(f"{WHAT} ({source['role']})", f"{path}: no such file on this machine")
+        path = dataset.root / name
+        if name != source["file"] or not _is_file(path):
+            hint = "name the data set's root with --data"
+            found.skip(f"{WHAT} ({source['role']})", f"{shown(path)}: no such file on this machine ({hint})")
             continue
-        read = read_annotations(path)
+        read = dataset.arrange(read_annotations(path))
         files[source["role"]] = read
         if read.sha256 != source["sha256"]:
             what = f"data.sources.{source['role']}"
@@ -179,6 +204,10 @@ def _check_leaks(found: Verification, files: Mapping[str, Annotations]) -> None:
     records = captions.split(split)
     shown = [record for name in _gallery_splits(found.record) for record in captions.split(name)]
     gallery = files.get("gallery")
+    if gallery and len(gallery.records) != len(captions.records):
+        message = f"{gallery.path} and {captions.path} are not of the same images"
+        found.problem("data.sources.gallery", message, EDITED)
+        return
     training = [
         (caption, image.pid)
         for role in ("captions", "descriptions")

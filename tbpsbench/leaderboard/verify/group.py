@@ -6,20 +6,24 @@ settings or evaluated on other data.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from tbpsbench.config.flat import differences
+from tbpsbench.errors import DataError
 from tbpsbench.leaderboard.verify.record import verify
 from tbpsbench.leaderboard.verify.report import Verification
+from tbpsbench.leaderboard.verify.rescore import rescore
+from tbpsbench.reading import shown
 from tbpsbench.records.identity import annotations_sha256, system_config
 from tbpsbench.records.names import record_folder
-from tbpsbench.records.read import data_name, find_records
+from tbpsbench.records.read import RECORD, data_name, find_records
 from tbpsbench.records.schema import Finding, schema_problems
 
-MAX_SHOWN = 4
+MAX_SHOWN, MAX_KINDS = 4, 12
 RUN_MISSING = "Run the suite again: it creates the missing records. Leaving out seeds means choosing a result."
 ONE_OF_THEM = "Keep one of them."
 AGAIN = "Run the suite again for all of its seeds, with one config and one data set."
@@ -43,18 +47,34 @@ class GroupVerification:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong, within the records or between them."""
-        return not self.problems and all(found.ok for found in self.records)
+        """Whether there are records, and nothing is wrong within them or between them."""
+        return bool(self.records) and not self.problems and all(found.ok for found in self.records)
 
-    def report(self) -> str:
-        """The outcome as text."""
-        wrong = sum(not found.ok for found in self.records)
-        lines = [found.report() for found in self.records]
-        lines += [f"PROBLEM  {problem}" for problem in self.problems]
-        lines.append(
-            f"{self.root}: {len(self.records)} records, {wrong} with problems; {len(self.problems)} between them"
-        )
+    def report(self, *, verbose: bool = False) -> str:
+        """The outcome as text, the summary last.
+
+        Args:
+            verbose: all of it; otherwise a line for each record that has something to say, and how often what could
+                not be checked.
+        """
+        wrong = sum(bool(found.problems) for found in self.records)
+        doubtful = sum(bool(found.unproved) and not found.problems for found in self.records)
+        lines = [one.report() if verbose else one.line() for one in self.records if verbose or not one.ok]
+        lines += [f"PROBLEM  {problem if verbose else problem.line()}" for problem in self.problems]
+        lines += [] if verbose else self._unchecked()
+        count = len(self.records)
+        outcome = f"{count} record{'s' * (count != 1)}, {wrong} with problems"
+        outcome += f", {doubtful} whose numbers could not be checked" if doubtful else ""
+        outcome += f"; {len(self.problems)} between them" if count > 1 or self.problems else ""
+        lines.append(f"{shown(self.root)}: {outcome}{'' if verbose else ' (-v shows what was checked)'}")
         return "\n".join(lines)
+
+    def _unchecked(self) -> list[str]:
+        """What could not be checked, and of how many records."""
+        found = Counter(what for one in self.records if one.record for what, _ in one.unchecked)
+        return [
+            f"not checked in {count} of {len(self.records)}: {what}" for what, count in found.most_common(MAX_KINDS)
+        ]
 
 
 def verify_all(
@@ -63,25 +83,53 @@ def verify_all(
     """Verify every record below `root`, and the records against each other.
 
     Args:
-        root: a folder of records.
+        root: a folder of records, or a record.json.
         data, rebuild: as for `verify`.
 
     Raises:
-        DataError: if `root` does not exist or a data root was named and cannot be read.
+        DataError: if `root` does not exist, holds no record, or a data root was named and cannot be read.
     """
     found = GroupVerification(Path(root))
-    found.records = [verify(folder, data=data, rebuild=rebuild) for folder in find_records(root)]
-    whole = [one for one in found.records if one.record and not schema_problems(one.record)]
-    found.problems = group_problems([(one.folder.relative_to(found.root).as_posix(), one.record) for one in whole])
+    folders = find_records(root)
+    if not folders:
+        raise DataError(f"{shown(root)}: no {RECORD} below it. A record is what tools/train.py or tools/test.py wrote.")
+    found.records = [verify(folder, data=data, rebuild=rebuild) for folder in folders]
+    below = found.root if found.root.is_dir() else found.root.parent
+    found.problems = group_problems([(one.folder.relative_to(below).as_posix(), one.record) for one in found.records])
     return found
 
 
+def verify_one(
+    root: str | Path, checkpoint: Path | None, *, again: bool, data: str | None = None, rebuild: bool = False
+) -> GroupVerification:
+    """Verify a single record against its checkpoint.
+
+    Args:
+        root: the record's folder, a folder with one record, or a record.json.
+        checkpoint: the evaluated file; by default the one that the run left beside the record.
+        again: evaluate it again.
+        data: root of the data set, where it is not the usual one.
+        rebuild: as for `verify`.
+
+    Raises:
+        TBPSError: if checkpoint or data are not what is needed.
+    """
+    folder = find_records(root)[0]
+    found = verify(folder, checkpoint=checkpoint, data=data or "auto", rebuild=rebuild)
+    if again and not found.record:
+        found.doubt("ranks from the checkpoint", "the record cannot be read")
+    elif again:
+        found = found.joined(rescore(folder, checkpoint, root=data))
+    return GroupVerification(Path(root), [found])
+
+
 def group_problems(records: Records) -> list[Finding]:
-    """What is wrong between records.
+    """What is wrong between records; those that are not well-formed are left out, since `verify` refuses them.
 
     Args:
         records: (folder, record) of each.
     """
+    records = [(folder, record) for folder, record in records if record and not schema_problems(record)]
     return [*_missing_seeds(records), *_twice(records), *_copies(records), *_other_settings(records)]
 
 
@@ -90,7 +138,7 @@ def _missing_seeds(records: Records) -> Iterable[Finding]:
         declared = {seed for _, record in group for seed in record["suite"].get("seeds", ())}
         if missing := sorted(declared - {record["seed"] for _, record in group}):
             what = f"{key[1]} on {key[3]} (suite {key[0]})"
-            seeds = ", ".join(map(str, missing))
+            seeds = ", ".join(map(str, missing[:MAX_KINDS])) + ", ..." * (len(missing) > MAX_KINDS)
             yield Finding(what, f"{len(declared)} seeds are declared, no record has {seeds}", RUN_MISSING)
 
 
@@ -104,8 +152,9 @@ def _twice(records: Records) -> Iterable[Finding]:
 
 def _copies(records: Records) -> Iterable[Finding]:
     """One checkpoint, or one set of ranks, as several seeds or systems."""
-    for what, key in (("checkpoint", _evaluated), ("ranks.npz", lambda record: record["evidence"]["sha256"])):
-        for group in _grouped([item for item in records if _telling(item[1])], key).values():
+    telling = [item for item in records if _telling(item[1])]
+    for what, among, key in (("checkpoint", records, _evaluated), ("ranks.npz", telling, _ranks)):
+        for group in _grouped(among, key).values():
             if len({(record["name"], record["seed"]) for _, record in group}) > 1:
                 message = f"{len(group)} records of other seeds or systems have exactly the same one: {_names(group)}"
                 yield Finding(what, message, ONE_OF_THEM)
@@ -115,6 +164,10 @@ def _evaluated(record: Mapping[str, Any]) -> tuple[Any, ...]:
     """What was evaluated on what."""
     texts = record["config"]["evaluation"].get("gallery_texts")
     return record["checkpoint"]["sha256"], annotations_sha256(record), texts
+
+
+def _ranks(record: Mapping[str, Any]) -> str:
+    return str(record["evidence"]["sha256"])
 
 
 def _telling(record: Mapping[str, Any]) -> bool:

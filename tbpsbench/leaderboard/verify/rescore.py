@@ -13,6 +13,7 @@ from tbpsbench.config.load import Config
 from tbpsbench.config.settings import Settings
 from tbpsbench.errors import DataError
 from tbpsbench.leaderboard.verify.checkpoint import check_checkpoint
+from tbpsbench.leaderboard.verify.data import component_at
 from tbpsbench.leaderboard.verify.report import Verification
 from tbpsbench.metrics.result import Evaluation, Result
 from tbpsbench.records.evidence import Evidence, read_evidence
@@ -32,7 +33,7 @@ def rescore(folder: str | Path, checkpoint: Path | None = None, *, root: str | N
     Args:
         folder: of the record.
         checkpoint: the evaluated file; by default the one that the run left beside the record.
-        root: folder of the data set, where it is not the record's own.
+        root: folder of the data set, where it is not the usual one. No folder or address that a record names is used.
 
     Returns:
         A verification of the checkpoint's hash and of the ranks and head scores alone. Ranks that differ for at most
@@ -47,10 +48,17 @@ def rescore(folder: str | Path, checkpoint: Path | None = None, *, root: str | N
     if problems := schema_problems(found.record):
         found.problems += problems
         return found
-    evidence = read_evidence(found.folder / found.record["evidence"]["file"])
+    gallery = found.record["config"]["evaluation"].get("gallery_texts")
+    if gallery is not None and Path(gallery).name != gallery:
+        found.problem("config.evaluation.gallery_texts", f"is {gallery!r}, not the name of a file", FIX)
+        return found
+    evidence = read_evidence(found.folder / found.record["evidence"]["file"], found.record["results"])
     path = check_checkpoint(found, checkpoint)
-    if path is None:
-        found.skip("ranks from the checkpoint", "not with the record's checkpoint")
+    if path is None or found.problems:
+        found.doubt("ranks from the checkpoint", "not with the record's checkpoint")
+        return found
+    if missing := sorted({*found.record["results"]} - {*evidence}):
+        found.problem("ranks.npz", f"holds no ranks of {', '.join(missing)}", FIX)
         return found
     evaluation = _evaluate(found, path, root)
     for name, own in evidence.items():
@@ -63,15 +71,15 @@ def rescore(folder: str | Path, checkpoint: Path | None = None, *, root: str | N
 
 def _evaluate(found: Verification, checkpoint: Path, root: str | None) -> Evaluation:
     from tbpsbench.engine.evaluate import evaluate
-    from tbpsbench.engine.trained import evaluation_of, known_texts, use_machine
+    from tbpsbench.engine.trained import OPEN, evaluation_of, known_texts, use_machine
     from tbpsbench.system import load_system
     from tbpsbench.system_files import require_usable
 
     record, system = found.record, load_system(checkpoint)
-    told = {key: record["config"][key] for key in ("evaluation", "runtime")}
-    settings = Settings.of({**system.config, **told})
-    component = {**record["data"]["component"], **({"root": root} if root is not None else {})}
-    settings.data = replace(settings.data, dataset=component, cache_dir=None, num_workers=0)
+    # What the checkpoint says was compared with the record; what to measure may have been asked for later.
+    asked = {key: value for key, value in record["config"]["evaluation"].items() if key in OPEN["evaluation"]}
+    settings = Settings.of({**system.config, "evaluation": {**system.config["evaluation"], **asked}})
+    settings.data = replace(settings.data, dataset=component_at(record, root), cache_dir=None, num_workers=0)
     require_usable(Config(found.folder / RECORD, settings.values()), evaluation=True)
     data = evaluation_of(system, settings)
     if data.annotations.sha256 != annotations_sha256(record):

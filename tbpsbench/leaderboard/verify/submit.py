@@ -17,17 +17,17 @@ from typing import Any, Literal
 from tbpsbench.config.flat import flatten
 from tbpsbench.errors import DataError, TBPSError
 from tbpsbench.files import storage_error
-from tbpsbench.leaderboard.verify.group import GroupVerification, verify_all
-from tbpsbench.leaderboard.verify.record import SCORES
-from tbpsbench.reading import read_json
-from tbpsbench.records.evidence import MAX_BYTES
+from tbpsbench.leaderboard.verify.group import GroupVerification, group_problems, verify_all
+from tbpsbench.leaderboard.verify.report import Verification
+from tbpsbench.reading import read_json, shown
+from tbpsbench.records.evidence import MAX_FILE
 from tbpsbench.records.names import record_folder
-from tbpsbench.records.read import RECORD, find_records
+from tbpsbench.records.read import MAX_RECORD, RECORD, find_records, read_record
 from tbpsbench.records.schema import Finding
 
 EVIDENCE = "ranks.npz"
 ABOUT = "about.json"
-LIMITS = {RECORD: 4 << 20, EVIDENCE: MAX_BYTES // 4, ABOUT: 64 << 10}
+LIMITS = {RECORD: MAX_RECORD, EVIDENCE: MAX_FILE, ABOUT: 64 << 10}
 ABOUT_KEYS = ("system", "citation", "code", "contact")
 # Folders that name a person, and absolute paths in general.
 HOME = re.compile(r"(?:^|[\s'\"=:])(?:/home/|/Users/|[A-Za-z]:\\Users\\)([^/\\\s]+)")
@@ -84,17 +84,20 @@ def submit(
     """
     source, root = Path(folder), Path(records)
     folders = find_records(source)
+    source = source if source.is_dir() else source.parent
     if not folders:
         raise SubmissionError(f"{source}: no {RECORD} below it. Submit the record folder that tools/train.py wrote.")
     _raise(source, [problem for one in folders for problem in _files(one)])
     found = Submission(source, verification=verify_all(source, data=data, rebuild=rebuild))
     assert found.verification is not None
     wrong = [problem for one in found.verification.records for problem in one.problems]
-    _raise(source, [*wrong, *_unproved(found.verification), *found.verification.problems])
+    _raise(source, [*wrong, *_unproved(found.verification)])
+    there, unread = _there(root)
+    found.warnings += unread
     plan = []
-    for one in found.verification.records:
+    for name, one in _named(source, found.verification):
         target = root / record_folder(one.record)
-        names = one.folder.relative_to(source).as_posix(), record_folder(one.record)
+        names = name, record_folder(one.record)
         found.warnings += [*_private(names[0], one.record), *_about(one.folder, one.record)]
         if not target.exists():
             plan.append((one.folder, target, names))
@@ -103,10 +106,35 @@ def submit(
         else:
             fix = "Records are never replaced. Give the system another name, or remove the old record first."
             _raise(source, [Finding(names[0], f"another record is there: {target}", fix)])
+    # A submission may complete what is there, and must not repeat it; what was wrong there before is not its fault.
+    known = {target for _, target in found.known}
+    mine = [(name, one.record) for name, one in _named(source, found.verification)]
+    new = [item for item in mine if record_folder(item[1]) not in known]
+    before = group_problems(there)
+    _raise(source, [problem for problem in group_problems([*there, *new]) if problem not in before])
     for one_folder, target, names in plan:
         _copy(one_folder, target)
         found.taken.append(names)
     return found
+
+
+def _named(source: Path, verification: GroupVerification) -> Iterator[tuple[str, Verification]]:
+    """(folder within the submission, its verification) of each record."""
+    for one in verification.records:
+        yield one.folder.relative_to(source).as_posix(), one
+
+
+def _there(root: Path) -> tuple[list[tuple[str, Mapping[str, Any]]], list[Finding]]:
+    """Records that were taken in before, and those among them that cannot be read."""
+    read: list[tuple[str, Mapping[str, Any]]] = []
+    unread = []
+    for folder in find_records(root) if root.is_dir() else []:
+        try:
+            read.append((str(folder), read_record(folder)))
+        except DataError as error:
+            fix = "Verify the folder and mend or remove it: nothing was compared with this record."
+            unread.append(Finding(str(folder), str(error), fix))
+    return read, unread
 
 
 def _raise(source: Path, problems: list[Finding]) -> None:
@@ -130,11 +158,10 @@ def _files(folder: Path) -> Iterator[Finding]:
 
 
 def _unproved(verification: GroupVerification) -> Iterator[Finding]:
-    """Scores that nothing was compared with: a metric that nobody here has would let any number in."""
+    """Numbers that nothing was compared with: a metric or protocol that nobody here has would let any number in."""
     for one in verification.records:
-        for what, why in one.unchecked:
-            if what.startswith(SCORES):
-                yield Finding(f"{one.folder}: {what}", why, "Install the plug-in that the metric belongs to.")
+        for what, why in () if one.problems else one.unproved:
+            yield Finding(f"{shown(one.folder)}: {what}", why, "Install the plug-in that it belongs to.")
 
 
 def _private(name: str, record: Mapping[str, Any]) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from tbpsbench.leaderboard.verify.rescore import rescore
 from tbpsbench.records.evidence import read_evidence
 from tbpsbench.records.read import RECORD
 
-from ..factory import edit, edit_ranks, fix_hashes, imagine, make, make_seeds, read
+from ..factory import edit, edit_ranks, fix_hashes, imagine, make, make_seeds, read, unchecked
 
 
 @pytest.fixture(scope="session")
@@ -80,13 +80,13 @@ def test_real_run_passes_with_checkpoint_and_data(trained):
     assert "leak guard again" in text
 
 
-def test_real_run_gives_its_ranks_again(trained):
-    found = rescore(trained / "record")
+def test_real_run_gives_its_ranks_again(trained, mini):
+    found = rescore(trained / "record", root=mini)
     assert found.ok, found.report()
     assert sum("every one is the same" in what for what in found.checked) == 2
 
 
-def test_rank_edited_with_all_that_follows_is_found_by_evaluating_again(trained, tmp_path):
+def test_rank_edited_with_all_that_follows_is_found_by_evaluating_again(trained, mini, tmp_path):
     """Scores, intervals and hashes are made to fit; nothing but the checkpoint knows."""
     run = shutil.copytree(trained / "record", tmp_path / "record")
 
@@ -105,8 +105,35 @@ def test_rank_edited_with_all_that_follows_is_found_by_evaluating_again(trained,
     fix_hashes(run)
     best = trained / "best.pth"
     assert verify(run, checkpoint=best).ok
-    found = rescore(run, best)
+    found = rescore(run, best, root=mini)
     assert "does not come from this checkpoint" in found.report()
+
+
+def test_folders_and_addresses_of_a_record_are_never_used(trained, mini, tmp_path, monkeypatch):
+    """A stranger's record names where to read, write and fetch; only what the user names is looked at."""
+    run = shutil.copytree(trained / "record", tmp_path / "record")
+    own = tmp_path / "theirs"
+
+    def lead_away(record):
+        record["data"]["component"]["root"] = record["config"]["data"]["dataset"]["root"] = str(own / "data")
+        record["config"]["data"]["cache_dir"] = str(own / "cache")
+        record["config"]["evaluation"] |= {"batch_size": 4}
+
+    edit(run, lead_away, hashes=True)
+    monkeypatch.chdir(tmp_path)
+    assert verify(run, checkpoint=trained / "best.pth").ok is False, "the checkpoint's data set lay elsewhere"
+    edit(run, lambda r: r["config"]["data"]["dataset"].update(root=str(mini)), hashes=True)
+    found = rescore(run, trained / "best.pth", root=mini)
+    assert found.ok, found.report()
+    assert not own.exists()
+    edit(
+        run, lambda r: r["config"]["model"]["image_encoder"].update(pretrained="https://example.org/a.pth"), hashes=True
+    )
+    found = rescore(run, trained / "best.pth", root=mini)
+    assert "ranks from the checkpoint" in unchecked(found)
+    assert not found.ok
+    edit(run, lambda r: r["config"]["evaluation"].update(gallery_texts="../../secret"), hashes=True)
+    assert "not the name of a file" in rescore(run, trained / "best.pth", root=mini).report()
 
 
 def test_recomputed_numbers_are_those_of_a_run_bit_for_bit(trained):

@@ -65,7 +65,7 @@ def test_other_record_in_its_place_is_never_replaced(parcel, shelf):
     submit(parcel, shelf)
     target = shelf / record_folder(read(parcel / "1"))
     old = (target / "record.json").read_bytes()
-    edit(parcel / "1", lambda r: r.update(date="2027-01-01T00:00:00+00:00"))
+    edit(parcel / "1", lambda r: r.update(date="2026-01-01T00:00:00+00:00"))
     with pytest.raises(SubmissionError, match="another record is there"):
         submit(parcel, shelf)
     assert (target / "record.json").read_bytes() == old
