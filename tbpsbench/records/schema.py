@@ -17,7 +17,9 @@ FIX = "The record is damaged or was written by another program: create it again 
 # No version of this program is older, and a clock may be wrong by a day.
 FIRST_DATE, CLOCK = datetime(2026, 1, 1, tzinfo=UTC), timedelta(days=1)
 # Far beyond any data set of this field, yet such that what is computed from as many fits into memory.
-MAX_ITEMS, MAX_QUERIES, MAX_EPOCHS = 1 << 22, 1 << 18, 1_000_000
+MAX_ITEMS, MAX_QUERIES, MAX_IDENTITIES, MAX_EPOCHS = 1 << 22, 1 << 18, 1 << 16, 1_000_000
+# Values in `evaluation.metrics`: each may stand for a column of a number per query.
+MAX_METRICS = 64
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ RESULT = {
     "heads": Each(Each(PERCENT)),
     "queries": Number(1, MAX_QUERIES, whole=True),
     "gallery": Number(1, MAX_ITEMS, whole=True),
-    "identities": Number(1, MAX_QUERIES, whole=True),
+    "identities": Number(1, MAX_IDENTITIES, whole=True),
     "skipped_queries": QUERIES,
     "tied_queries": QUERIES,
 }
@@ -184,6 +186,8 @@ def _impossible(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield "date", f"is {record['date']}: before this program was written, or in the future"
     except ValueError as error:
         yield "date", f"is {record['date']!r}: {error}"
+    if (count := _values(record["config"]["evaluation"]["metrics"])) > MAX_METRICS:
+        yield "config.evaluation.metrics", f"holds {count} values, more than {MAX_METRICS}"
     for name, result in record["results"].items():
         for kind, columns in (("intervals_95", result["intervals_95"]), *_heads(result)):
             if set(columns) != set(result["scores"]):
@@ -195,6 +199,12 @@ def _impossible(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield f"results.{name}.intervals_95", "an interval ends before it begins"
         if result["identities"] > result["queries"] or result["tied_queries"] > result["queries"]:
             yield f"results.{name}", "has more identities or tied queries than queries"
+
+
+def _values(given: Any) -> int:
+    """Leaves of nested data."""
+    inner = given.values() if isinstance(given, Mapping) else given if isinstance(given, list | tuple) else None
+    return 1 if inner is None else sum(map(_values, inner))
 
 
 def _heads(result: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, float]]]:

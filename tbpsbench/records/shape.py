@@ -32,17 +32,19 @@ class Optional:
 
 @dataclass(frozen=True)
 class Each:
-    """A dict whose keys are names; every value has the shape, and there are at least `least`."""
+    """A dict whose keys are names; every value has the shape, and there are `least` to `most` of them."""
 
     shape: Any
     least: int = 0
+    most: int = 100
 
 
 @dataclass(frozen=True)
 class Some:
-    """A list of one shape that is not empty."""
+    """A list of one shape that is not empty and has at most `most`."""
 
     shape: Any
+    most: int = 100
 
 
 @dataclass(frozen=True)
@@ -125,8 +127,9 @@ def _number(value: Any, shape: Number, here: str) -> Iterator[tuple[str, str]]:
 
 
 def _each(value: Mapping[Any, Any], shape: Each, place: str) -> Iterator[tuple[str, str]]:
-    if len(value) < shape.least:
-        yield place or "record.json", "is empty"
+    if not shape.least <= len(value) <= shape.most:
+        yield place or "record.json", f"has {len(value)} entries, expected {shape.least} to {shape.most}"
+        return
     for key, item in value.items():
         yield from misfits(key, Name(), f"a key of {place}")
         yield from misfits(item, shape.shape, _join(place, key))
@@ -147,8 +150,8 @@ def _list(value: Any, shape: Any, place: str, here: str) -> Iterator[tuple[str, 
     inner = shape[0] if isinstance(shape, list) else shape.shape
     if not isinstance(value, list | tuple) or (isinstance(shape, Pair) and len(value) != 2):
         yield here, f"is {shown(value)}, expected a list{' of two' * isinstance(shape, Pair)}"
-    elif isinstance(shape, Some) and not value:
-        yield here, "is empty"
+    elif isinstance(shape, Some) and not 1 <= len(value) <= shape.most:
+        yield here, f"has {len(value)} entries, expected 1 to {shape.most}"
     else:
         for index, item in enumerate(value):
             yield from misfits(item, inner, _join(place, str(index)))

@@ -92,6 +92,9 @@ IMPOSSIBLE = {
     "results/standard/scores/R@1": -1.0,
     "results/standard/queries": 2**40,
     "results/standard/gallery": -1,
+    "results": {},
+    "data/counts": {str(number): {"ids": 1, "images": 1, "captions": 1} for number in range(1000)},
+    "config/evaluation/metrics": [{"type": "RecallAtK", "ks": list(range(1, 1000))}],
     "cost/train_s": -1.0,
     "cost/parameters": True,
     "cost/energy_j": "much",
@@ -107,7 +110,7 @@ IMPOSSIBLE = {
     "selection/test_evaluations": 0,
     "config/evaluation/interval": 0,
     "config/evaluation/protocols": [],
-    "config/evaluation/metrics": [],
+    "plugins": [{"name": "x", "version": "1", "error": None, "used": 1}],
     "config/schedule/max_epochs": 10**12,
 }
 
@@ -121,7 +124,7 @@ def test_impossible_value_is_refused_and_named(where):
         parent = parent[int(key) if isinstance(parent, list) else key]
     parent[last] = IMPOSSIBLE[where]
     found = " ".join(map(str, schema_problems(record)))
-    assert where.replace("/", ".") in found
+    assert where.replace("/", ".") in found, found
 
 
 def deep(depth):

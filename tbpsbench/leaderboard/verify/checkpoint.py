@@ -9,9 +9,10 @@ from typing import Any
 
 from tbpsbench.config.flat import canonical, differences
 from tbpsbench.engine.workdir import BEST, CARD, LAST
-from tbpsbench.errors import CheckpointError
+from tbpsbench.errors import CheckpointError, DataError
 from tbpsbench.files import sha256_file
 from tbpsbench.leaderboard.verify.report import Verification
+from tbpsbench.reading import parse_json
 from tbpsbench.records.identity import is_transfer, same_run
 from tbpsbench.weights.checkpoint import KEY
 from tbpsbench.weights.files import read_checkpoint, weight_file
@@ -64,8 +65,8 @@ def _check_content(found: Verification, path: Path) -> None:
     what = "config and selection within the checkpoint"
     try:
         own = read_checkpoint(path).get(KEY)
-        config = json.loads(own["config"]) if isinstance(own, Mapping) else None
-    except (CheckpointError, KeyError, TypeError, ValueError, RecursionError) as error:
+        config = parse_json(str(own["config"]).encode(), "config") if isinstance(own, Mapping) else None
+    except (CheckpointError, DataError, KeyError, TypeError, UnicodeEncodeError) as error:
         found.skip(what, f"{path} cannot be read as a checkpoint of tools/train.py ({error})")
         return
     if not isinstance(own, Mapping) or not isinstance(config, Mapping):
