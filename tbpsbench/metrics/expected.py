@@ -4,44 +4,56 @@ A tie group holds m positives and n non-matches of equal similarity, below `abov
 All (m + n)! orders are equally likely; positions x inside the group run from 1 to N = m + n. McSherry and Najork (2008)
 give the same idea for AP; the closed forms below are derived in the comments.
 
-Shapes: Q queries, T positives; optimistic 0-based ranks. Where no positive ties with a non-match the values equal those
-of any other rule.
+Shapes: Q queries, T positives, G tie groups; optimistic 0-based ranks. Where no positive ties with a non-match the
+values equal those of any other rule.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import digamma, gammaln
+
+# Products of more factors than this are taken from factorials.
+MAX_FACTORS = 1000
 
 
-class TieGroup(NamedTuple):
-    """Positives of one query that share a similarity."""
+class TieGroups(NamedTuple):
+    """Tie groups, best first, query by query; each field is (G,) int64.
 
-    above: int
-    found: int
-    positives: int
-    others: int
+    Attributes:
+        above: items of the ranking before the group.
+        found: positives before the group.
+        positives, others: positives and non-matches that share the similarity.
+        query: row of the query.
+    """
+
+    above: np.ndarray
+    found: np.ndarray
+    positives: np.ndarray
+    others: np.ndarray
+    query: np.ndarray
 
 
-def tie_groups(rank_P: np.ndarray, tied_P: np.ndarray) -> Iterator[TieGroup]:
-    """The tie groups of one query, best first.
+def tie_groups(rank_T: np.ndarray, tied_T: np.ndarray, offsets: np.ndarray) -> TieGroups:
+    """The tie groups of all queries.
 
     Optimistic ranks put the n non-matches of a group behind its positives, so a positive belongs to the group of the
     one before it exactly if it follows at once. Positives that tie with no non-match may be split: their order is free.
 
     Args:
-        rank_P: optimistic ranks, ascending.
-        tied_P: non-matches with the similarity of each positive.
+        rank_T: optimistic ranks, ascending within a query.
+        tied_T: non-matches with the similarity of each positive.
+        offsets: (Q + 1,) positives of query q are `rank_T[offsets[q]:offsets[q + 1]]`.
     """
-    start = 0
-    for stop in range(1, len(rank_P) + 1):
-        if stop < len(rank_P) and tied_P[stop] == tied_P[start] > 0 and rank_P[stop] == rank_P[stop - 1] + 1:
-            continue
-        yield TieGroup(int(rank_P[start]), start, stop - start, int(tied_P[start]))
-        start = stop
+    follows_T = np.zeros(len(rank_T), bool)
+    follows_T[1:] = (tied_T[1:] == tied_T[:-1]) & (tied_T[1:] > 0) & (rank_T[1:] == rank_T[:-1] + 1)
+    follows_T[offsets[:-1]] = False
+    start_G = np.flatnonzero(~follows_T)
+    query_G = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))[start_G]
+    size_G = np.diff(np.append(start_G, len(rank_T)))
+    return TieGroups(rank_T[start_G], start_G - offsets[query_G], size_G, tied_T[start_G], query_G)
 
 
 def recall(rank_T: np.ndarray, tied_T: np.ndarray, offsets: np.ndarray, k: int) -> np.ndarray:
@@ -50,12 +62,19 @@ def recall(rank_T: np.ndarray, tied_T: np.ndarray, offsets: np.ndarray, k: int) 
     Of the best tie group s = min(k - above, N) places lie within the first k; all of them go to non-matches with
     probability C(n, s) / C(N, s), the product over j < s of (n - j) / (N - j).
     """
-    value_Q = np.empty(len(offsets) - 1)
-    for query, (start, stop) in enumerate(pairwise(offsets.tolist())):
-        group = next(tie_groups(rank_T[start:stop], tied_T[start:stop]))
-        size = group.positives + group.others
-        j = np.arange(max(0, min(k - group.above, size)))
-        value_Q[query] = 1.0 - np.prod(np.maximum(group.others - j, 0) / (size - j))
+    groups = _pick(tie_groups(rank_T, tied_T, offsets), first=True)
+    value_Q = (groups.above < k).astype(np.float64)
+    for query in np.flatnonzero((value_Q > 0) & (groups.others > 0)).tolist():
+        above, _, positives, others, _ = (int(values[query]) for values in groups)
+        places, size = min(k - above, positives + others), positives + others
+        if places > others:
+            continue  # some place goes to a positive
+        if places <= MAX_FACTORS:
+            j = np.arange(places)
+            missed = float(np.prod((others - j) / (size - j)))
+        else:
+            missed = float(np.exp(_log_falling(others, places) - _log_falling(size, places)))
+        value_Q[query] = 1.0 - missed
     return value_Q
 
 
@@ -65,26 +84,31 @@ def average_precision(
     """(Q,) expected AP.
 
     Place x of a group holds a positive with probability m / N; then the x - 1 places before it hold
-    (x - 1) (m - 1) / (N - 1) positives on average, and precision is linear in that number.
+    (x - 1) (m - 1) / (N - 1) positives on average, and precision is linear in that number. With c = (m - 1) / (N - 1)
+    the precision is (found + 1 + (x - 1) c) / (above + x) = c + (found + 1 - c - c above) / (above + x), and the sum
+    of 1 / (above + x) over the places is a difference of harmonic numbers.
 
     Args:
         rank_T, tied_T, offsets: as in PositiveRanks under the rule "expected".
         trapezoidal: average with the precision just before the positive, as `ranks.trapezoidal_ap` does.
     """
-    value_Q = np.empty(len(offsets) - 1)
-    for query, (start, stop) in enumerate(pairwise(offsets.tolist())):
-        total = 0.0
-        for group in tie_groups(rank_T[start:stop], tied_T[start:stop]):
-            size = group.positives + group.others
-            x = np.arange(1, size + 1)
-            before = group.found + (x - 1) * ((group.positives - 1) / max(size - 1, 1))
-            precision = (before + 1) / (group.above + x)
-            if trapezoidal:
-                rank = group.above + x - 1
-                precision = (precision + np.where(rank == 0, 1.0, before / np.maximum(rank, 1))) / 2
-            total += float(precision.mean()) * group.positives
-        value_Q[query] = total / (stop - start)
-    return value_Q
+    groups = tie_groups(rank_T, tied_T, offsets)
+    above, found, positives, others, _ = groups
+    size = positives + others
+    slope = (positives - 1) / np.maximum(size - 1, 1)
+    harmonic = digamma(above + size + 1) - digamma(above + 1)
+    mean_G = slope + (found + 1 - slope - slope * above) * harmonic / size
+    mean_G = np.where(others > 0, mean_G, (found + 1) / (above + 1))
+    if trapezoidal:
+        # The same one place earlier; before the first item of all, precision counts as 1.
+        low = np.maximum(above, 1)
+        harmonic = digamma(low + size) - digamma(low)
+        before_G = slope + (found - slope * above) * harmonic / size
+        before_G = np.where(others > 0, before_G, found / low)
+        before_G = np.where(above > 0, before_G, (1 + slope * (size - 1)) / size)
+        mean_G = (mean_G + before_G) / 2
+    total_Q = np.bincount(groups.query, mean_G * positives, minlength=len(offsets) - 1)
+    return total_Q / np.diff(offsets)
 
 
 def inverse_negative_penalty(rank_T: np.ndarray, tied_T: np.ndarray, offsets: np.ndarray) -> np.ndarray:
@@ -93,11 +117,26 @@ def inverse_negative_penalty(rank_T: np.ndarray, tied_T: np.ndarray, offsets: np
     The last of m positives stands at place l of the last group with probability C(l - 1, m - 1) / C(N, m). From l = N
     downwards: P(N) = m / N, and P(l) = P(l + 1) (l + 1 - m) / l.
     """
-    value_Q = np.empty(len(offsets) - 1)
-    for query, (start, stop) in enumerate(pairwise(offsets.tolist())):
-        *_, group = tie_groups(rank_T[start:stop], tied_T[start:stop])
-        size, m = group.positives + group.others, group.positives
+    groups, count_Q = _pick(tie_groups(rank_T, tied_T, offsets), first=False), np.diff(offsets)
+    value_Q = count_Q / (groups.above + groups.positives)
+    for query in np.flatnonzero(groups.others > 0).tolist():
+        above, _, m, others, _ = (int(values[query]) for values in groups)
+        size = m + others
         place = np.arange(size, m - 1, -1)
         steps = np.concatenate([[m / size], (place[1:] + 1 - m) / place[1:]])
-        value_Q[query] = (stop - start) * float((np.cumprod(steps) / (group.above + place)).sum())
+        value_Q[query] = count_Q[query] * float((np.cumprod(steps) / (above + place)).sum())
     return value_Q
+
+
+def _pick(groups: TieGroups, *, first: bool) -> TieGroups:
+    """The first or last group of every query."""
+    if not len(groups.query):
+        return groups
+    edge = np.flatnonzero(np.diff(groups.query)) + 1
+    at_Q = np.concatenate([[0], edge]) if first else np.concatenate([edge, [len(groups.query)]]) - 1
+    return TieGroups(*(values[at_Q] for values in groups))
+
+
+def _log_falling(size: int, factors: int) -> float:
+    """Logarithm of size (size - 1) ... (size - factors + 1)."""
+    return float(gammaln(size + 1) - gammaln(size - factors + 1))

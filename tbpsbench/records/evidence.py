@@ -28,7 +28,7 @@ EVIDENCE = "ranks.npz"
 # computed from it still fits in memory.
 MAX_BYTES = 128 << 20
 MAX_FILE = 64 << 20
-# Places that the rule "expected" averages over, one by one; 400 million on ICFG-PEDES if every picture ties.
+# Places that the INP of the rule "expected" sums over one by one; 400 million on ICFG-PEDES if every picture ties.
 MAX_PLACES = 1 << 29
 RANK_ARRAYS = ("ranks", "offsets", "gallery_size", "tied", "ties_rule", "query", "skipped")
 # Bytes of the text that names a rule.

@@ -2,8 +2,10 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+from cases import within_limits
 
-from tbpsbench.metrics.expected import TieGroup, tie_groups
+from tbpsbench.metrics.expected import average_precision as expected_ap
+from tbpsbench.metrics.expected import recall, tie_groups
 from tbpsbench.metrics.ranking import (
     average_precision,
     inverse_negative_penalty,
@@ -23,14 +25,35 @@ def plain_values(scores, match):
     return found[0], exact, len(found) / (found[-1] + 1), np.mean(steps)
 
 
+def groups(*queries):
+    """(query, above, found, positives, others) of each tie group; queries are (ranks, ties)."""
+    offsets = np.cumsum([0, *(len(ranks) for ranks, _ in queries)])
+    found = tie_groups(*(np.concatenate(part) for part in zip(*queries, strict=True)), offsets)
+    return [tuple(row) for row in np.stack([found.query, *found[:4]], axis=1).tolist()]
+
+
 def test_tie_groups_are_found_from_ranks_and_ties():
     # P P n n | n | P | P n | n P: the third and fourth positive stand alone or with others of their own.
-    groups = list(tie_groups(np.array([0, 1, 5, 6, 9]), np.array([2, 2, 0, 1, 0])))
-    assert groups == [TieGroup(0, 0, 2, 2), TieGroup(5, 2, 1, 0), TieGroup(6, 3, 1, 1), TieGroup(9, 4, 1, 0)]
+    found = groups(([0, 1, 5, 6, 9], [2, 2, 0, 1, 0]))
+    assert found == [(0, 0, 0, 2, 2), (0, 5, 2, 1, 0), (0, 6, 3, 1, 1), (0, 9, 4, 1, 0)]
 
 
 def test_neighbouring_groups_with_equally_many_ties_stay_apart():
-    assert list(tie_groups(np.array([0, 2]), np.array([1, 1]))) == [TieGroup(0, 0, 1, 1), TieGroup(2, 1, 1, 1)]
+    assert groups(([0, 2], [1, 1])) == [(0, 0, 0, 1, 1), (0, 2, 1, 1, 1)]
+
+
+def test_groups_end_with_their_query():
+    assert groups(([0], [2]), ([1, 2], [2, 2])) == [(0, 0, 0, 1, 2), (1, 1, 0, 2, 2)]
+
+
+def test_large_ties_cost_neither_time_nor_memory():
+    """Two positives tie with four million others: nothing is listed place by place for AP and R@k."""
+    ranks, tied, offsets = np.array([7, 8]), np.full(2, 4_000_000), np.array([0, 2])
+    with within_limits():
+        low, high = (recall(ranks, tied, offsets, k)[0] for k in (1000, 2_000_000))
+    assert low == pytest.approx(1 - (1 - 993 / 4_000_002) ** 2, rel=1e-3)
+    assert high == pytest.approx(0.75, abs=1e-4)
+    assert 0 < expected_ap(ranks, tied, offsets)[0] < 1e-5
 
 
 def test_collapsed_model_is_expected_to_score_like_chance():
