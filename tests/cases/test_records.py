@@ -97,6 +97,7 @@ IMPOSSIBLE = {
     "config/evaluation/metrics": [{"type": "RecallAtK", "ks": list(range(1, 1000))}],
     "cost/train_s": -1.0,
     "cost/parameters": True,
+    "config/hooks": {"a\rb": 1},
     "cost/energy_j": "much",
     "cost/peak_memory_bytes": 1e308,
     "cost/own": [1],

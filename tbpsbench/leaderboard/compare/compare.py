@@ -211,7 +211,7 @@ def _paired(
 def _values(
     record: Mapping[str, Any], folder: Path, metric: str, protocol: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    evidence = read_evidence(folder / record["evidence"]["file"], record["results"])
+    evidence = read_evidence(folder / record["evidence"]["file"])
     if protocol not in evidence:
         raise DataError(f"{folder}: ranks.npz has no {protocol!r}. Verify the record.")
     values = per_query(evidence[protocol], record["config"])

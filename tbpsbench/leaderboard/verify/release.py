@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from tbpsbench.builtins import BUILTINS
 from tbpsbench.data.base import PersonSearchDataset
@@ -68,7 +69,9 @@ def _whole(counts: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]
 def _check_drawn(found: Verification) -> None:
     """People and images of a MiniPEDES follow from its arguments."""
     data = found.record["data"]
-    made = next((source["made_from"] for source in data["sources"] if source["role"] == "captions"), {})
+    made: Mapping[str, Any] = next(
+        (source["made_from"] for source in data["sources"] if source["role"] == "captions"), {}
+    )
     component, people = data["component"], made.get("identities")
     if people is None:
         found.skip("counts against MiniPEDES", "its annotation file does not say how many people it has")
