@@ -108,7 +108,7 @@ def submit(
             _raise(source, [Finding(names[0], f"another record is there: {target}", fix)])
     # A submission may complete what is there, and must not repeat it; what was wrong there before is not its fault.
     known = {target for _, target in found.known}
-    mine = [(name, one.record) for name, one in _named(source, found.verification)]
+    mine = [(str(one.folder), one.record) for one in found.verification.records]
     new = [item for item in mine if record_folder(item[1]) not in known]
     before = group_problems(there)
     _raise(source, [problem for problem in group_problems([*there, *new]) if problem not in before])
