@@ -161,7 +161,7 @@ def _annotations(path: Path, record: Mapping[str, Any], root: str | Path | None)
     named = "Or name the folder of the data set with --data."
     if not file.is_file():
         raise DataError(f"{shown(file)}: no such file. {dataset.how_to_make(source['source'])}. {named}")
-    found = read_annotations(file)
+    found = dataset.arrange(read_annotations(file))
     if found.sha256 != annotations_sha256(record):
         raise DataError(f"{shown(file)}: not the captions that {shown(path)} was made from (another hash). {named}")
     return found
