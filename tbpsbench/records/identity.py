@@ -14,7 +14,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tbpsbench.builtins import BUILTINS
 from tbpsbench.config.flat import canonical, fingerprint
+from tbpsbench.errors import RegistryError
 from tbpsbench.registry import DATASETS
 
 # Keys that change no number, wherever they are compared.
@@ -56,18 +58,30 @@ def same_run(key: str, allowed: tuple[str, ...] = ()) -> bool:
 def data_key(component: Mapping[str, Any]) -> str:
     """A data set as one text, with its constructor's defaults filled in and without its folder.
 
-    A data set of a plug-in that is not installed is taken as it is written.
+    A data set of a plug-in that is not installed, or cannot be loaded here, is taken as it is written.
     """
-    arguments = {key: value for key, value in component.items() if key not in _PLACE_AND_SPLIT}
+    defaults: dict[str, Any] = {}
     if component.get("type") in DATASETS.names():
-        parameters = DATASETS.entry(component["type"]).parameters
-        defaults = {key: p.default for key, p in parameters.items() if p.default is not p.empty}
-        arguments = {key: v for key, v in {**defaults, **arguments}.items() if key not in _PLACE_AND_SPLIT}
-    return canonical(arguments)
+        try:
+            parameters = DATASETS.entry(component["type"]).parameters
+            defaults = {key: p.default for key, p in parameters.items() if p.default is not p.empty}
+        except RegistryError:
+            pass
+    return canonical({key: v for key, v in {**defaults, **component}.items() if key not in _PLACE_AND_SPLIT})
+
+
+def root_matters(component: Mapping[str, Any]) -> bool:
+    """Whether the folder of a data set says what it holds: not of ours, each of which is one release or one drawing."""
+    return component.get("type") not in BUILTINS["DATASETS"]
+
+
+def same_data(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two data sets are one, as far as the config says."""
+    return data_key(one) == data_key(other) and (not root_matters(one) or one.get("root") == other.get("root"))
 
 
 def record_identity(record: Mapping[str, Any]) -> tuple[str, int, str, str]:
-    """(name, seed, system, evaluated data): what makes two records the same result."""
+    """(name, seed, system, evaluated data): what makes two records the same result, if they asked the same captions."""
     component = data_key(record["data"].get("component", {}))
     return record["name"], record["seed"], record["system_sha256"], component
 
@@ -75,14 +89,27 @@ def record_identity(record: Mapping[str, Any]) -> tuple[str, int, str, str]:
 def is_transfer(record: Mapping[str, Any]) -> bool:
     """Whether the model was evaluated on other data than it was trained on."""
     trained, evaluated = record["config"]["data"]["dataset"], record["data"].get("component", {})
-    differ = data_key(trained) != data_key(evaluated) if evaluated else False
+    differ = not same_data(trained, evaluated) if evaluated else False
     return differ or record["spec"].get("trained_on", record["spec"]["data"]) != record["spec"]["data"]
+
+
+def other_captions(record: Mapping[str, Any]) -> bool:
+    """Whether the captions that were asked are from another source than the config's, as far as names tell."""
+    captions = record["config"]["data"].get("captions", "human")
+    named = captions.get("type") if isinstance(captions, Mapping) else captions
+    asked = [source.get("source") for source in record["data"].get("sources", []) if source.get("role") == "captions"]
+    return any(source != named for source in asked)
+
+
+def is_ambiguous(record: Mapping[str, Any]) -> bool:
+    """Whether its names do not say which captions a record asked: those of a folder, or of another source."""
+    return root_matters(record["data"].get("component", {})) or other_captions(record)
 
 
 def annotations_sha256(record: Mapping[str, Any]) -> str:
     """Hash of the annotation file with the query captions; "" if the record names none."""
     sources = record["data"].get("sources", [])
-    return next((source["sha256"] for source in sources if source["role"] == "captions"), "")
+    return next((source["sha256"] for source in sources if source.get("role") == "captions"), "")
 
 
 def _without(values: Mapping[str, Any], path: list[str]) -> dict[str, Any]:
