@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tbpsbench.errors import DataError
 from tbpsbench.leaderboard.published.read import DATA, NUMBER, SCORES, Line, read_lines
-from tbpsbench.reading import read_bytes
+from tbpsbench.reading import read_lines as text_lines
 
 # Number of a text -> the paper's short name in the CSVs and on the board (docs/sources.md); others are "paper NNN".
 SHORT_NAMES = {"000": "BDAM", "004": "CTGI"}
@@ -68,7 +68,7 @@ def read_paper(path: str | Path) -> list[PaperRow]:
         DataError: for anything in a table that is not understood; names file and line.
     """
     path = Path(path)
-    lines = read_bytes(path).decode("utf-8").splitlines()
+    lines = text_lines(path)
     text = "\n".join(lines)
     references = dict(re.findall(r"^- \[(\d+)\] (.*)$", text, re.M))
     ablations = ABLATIONS_ON.search(text)

@@ -17,9 +17,10 @@ from typing import get_args
 import pandas as pd
 
 from tbpsbench.errors import DataError
+from tbpsbench.leaderboard.render.csv_text import csv_lines
 from tbpsbench.leaderboard.render.rows import Row, Score
 from tbpsbench.metrics.tracks import Track
-from tbpsbench.reading import read_bytes
+from tbpsbench.reading import read_text
 
 UNKNOWN = "unknown"
 SCORES = ("R@1", "R@5", "R@10", "mAP", "mINP")
@@ -100,11 +101,10 @@ def read_lines(folder: str | Path) -> list[Line]:
 
 def _read_file(path: Path) -> Iterable[Line]:
     try:
-        text = read_bytes(path).decode("utf-8")
         # No header: a line that is longer than the header is then an error that names it.
-        frame = pd.read_csv(io.StringIO(text), header=None, dtype=str, keep_default_na=False, skip_blank_lines=False)
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not a text file in UTF-8 ({error.reason} at byte {error.start})") from None
+        frame = pd.read_csv(
+            io.StringIO(read_text(path)), header=None, dtype=str, keep_default_na=False, skip_blank_lines=False
+        )
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise DataError(f"{path}: not a CSV table ({str(error).strip()})") from None
     header = tuple(str(cell) for cell in frame.iloc[0])
@@ -190,7 +190,7 @@ def conflicts_csv(found: Sequence[Conflict]) -> str:
         for conflict in found
         for value, sources in conflict.values
     ]
-    return pd.DataFrame(lines, columns=[*names, "value", "sources"]).to_csv(index=False, lineterminator="\n")
+    return csv_lines([[*names, "value", "sources"], *lines])
 
 
 def normal(system: str) -> str:

@@ -204,3 +204,9 @@ def test_script_exits_1_on_a_problem_and_rewrites_the_conflicts(tmp_path):
     done = script("--published", folder, "--papers", papers)
     assert done.returncode == 1
     assert "no CSV files" in done.stderr
+
+
+def test_a_paper_that_is_no_text_is_named(tmp_path):
+    (tmp_path / "900_toy.txt").write_bytes(b"Table 1: x\n\xff")
+    with pytest.raises(DataError, match=r"900_toy\.txt:2: not a text file in UTF-8"):
+        read_paper(tmp_path / "900_toy.txt")

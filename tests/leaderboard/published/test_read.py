@@ -1,9 +1,11 @@
 """Published results: they read, agree with the field notes, and every mistake in them is an error."""
 
 import csv
+import random
 from pathlib import Path
 
 import pytest
+from cases import refusal
 
 from tbpsbench.errors import DataError
 from tbpsbench.leaderboard.published.read import (
@@ -154,7 +156,7 @@ def test_a_row_that_stands_twice_is_an_error(tmp_path):
         (",".join(COLUMNS).encode() + b"\nA,B\n", r"one\.csv:2: column 'data' is empty"),
         (",".join(COLUMNS).encode() + b"\n" + b"A," * 25 + b"\n", r"one\.csv: not a CSV table \(.*line 2"),
         (",".join(COLUMNS).encode() + b"\n\n", r"one\.csv:2: column 'system' is empty"),
-        ("Ü".encode("latin-1"), r"one\.csv: not a text file in UTF-8"),
+        ("Ü".encode("latin-1"), r"one\.csv:1: not a text file in UTF-8"),
     ],
 )
 def test_a_damaged_file_is_an_error(tmp_path, content, message):
@@ -198,3 +200,38 @@ def test_conflict_needs_two_sources_one_system_and_one_track(tmp_path):
 
 def test_two_rows_of_one_name_in_one_table_are_no_conflict(tmp_path):
     assert not conflicts(read_published(write(tmp_path, {}, {"printed": "again", "R@1": "1.00"})))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_damaged_tables_are_refused_by_name_or_read(tmp_path, seed):
+    """Bytes changed, removed and put in anywhere: an error that names the file, or rows; no other exception."""
+    chance = random.Random(seed)
+    whole = (
+        write(tmp_path, {}, {"printed": "B [2]", "system": "B", "note": 'says "x", y'}).joinpath("one.csv").read_bytes()
+    )
+    odd = [
+        b"\xff",
+        b"\x00",
+        b'"',
+        b"\n",
+        b"\r",
+        b",",
+        b"=",
+        b"\xe2\x80\xa8",
+        b"9" * 400,
+        b"nan",
+        b"\xd9\xa3",
+        b"\xef\xbb\xbf",
+        b"",
+    ]
+    refused = 0
+    for _ in range(150):
+        text = whole
+        for _ in range(chance.randint(1, 3)):
+            at = chance.randrange(len(text))
+            text = text[:at] + chance.choice(odd) + text[at + chance.randint(0, 2) :]
+        (tmp_path / "one.csv").write_bytes(text)
+        error = refusal(read_published, tmp_path)
+        refused += error is not None
+        assert error is None or str(tmp_path) in str(error)
+    assert refused > 50
