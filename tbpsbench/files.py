@@ -7,8 +7,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -42,6 +42,29 @@ def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
+
+
+def write_together(folder: str | Path, contents: Mapping[str, bytes]) -> list[Path]:
+    """Write several files into a folder, all or none: each is on the disk before the first takes its place.
+
+    Args:
+        folder: is made if it is not there.
+        contents: name -> what it holds.
+
+    Raises:
+        StorageError: if the disk is full or the folder cannot be written; every file keeps its old content.
+    """
+    paths = {name: Path(folder) / name for name in contents}
+    for path in paths.values():
+        if path.is_dir():
+            raise StorageError(f"cannot write {path}: a folder has this name. Move it, or choose another folder.")
+    with ExitStack() as stack:
+        for name, path in paths.items():
+            stream = stack.enter_context(atomic_write(path))
+            stream.write(contents[name])
+            stream.flush()
+            os.fsync(stream.fileno())
+    return list(paths.values())
 
 
 def publish(temporary: str | Path, path: str | Path) -> None:

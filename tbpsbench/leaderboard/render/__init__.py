@@ -10,13 +10,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tbpsbench.files import atomic_write
+from tbpsbench.files import write_together
 from tbpsbench.leaderboard.render.board import check_finite, sorted_rows, tables_of
 from tbpsbench.leaderboard.render.csv_text import csv_text
 from tbpsbench.leaderboard.render.latex import latex_text
 from tbpsbench.leaderboard.render.markdown import markdown_text
 from tbpsbench.leaderboard.render.page import page_text
 from tbpsbench.leaderboard.render.rows import Row
+from tbpsbench.reading import require_text
 
 __all__ = ["render"]
 
@@ -44,8 +45,9 @@ def render(
 
     Raises:
         DataError: if a row or record holds a number that is not finite.
-        StorageError: if a file cannot be written.
+        StorageError: if a file cannot be written; the four stay as they were then.
     """
+    require_text(title, "the title")
     ordered = sorted_rows(rows)
     check_finite(ordered)
     tables = tables_of(ordered)
@@ -55,10 +57,5 @@ def render(
         "board.csv": csv_text(ordered),
         "board.tex": latex_text(tables, title),
     }
-    paths = []
-    for name, text in texts.items():
-        paths.append(Path(out) / name)
-        # Bytes, for the same line ends on every system.
-        with atomic_write(paths[-1]) as stream:
-            stream.write(text.encode("utf-8"))
-    return paths
+    # Bytes, for the same line ends on every system.
+    return write_together(out, {name: text.encode("utf-8") for name, text in texts.items()})

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 from tbpsbench.leaderboard.render.board import LEGEND, Cell, Table
 
+# Control characters, and those that turn the direction of all text after them.
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _MARKS = {"": "{}", "best": "**{}**", "second": "*{}*"}
 
 
@@ -27,10 +29,11 @@ def markdown_text(tables: Sequence[Table], title: str) -> str:
 
 @functools.cache
 def escape(text: str) -> str:
-    """`text` as it is, whatever signs it holds, on one line."""
+    """`text` as it is, whatever signs it holds, on one line; signs that would steer the terminal or turn text round
+    become their codes."""
+    text = _UNSEEN.sub(lambda found: ascii(found[0])[1:-1], " ".join(text.split()))
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    text = re.sub(r"([\\`*\[\]|~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^[#+=-])", r"\\\1", text)
-    return " ".join(text.split())
+    return re.sub(r"([\\`*\[\]|~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^[#+=-])", r"\\\1", text)
 
 
 def _table(table: Table) -> str:

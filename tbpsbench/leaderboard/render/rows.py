@@ -1,7 +1,8 @@
 """One line of a leaderboard: a measured system over its seeds, or a row that a paper reports.
 
 Records of the same system, data, track, protocol and selection become one row; `records/identity.py` says what the same
-system is. Grouping happens here, every output format only prints rows.
+system is. Who was asked other query texts than most systems on a data set did another task: such rows have data of
+another name, so that no format ranks them with the others. Grouping happens here, every format only prints rows.
 """
 
 from __future__ import annotations
@@ -9,11 +10,14 @@ from __future__ import annotations
 import math
 import re
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tbpsbench.records.badges import badges_of
+from tbpsbench.records.identity import annotations_sha256
+from tbpsbench.records.names import DIGITS
 from tbpsbench.records.read import data_name
 
 Status = Literal["measured", "reported"]
@@ -54,7 +58,7 @@ class Row:
 
     Attributes:
         system: name of the system.
-        data: what it was evaluated on.
+        data: what it was evaluated on, with the query texts where they are not those of most records.
         trained_on: what it was trained on; equal to `data` unless the row is about transfer. "" where unknown.
         protocol: "standard", "clothes-change", ...
         track, selection: as in protocol.md; "unknown" where a paper does not say.
@@ -91,22 +95,34 @@ class Row:
 
 
 def column_order(column: str) -> tuple[tuple[int, int | str], ...]:
-    """Sort key of a metric's name: R@1, R@5, R@10, mAP, mINP."""
-    return tuple((0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", column) if part)
+    """Sort key of a metric's name: R@1, R@5, R@10, mAP, mINP, then those of others, which must not decide the order."""
+    parts = [part for part in re.split("([0-9]+)", column) if part]
+    known = re.fullmatch("R@[0-9]+|mAP|mINP", column) is not None
+    return (0 if known else 1, 0), *((0, int(part)) if re.fullmatch("[0-9]+", part) else (1, part) for part in parts)
 
 
 def rows_of(records: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Row]:
     """Rows of measured records: one per system, data, track, selection and protocol, over all of its seeds."""
+    records = list(records)
+    usual = _usual_texts(record for _, record in records)
     groups: dict[tuple[Any, ...], list[tuple[str, Mapping[str, Any], str]]] = {}
     for folder, record in records:
         for protocol in record["results"]:
             key = (record["name"], data_name(record), record["spec"].get("trained_on"), protocol, record["track"],
-                   record["selection"]["rule"], record["system_sha256"])  # fmt: skip
+                   record["selection"]["rule"], record["system_sha256"], annotations_sha256(record))  # fmt: skip
             groups.setdefault(key, []).append((folder, record, protocol))
-    return [_row(group) for _, group in sorted(groups.items(), key=lambda item: str(item[0]))]
+    return [_row(group, usual) for _, group in sorted(groups.items(), key=lambda item: str(item[0]))]
 
 
-def _row(group: list[tuple[str, Mapping[str, Any], str]]) -> Row:
+def _usual_texts(records: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Data set -> hash of the annotation file whose captions most of its records were asked."""
+    found: dict[str, Counter[str]] = {}
+    for record in records:
+        found.setdefault(data_name(record), Counter())[annotations_sha256(record)] += 1
+    return {data: max(count, key=lambda digest: (count[digest], digest)) for data, count in found.items()}
+
+
+def _row(group: list[tuple[str, Mapping[str, Any], str]], usual: Mapping[str, str]) -> Row:
     group = sorted(group, key=lambda item: (item[1]["seed"], item[0]))
     folders, records = [item[0] for item in group], [item[1] for item in group]
     first, protocol = records[0], group[0][2]
@@ -115,10 +131,17 @@ def _row(group: list[tuple[str, Mapping[str, Any], str]]) -> Row:
     seeds = tuple(record["seed"] for record in records)
     declared = {seed for record in records for seed in record.get("suite", {}).get("seeds", ())}
     badges = list(dict.fromkeys(badge for record in records for badge in badges_of(record)))
+    data, asked = data_name(first), annotations_sha256(first)
+    trained_on = first["spec"].get("trained_on", first["spec"]["data"])
+    own, note = trained_on == data, ""
+    if asked != usual[data]:
+        texts = f"query texts {asked[:DIGITS]}" if asked else "query texts unknown"
+        note = f"asked other captions than the rows of {data}: not comparable with them"
+        data = f"{data} ({texts})"
     return Row(
         system=first["name"],
-        data=data_name(first),
-        trained_on=first["spec"].get("trained_on", first["spec"]["data"]),
+        data=data,
+        trained_on=data if own else trained_on,
         protocol=protocol,
         track=first["track"],
         selection=first["selection"]["rule"],
@@ -128,6 +151,7 @@ def _row(group: list[tuple[str, Mapping[str, Any], str]]) -> Row:
         missing_seeds=tuple(sorted(declared - set(seeds))),
         cost=_cost(records),
         badges=tuple(badges),
+        note=note,
         records=tuple(folders),
     )
 
@@ -146,7 +170,7 @@ def _cost(records: list[Mapping[str, Any]]) -> dict[str, float]:
     found: dict[str, list[float]] = {}
     for record in records:
         flat = dict(record["cost"])
-        for place, value in dict(flat.pop("peak_memory_bytes", {})).items():
+        for place, value in (flat.pop("peak_memory_bytes", None) or {}).items():
             flat[f"peak_memory_{place}"] = value
         for key in COSTS:
             if isinstance(flat.get(key), int | float):

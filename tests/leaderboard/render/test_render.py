@@ -15,7 +15,7 @@ import pytest
 
 from tbpsbench.errors import DataError
 from tbpsbench.leaderboard.render import markdown, render
-from tbpsbench.leaderboard.render.board import marks_of, sorted_rows, tables_of
+from tbpsbench.leaderboard.render.board import columns_of, marks_of, sorted_rows, tables_of
 from tbpsbench.leaderboard.render.latex import escape as latex_escape
 from tbpsbench.leaderboard.render.latex import latex_text
 from tbpsbench.leaderboard.render.numbers import quantity
@@ -111,6 +111,12 @@ def test_rows_stand_by_data_protocol_track_and_score():
     ]  # fmt: skip
 
 
+def test_a_metric_of_others_decides_no_order():
+    rows = [row("best", {"R@1": 90.0, "R@10": 95.0}), row("sly", {"²": 99.0, "0": 99.0, "9" * 90: 1.0, "R@1": 1.0})]
+    assert [each.system for each in sorted_rows(rows)] == ["best", "sly"]
+    assert columns_of(rows) == ["R@1", "R@10", "0", "9" * 90, "²"]
+
+
 def test_markdown_says_spread_seeds_and_status():
     rows = [
         row("ours", {"R@1": (50.0, 1.25, 45.0, 55.0)}, seeds=(0, 1), missing_seeds=(2,), cost={"parameters": 899712}),
@@ -152,6 +158,11 @@ def test_hostile_names_stay_text(tmp_path, make_records, name):
     lines = list(csv.DictReader(io.StringIO(found["board.csv"])))
     assert {line["system"].removeprefix("'") for line in lines} == {name}
     assert not any(line["system"].startswith("=") for line in lines)
+
+
+def test_signs_that_steer_a_terminal_or_turn_text_round_are_written_as_codes():
+    assert markdown.escape("a\x1b[31mb\u202ec\x07") == r"a\\x1b\[31mb\\u202ec\\x07"
+    assert markdown.escape(" # no heading") == r"\# no heading"
 
 
 def test_csv_holds_everything(tmp_path, make_records):
