@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 
 from tbpsbench.arguments import did_you_mean
-from tbpsbench.errors import DataError
+from tbpsbench.errors import DataError, RegistryError
 from tbpsbench.leaderboard.compare.statistics import Difference, difference
 from tbpsbench.leaderboard.compare.system import System, listed, read_system
 from tbpsbench.leaderboard.verify.recompute import per_query
+from tbpsbench.reading import shown
+from tbpsbench.records.badges import SIMULATED, badges_of
 from tbpsbench.records.evidence import read_evidence
 from tbpsbench.records.identity import annotations_sha256
 from tbpsbench.records.read import data_name
@@ -35,6 +37,12 @@ COMPARABLE = {
     "spec": "version of the specification",
 }
 QUERIES = "queries"
+# Badges of a side that a reader of the comparison must know; how a checkpoint was chosen is said apart.
+NOTED = {
+    "leak allowed": "was evaluated with leaks",
+    "partial data": "was evaluated on partial data",
+    SIMULATED: "had simulated descriptions",
+}
 
 
 @dataclass(frozen=True)
@@ -137,7 +145,7 @@ def compare(
     found = difference(100 * values_a, 100 * values_b, pids)
     names = (a.name, b.name) if a.name != b.name else (_label(a), _label(b))
     return Comparison(
-        *names,
+        *(shown(names[0]), shown(names[1])),
         scores=(100 * float(values_a.mean()), 100 * float(values_b.mean())),
         seeds=(a.seeds, b.seeds),
         metric=metric,
@@ -214,7 +222,10 @@ def _values(
     evidence = read_evidence(folder / record["evidence"]["file"])
     if protocol not in evidence:
         raise DataError(f"{folder}: ranks.npz has no {protocol!r}. Verify the record.")
-    values = per_query(evidence[protocol], record["config"])
+    try:
+        values = per_query(evidence[protocol], record["config"])
+    except (RegistryError, KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{folder}: its metrics cannot be computed again: {error}") from error
     if metric not in values:
         near = did_you_mean(metric, values)
         raise DataError(f"{folder}: has no metric {metric!r}.{near} There are: {', '.join(values)}")
@@ -231,8 +242,9 @@ def _notes(a: System, b: System, different: Mapping[str, tuple[Any, Any]], found
     for side in (a, b):
         if any(record["selection"]["rule"] == "test" for record in side.records):
             notes.append(f"{side.name} was selected on test: its score is too high by an unknown amount")
-        if any(record["leaks"] for record in side.records):
-            notes.append(f"{side.name} was evaluated with leaks")
+        badges = dict.fromkeys(badge for record in side.records for badge in badges_of(record))
+        for badge in (badge for badge in badges if badge in NOTED):
+            notes.append(f"{side.name} {NOTED[badge]}")
     trained = [{record["spec"].get("trained_on", record["spec"]["data"]) for record in side.records} for side in (a, b)]
     if trained[0] != trained[1]:
         notes.append(f"trained on different data: {listed(sorted(trained[0]))} and {listed(sorted(trained[1]))}")

@@ -9,9 +9,11 @@ from typing import Any
 
 from tbpsbench.arguments import did_you_mean
 from tbpsbench.errors import DataError
+from tbpsbench.reading import shown
 from tbpsbench.records.identity import annotations_sha256
-from tbpsbench.records.read import data_name, find_records, read_record
-from tbpsbench.records.schema import schema_problems
+from tbpsbench.records.names import slug
+from tbpsbench.records.read import RECORD, data_name, find_records, read_record
+from tbpsbench.records.usable import MAX_BYTES, Usable, read_usable, usable_records
 
 
 @dataclass(frozen=True)
@@ -40,16 +42,14 @@ def read_system(places: str | Path | Iterable[str | Path]) -> System:
         places: folders of records, or folders that hold them.
 
     Raises:
-        DataError: if there is none, they are of several systems or data sets, or a seed occurs twice.
+        DataError: if there is none, one is damaged, they are of several systems, data sets or query texts, or a seed
+            occurs twice.
     """
     wanted = [places] if isinstance(places, str | Path) else list(places)
     folders = sorted({folder for place in wanted for folder in find_records(place)})
     if not folders:
         raise DataError(f"{listed(wanted)}: no record.json below it")
-    records = [read_record(folder) for folder in folders]
-    for folder, record in zip(folders, records, strict=True):
-        if problems := schema_problems(record):
-            raise DataError(f"{folder}: {problems[0]}")
+    records = [read_usable(folder) for folder in folders]
     order = sorted(range(len(folders)), key=lambda i: (records[i]["seed"], folders[i]))
     folders, records = [folders[i] for i in order], [records[i] for i in order]
     kinds = {(r["name"], r["system_sha256"][:8], data_name(r), annotations_sha256(r)[:8], r["track"]) for r in records}
@@ -66,28 +66,60 @@ def read_system(places: str | Path | Iterable[str | Path]) -> System:
 def find_system(name: str, records: str | Path, data: str | None = None) -> list[Path]:
     """Folders of a system's records: `name` is a folder of them, or a system's name below `records`.
 
+    Records that cannot be shown are passed over, unless they may be of this very system.
+
     Args:
         name: a folder, or the name of a system.
         records: root of all records.
         data: name of the evaluated data set; by default the one that the system was trained on.
 
     Raises:
-        DataError: if there is no such system on these data; names those that there are.
+        DataError: if there is no such system on these data (names those that there are), or one of its records is
+            damaged.
     """
-    if Path(name).is_dir():
+    if _is_folder(name):
         return find_records(name)
-    every = [(folder, read_record(folder)) for folder in find_records(records)]
+    found = usable_records(records)
     own = [
-        folder
-        for folder, record in every
+        found.root / folder
+        for folder, record in found.records
         if record["name"] == name and data_name(record) == (data or record["spec"].get("trained_on", data_name(record)))
     ]
+    if damaged := _left_out_of(name, found):
+        raise DataError(f"{name}: not all of its records can be compared\n{damaged}")
     if not own:
-        there = sorted({f"{record['name']} on {data_name(record)}" for _, record in every})
-        near = did_you_mean(name, {record["name"] for _, record in every})
+        there = sorted({f"{record['name']} on {data_name(record)}" for _, record in found.records})
+        near = did_you_mean(name, {record["name"] for _, record in found.records})
         where = f" on {data}" if data else ""
-        raise DataError(f"{records}: no record of {name!r}{where}.{near} There are: {listed(there) or 'none'}")
+        raise DataError(f"{records}: no record of {name!r}{where}.{near} There are: {shown(listed(there)) or 'none'}")
     return own
+
+
+def _is_folder(name: str) -> bool:
+    try:
+        return Path(name).is_dir()
+    except (OSError, ValueError):  # too long for the name of a folder, or with a NUL
+        return False
+
+
+def _left_out_of(name: str, found: Usable) -> str:
+    """The records of this system that cannot be shown: without them a comparison would be of other seeds."""
+    return "\n".join(
+        f"left out: {folder}: {why}" for folder, why in found.left_out if _is_of(name, found.root / folder)
+    )
+
+
+def _is_of(name: str, folder: Path) -> bool:
+    """Whether a damaged record may be of a system: by its folder, or by its name as far as it can be read."""
+    if folder.name.startswith(f"{slug(name)}_"):
+        return True
+    try:
+        if (folder / RECORD).stat().st_size > MAX_BYTES:
+            return False
+        record = read_record(folder)
+    except (DataError, OSError):
+        return False
+    return record.get("name") == name
 
 
 def listed(values: Sequence[object]) -> str:

@@ -13,8 +13,8 @@ from typing import Any
 
 from tbpsbench.leaderboard.doctor.record import SEVERITIES, Objection, record_objections
 from tbpsbench.records.identity import annotations_sha256
-from tbpsbench.records.read import data_name, find_records, read_record
-from tbpsbench.records.schema import schema_problems
+from tbpsbench.records.read import data_name
+from tbpsbench.records.usable import usable_records
 
 __all__ = ["Diagnosis", "Objection", "doctor", "objections"]
 
@@ -60,21 +60,13 @@ def doctor(root: str | Path) -> Diagnosis:
     """Examine every record below a folder.
 
     Args:
-        root: a folder of records, or of one.
+        root: a folder of records, or of one. A record that cannot be read or shown is listed, not fatal.
 
     Raises:
-        DataError: if the folder does not exist or a record.json is not JSON.
+        DataError: if the folder does not exist.
     """
-    root = Path(root)
-    items: list[Item] = []
-    unread = []
-    for folder in find_records(root):
-        record, name = read_record(folder), folder.relative_to(root).as_posix()
-        if problems := schema_problems(record):
-            unread.append((name, str(problems[0])))
-        else:
-            items.append((name, record))
-    return Diagnosis(root, len(items), objections(items), unread)
+    found = usable_records(root)
+    return Diagnosis(found.root, len(found.records), objections(found.records), found.left_out)
 
 
 def objections(items: Sequence[Item]) -> list[Objection]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tbpsbench.leaderboard.render.rows import COSTS
+from tbpsbench.reading import shown
 from tbpsbench.records.badges import simulated
 
 Severity = Literal["serious", "question", "remark"]
@@ -36,7 +37,7 @@ class Objection:
     records: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.severity:<8}  {self.what}: {self.message}\n{'':10}{self.fix}"
+        return f"{self.severity:<8}  {shown(f'{self.what}: {self.message}')}\n{'':10}{self.fix}"
 
 
 def record_objections(record: Mapping[str, Any]) -> Iterator[Objection]:
