@@ -17,6 +17,7 @@ from tbpsbench.files import sha256_file
 from tbpsbench.probes.labels import SIDES
 from tbpsbench.probes.measure import CONTROL
 from tbpsbench.records.environment import code_version, environment
+from tbpsbench.records.table import plain_text
 from tbpsbench.system import System
 
 SCHEMA = 1
@@ -71,27 +72,29 @@ def print_report(report: Mapping[str, Any], path: Path | None = None, console: C
         "shot: what is known from how the picture was taken alone. Mean above chance: 0 is chance, 100 is perfect."
     )
     for name, reason in report["not_probed"].items():
-        console.print(f"[dim]not probed: {name}, {reason}[/dim]")
+        console.print(plain_text(f"not probed: {name}, {reason}"), style="dim")
     if report["dependence"]:
         console.print(_dependence(report))
         console.print("In brackets: the mean that independence gives, the features of different persons paired.")
     if report["seen_in_training"]:
         console.print(f"[bold red]{report['seen_in_training']} of these persons were in the training data[/bold red]")
     if path is not None:
-        console.print(f"probes: {path}", soft_wrap=True)
+        console.print(plain_text(f"probes: {path}"), soft_wrap=True)
 
 
 def _probes(report: Mapping[str, Any]) -> Table:
     names = [CONTROL, *report["features"]]
-    table = Table(title=f"{report['name']}: {report['persons']} persons, {report['images']} images")
+    table = Table(title=plain_text(f"{report['name']}: {report['persons']} persons, {report['images']} images"))
     table.add_column("attribute", no_wrap=True)
     for title in ("classes", "persons", "chance", *names):
-        table.add_column(title, justify="right")
+        table.add_column(plain_text(title), justify="right")
     for side in SIDES:
         rows = {name: row for name, row in report["attributes"].items() if row["side"] == side}
         for name, row in rows.items():
             cells = [_cell(row["features"][feature], "accuracy") for feature in names]
-            table.add_row(name, str(len(row["classes"])), str(row["persons"]), f"{100 * row['chance']:.1f}", *cells)
+            table.add_row(
+                plain_text(name), str(len(row["classes"])), str(row["persons"]), f"{100 * row['chance']:.1f}", *cells
+            )
         if rows:
             means = [_cell(report["means"][feature][side], "above_chance") for feature in names]
             bold = (f"[bold]{text}[/bold]" for text in (f"{side}, mean above chance", "", "", "", *means))
@@ -112,7 +115,7 @@ def _dependence(report: Mapping[str, Any]) -> Table:
         table.add_column(f"{measure.replace('cka', 'CKA').replace('hsic', 'HSIC').replace('_', ', ')}\n{kernel}")
     for pair in report["dependence"]:
         cells = [_measure(pair[kernel][measure]) for kernel, measure in columns]
-        table.add_row(f"{pair['x']}, {pair['y']}", *cells)
+        table.add_row(plain_text(f"{pair['x']}, {pair['y']}"), *cells)
     return table
 
 

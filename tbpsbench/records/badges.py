@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+SIMULATED = "simulated descriptions"
+
 
 def badges_of(record: Mapping[str, Any]) -> list[str]:
     """What a reader must know before comparing a record's numbers."""
@@ -12,10 +14,18 @@ def badges_of(record: Mapping[str, Any]) -> list[str]:
     badges += ["checkpoint given"] if record["selection"]["rule"] == "given" else []
     badges += ["leak allowed"] if record["leaks"] else []
     badges += ["partial data"] if record["data"].get("partial") else []
-    badges += ["simulated descriptions"] if simulated(record) else []
+    badges += [SIMULATED] if simulated(record) else []
     return badges
 
 
 def simulated(record: Mapping[str, Any]) -> bool:
-    """Whether a text source of this record was made by a simulation instead of a person or a model."""
-    return any(source.get("notes", {}).get("simulated") for source in record["data"].get("sources", []))
+    """Whether training or the gallery had descriptions made by a simulation instead of a person or a model.
+
+    Query captions are no descriptions. A file that was made from a simulated one without its notes still says from
+    what.
+    """
+    return any(
+        source.get("notes", {}).get("simulated") or "describer" in source.get("made_from", {})
+        for source in record["data"].get("sources", [])
+        if source.get("role") != "captions"
+    )
