@@ -12,56 +12,25 @@ the suite come first, then the data set's, then the entry's.
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tbpsbench.arguments import did_you_mean
 from tbpsbench.bundle import locate
 from tbpsbench.config.check import check, report
 from tbpsbench.config.load import Config, load_config
 from tbpsbench.config.settings import Settings
-from tbpsbench.entries import Entry, Problem, argument_problems
-from tbpsbench.errors import ConfigError
-from tbpsbench.records.identity import data_key, system_sha256
+from tbpsbench.errors import ConfigError, TBPSError
+from tbpsbench.leaderboard.suite.file import SuiteEntry, SuiteFile, suite_problems
+from tbpsbench.leaderboard.suite.wanted import Wanted, wanted_record
+from tbpsbench.records.identity import same_data, system_sha256
+from tbpsbench.records.names import slug
 
-
-@dataclass(frozen=True)
-class SuiteEntry:
-    """One system of a suite.
-
-    Attributes:
-        config: its config, relative to the suite's file; may hold "{data}".
-        options: overrides of this entry alone.
-        datasets: the data sets that it is run on; all of the suite's by default.
-    """
-
-    config: str
-    options: tuple[str, ...] = ()
-    datasets: tuple[str, ...] | None = None
-
-
-@dataclass(frozen=True)
-class SuiteFile:
-    """What a suite's file may hold.
-
-    Attributes:
-        title: heading of its board.
-        entries: name of the system -> SuiteEntry.
-        datasets: name -> overrides.
-        seeds: every entry is run with each of them.
-        options: overrides of all entries.
-        transfer: name of other data -> overrides that read them; every trained model is evaluated on them, too.
-    """
-
-    title: str
-    entries: dict[str, dict[str, Any]]
-    datasets: dict[str, list[str]]
-    seeds: tuple[int, ...] = (0, 1, 2)
-    options: tuple[str, ...] = ()
-    transfer: dict[str, list[str]] = field(default_factory=dict)
+ROOT = "data.dataset.root"
+# Names that are folders as they are; others are spelt as those of records.
+PLAIN = re.compile(r"[A-Za-z0-9+][A-Za-z0-9._+-]{0,63}")
 
 
 @dataclass(frozen=True)
@@ -94,7 +63,7 @@ class Task:
         Raises:
             ConfigError: if the file is missing or an override matches nothing.
         """
-        return load_config(self.config, [*self.options, *more, f"seed={self.seed}", f"name={self.entry}"])
+        return load_config(self.config, [*self.options, *more, f"seed={self.seed}", f"name={self.entry!r}"])
 
     @property
     def settings(self) -> Settings:
@@ -104,25 +73,28 @@ class Task:
     @property
     def key(self) -> str:
         """Name of the run's folder: readable, and another one for another config."""
-        return f"{self.entry}_{self.data}_seed-{self.seed}_{system_sha256(self.settings.values())[:8]}"
+        entry, data = (name if PLAIN.fullmatch(name) else slug(name) for name in (self.entry, self.data))
+        return f"{entry}_{data}_seed-{self.seed}_{system_sha256(self.settings.values())[:8]}"
 
     def about(self) -> dict[str, Any]:
         """What the record says of the suite."""
         return {"name": self.suite, "entry": self.entry, "data": self.data, "seeds": list(self.seeds)}
 
-    def wanted(self) -> set[tuple[str, int, str, str]]:
-        """Identities of the records that this task must leave; see `record_identity`."""
+    def wanted(self) -> list[Wanted]:
+        """The records that this task must leave."""
         own = self.settings
-        digest = system_sha256(own.values())
-        return {
-            (self.entry, self.seed, digest, data_key(settings.data.dataset)) for settings in (own, *self.elsewhere())
-        }
+        return [wanted_record(self.entry, self.seed, own, settings) for settings in (own, *self.elsewhere())]
 
     def elsewhere(self) -> list[Settings]:
         """Configs that read the other data on which the trained model is evaluated, its own left out."""
-        own = data_key(self.settings.data.dataset)
-        others = [Settings.of(self.load(more).values) for more in self.transfer.values()]
-        return [settings for settings in others if data_key(settings.data.dataset) != own]
+        return [settings for settings in self._others().values() if not _same(settings, self.settings)]
+
+    def own_data(self) -> list[str]:
+        """Names of the other data that are the ones that the model is trained on."""
+        return [name for name, settings in self._others().items() if _same(settings, self.settings)]
+
+    def _others(self) -> dict[str, Settings]:
+        return {name: Settings.of(self.load(more).values) for name, more in self.transfer.items()}
 
 
 def read_suite(path: str | Path) -> list[Task]:
@@ -133,11 +105,11 @@ def read_suite(path: str | Path) -> list[Task]:
     """
     path = locate(path)
     config = load_config(path)
-    found = list(_problems(config.values))
-    if found:
+    if found := suite_problems(config.values):
         raise ConfigError(report(config, found))
     suite = SuiteFile(**config.values)
     entries = {name: SuiteEntry(**value) for name, value in suite.entries.items()}
+    transfer = {key: (*value, *_root_of(key, value, suite.datasets)) for key, value in suite.transfer.items()}
     tasks = [
         Task(
             suite=path.stem,
@@ -147,7 +119,7 @@ def read_suite(path: str | Path) -> list[Task]:
             seeds=tuple(suite.seeds),
             config=path.parent / entry.config.replace("{data}", data),
             options=(*suite.options, *suite.datasets[data], *entry.options),
-            transfer={key: tuple(value) for key, value in suite.transfer.items()},
+            transfer=transfer,
         )
         for seed in suite.seeds
         for data in suite.datasets
@@ -158,37 +130,29 @@ def read_suite(path: str | Path) -> list[Task]:
     return tasks
 
 
+def not_evaluated(tasks: Sequence[Task]) -> list[str]:
+    """What a suite's `transfer` names and no record is made of, one line for each data set; empty if there is none."""
+    lines = [
+        f"not evaluated as other data: {name!r}, by what is trained on {task.data!r}: they are the same data"
+        for task in tasks
+        for name in task.own_data()
+    ]
+    return list(dict.fromkeys(lines))
+
+
+def _same(one: Settings, other: Settings) -> bool:
+    return same_data(one.data.dataset, other.data.dataset) and one.data.captions == other.data.captions
+
+
+def _root_of(name: str, options: Sequence[str], datasets: Mapping[str, Sequence[str]]) -> list[str]:
+    """Where the suite says that a data set lies which `transfer` names again, without a folder of its own."""
+    root = [option for option in datasets.get(name, ()) if option.partition("=")[0].strip() == ROOT]
+    return [] if any("root" in option for option in options) else root
+
+
 def suite_title(path: str | Path) -> str:
     """The heading of a suite's board."""
     return str(load_config(path).values.get("title", Path(path).stem))
-
-
-def _problems(values: Mapping[str, Any]) -> Iterator[Problem]:
-    yield from _arguments(SuiteFile, values, "suite")
-    entries, datasets = values.get("entries"), values.get("datasets")
-    if not isinstance(entries, Mapping) or not entries or not isinstance(datasets, Mapping) or not datasets:
-        yield Problem("entries", "a suite has entries=dict(name=dict(config='...')) and datasets=dict(name=[]).")
-        return
-    for name, entry in entries.items():
-        if not isinstance(entry, Mapping):
-            yield Problem(f"entries.{name}", f"an entry is dict(config='...', options=[...]), got {entry!r}")
-            continue
-        yield from _arguments(SuiteEntry, entry, f"entries.{name}")
-        for data in entry.get("datasets") or ():
-            if data not in datasets:
-                near = did_you_mean(data, datasets)
-                message = f"no data set is called {data!r}.{near}"
-                yield Problem(f"entries.{name}.datasets", message, f"The suite has: {', '.join(datasets)}")
-    if not values.get("seeds", (0,)):
-        yield Problem("seeds", "a suite needs at least one seed, e.g. seeds = (0, 1, 2)")
-
-
-def _arguments(section: type, values: Mapping[str, Any], path: str) -> list[Problem]:
-    parameters = dict(inspect.signature(section).parameters)
-    entry: Entry[Any] = Entry(
-        section, f"tbpsbench/leaderboard/suite/read.py, {section.__name__}", parameters=parameters
-    )
-    return argument_problems(entry, {"type": None, **values}, path, set(), path)
 
 
 def _check_tasks(path: Path, tasks: list[Task]) -> None:
@@ -200,7 +164,7 @@ def _check_tasks(path: Path, tasks: list[Task]) -> None:
                 config = task.load(more)
                 if found := check(config):
                     problems.append(f"entry {task.entry!r} on {task.data!r}: {report(config, found)}")
-        except ConfigError as error:
+        except TBPSError as error:
             problems.append(f"entry {task.entry!r} on {task.data!r}: {error}")
     if problems:
         raise ConfigError(f"{path}: {len(problems)} of its runs cannot be trained\n\n" + "\n\n".join(problems))

@@ -14,10 +14,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tbpsbench.bundle import locate
-from tbpsbench.errors import ConfigError, DataError, TBPSError
-from tbpsbench.leaderboard.suite.read import read_suite
-from tbpsbench.records.identity import record_identity
-from tbpsbench.records.read import find_records, read_record
+from tbpsbench.errors import ConfigError, TBPSError
+from tbpsbench.leaderboard.suite.read import not_evaluated, read_suite
+from tbpsbench.leaderboard.suite.wanted import all_there, records_there
 
 WAIT_SECONDS = 1.0
 LOG = "train.log"
@@ -51,15 +50,18 @@ def run_suite(path: str | Path, records: Path, work: Path, say: Say = print) -> 
     tasks = read_suite(path)
     wanted = [task.wanted() for task in tasks]
     folders = [work / task.suite / task.key for task in tasks]
-    done, failed = 0, dict[int, str]()
+    names = {task.entry for task in tasks}
+    for line in not_evaluated(tasks):
+        say(line)
+    done, failed = set[int](), dict[int, str]()
     while True:
-        there = _identities(records)
-        open_ = [number for number in range(len(tasks)) if not wanted[number] <= there and number not in failed]
+        there = records_there(records, names)
+        open_ = [n for n in range(len(tasks)) if n not in {*done, *failed} and not all_there(wanted[n], there)]
         if not open_:
             break
         claimed = 0
         for number in open_:
-            if _busy(folders[number]) or wanted[number] <= _identities(records):
+            if _busy(folders[number]) or all_there(wanted[number], records_there(records, names)):
                 continue
             claimed += 1
             task = tasks[number]
@@ -67,7 +69,7 @@ def run_suite(path: str | Path, records: Path, work: Path, say: Say = print) -> 
             started = time.monotonic()
             code = _work(path, number, records, folders[number])
             if code == 0:
-                done += 1
+                done.add(number)
                 say(f"[{number + 1}/{len(tasks)}] done in {time.monotonic() - started:.0f} s")
             elif _busy(folders[number]):
                 say(f"[{number + 1}/{len(tasks)}] another worker was faster")
@@ -79,7 +81,7 @@ def run_suite(path: str | Path, records: Path, work: Path, say: Say = print) -> 
     if failed:
         listing = "\n\n".join(f"{tasks[n].entry}, seed {tasks[n].seed}:\n{tail}" for n, tail in failed.items())
         raise RunError(f"{path}: {len(failed)} of {len(tasks)} runs failed\n\n{listing}")
-    return done
+    return len(done)
 
 
 def run_workers(path: str | Path, records: Path, work: Path, workers: int) -> None:
@@ -180,16 +182,6 @@ def _busy(folder: Path) -> bool:
     except FileNotFoundError:
         return False
     return False
-
-
-def _identities(records: Path) -> set[tuple[str, int, str, str]]:
-    found = set()
-    for folder in find_records(records) if records.is_dir() else []:
-        try:
-            found.add(record_identity(read_record(folder)))
-        except (DataError, KeyError):
-            continue  # a damaged or older record is not the one that is wanted
-    return found
 
 
 def _tail(log: Path) -> str:

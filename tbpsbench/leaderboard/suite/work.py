@@ -13,7 +13,7 @@ from pathlib import Path
 from tbpsbench.cli import run_tool
 from tbpsbench.engine.workdir import WorkDir
 from tbpsbench.leaderboard.suite.read import Task, read_suite
-from tbpsbench.records.names import record_folder
+from tbpsbench.records.usable import free_folder
 
 
 def work(task: Task, records: Path, folder: Path) -> list[Path]:
@@ -43,14 +43,14 @@ def work(task: Task, records: Path, folder: Path) -> list[Path]:
         training = Training(run, workdir, suite=task.about())
         record = training.train()
         evidence = (folder / "record" / EVIDENCE).read_bytes()
-        written = [records / record_folder(record)]
+        written = [free_folder(records, record)]
         write_record(written[0], record, evidence)
         own = run.evaluation
         for other in task.elsewhere():
             data = evaluation_data(other.data, other.evaluation.gallery_texts, own.texts, own.preprocess)
             made = training.record(data)
             assert made is not None, "one process per task"
-            written.append(records / record_folder(made[0]))
+            written.append(free_folder(records, made[0]))
             write_record(written[-1], *made)
         return written
     finally:
