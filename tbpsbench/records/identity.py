@@ -25,6 +25,8 @@ NEUTRAL = ("runtime.threads", "runtime.log_interval", "data.num_workers", "data.
 RUN_MAY_DIFFER = (*NEUTRAL, "evaluation.batch_size")
 # Between the runs of one system.
 SYSTEM_MAY_DIFFER = (*NEUTRAL, "seed", "data.dataset.root")
+# Data sets of ours that hold whatever lies in their folder, as those of plug-ins may.
+ANY_CONTENT = ("CSVDataset",)
 # Arguments of a data set that do not say which images and captions are evaluated.
 _PLACE_AND_SPLIT = ("root", "val_carve")
 
@@ -71,8 +73,8 @@ def data_key(component: Mapping[str, Any]) -> str:
 
 
 def root_matters(component: Mapping[str, Any]) -> bool:
-    """Whether the folder of a data set says what it holds: not of ours, each of which is one release or one drawing."""
-    return component.get("type") not in BUILTINS["DATASETS"]
+    """Whether the folder of a data set says what it holds: not where the data set is one release or one drawing."""
+    return component.get("type") in ANY_CONTENT or component.get("type") not in BUILTINS["DATASETS"]
 
 
 def same_data(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

@@ -8,6 +8,7 @@ folders, since two of one type may hold anything, and other captions than the sy
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,7 @@ from tbpsbench.records.identity import (
     data_key,
     other_captions,
     record_identity,
+    root_matters,
     same_data,
     system_sha256,
 )
@@ -92,10 +94,14 @@ def _annotation_file(settings: Settings) -> Path | None:
     captions = settings.data.captions
     source = {"type": captions} if isinstance(captions, str) else captions
     try:
-        root = registry.DATASETS.build(settings.data.dataset, "data.dataset").root
-        return Path(root) / f"{registry.CAPTION_SOURCES.build(source, 'data.captions').name}.jsonl"
+        dataset = registry.DATASETS.build(settings.data.dataset, "data.dataset")
+        name = registry.CAPTION_SOURCES.build(source, "data.captions").name
     except TBPSError:
         return None
+    if root_matters(settings.data.dataset):
+        with suppress(TBPSError):  # what is not there cannot be out of date
+            dataset.load(name)  # a file that is made from another one is made again if that has changed
+    return Path(dataset.root) / f"{name}.jsonl"
 
 
 @cache

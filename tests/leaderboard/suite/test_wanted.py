@@ -207,3 +207,24 @@ def test_names_of_any_length_make_folders(tmp_path, length):
 def test_an_entry_is_called_what_the_suite_calls_it(tmp_path):
     entries = {name: {"config": str(DEMO)} for name in ("1", "None", "a b", "it's", "[/bold]", "$x$", "\\x")}
     assert [task.load().values["name"] for task in read_suite(suite(tmp_path, entries=entries))] == list(entries)
+
+
+def test_a_csv_file_that_has_changed_is_another_data_set(tmp_path):
+    """Its annotations lie there from the last run; the captions in the table are those that count."""
+    rows = [
+        f"{pid}/{k}.png,{pid},{split},a person"
+        for pid, split in ((1, "train"), (2, "val"), (3, "test"))
+        for k in (0, 1)
+    ]
+    table = tmp_path / "mine" / "mine.csv"
+    table.parent.mkdir()
+    table.write_text("\n".join(["file,pid,split,caption", *rows]) + "\n")
+    options = [f"data.dataset=dict(type='CSVDataset', root='{table.parent}', file='mine.csv')"]
+    (task,) = read_suite(suite(tmp_path, datasets={"one": options}))
+    made, records = make(tmp_path / "run", imagine(tmp_path / "any")), tmp_path / "records"
+    (wanted,) = task.wanted()
+    place = as_record(task, task.settings, made, records, wanted.annotations)
+    assert "_on-" in place.name
+    assert all_there(task.wanted(), records_there(records, ["a"]))
+    table.write_text(table.read_text().replace("a person", "a woman"))
+    assert not all_there(task.wanted(), records_there(records, ["a"]))
