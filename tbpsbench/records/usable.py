@@ -6,7 +6,6 @@ else theirs. Whether a record is true is another question, which `verify` asks.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,16 +16,11 @@ from tbpsbench.reading import require_text, shown
 from tbpsbench.records.identity import annotations_sha256
 from tbpsbench.records.names import DIGITS, record_folder
 from tbpsbench.records.read import RECORD, find_records, read_record
-from tbpsbench.records.schema import schema_problems
+from tbpsbench.records.schema import FIX, schema_problems
 
-# A record of ours has 10 kB; nothing in one is counted beyond this, and no table has room for more columns.
-MAX_BYTES = 4 << 20
-LARGEST = 10**18
-MAX_NAMES = 100
-MAX_NAME = 300
+# More seeds than a cell of a table has room for.
 MAX_SEEDS = 1000
 MAX_LINE = 500
-FIX = "The record is damaged or was written by another program: create it again with tools/test.py or tools/train.py."
 
 
 @dataclass(frozen=True)
@@ -77,10 +71,6 @@ def read_usable(folder: str | Path) -> dict[str, Any]:
     """
     path = Path(folder)
     path = path / RECORD if path.is_dir() else path
-    if path.is_file() and (size := path.stat().st_size) > MAX_BYTES:
-        raise DataError(f"{shown(path)}: has {size} bytes, more than the {MAX_BYTES} that a record can have")
-    if path.exists() and not path.is_file():
-        raise DataError(f"{shown(path)}: is no file. Copy the record again from where it was made.")
     record = read_record(path)
     if why := why_unusable(record):
         raise DataError(_printable(f"{shown(path)}: {why}"))
@@ -108,69 +98,11 @@ def why_unusable(record: Mapping[str, Any]) -> str:
 
 def _problems(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What tables cannot take and the shape of a record leaves open: (place, what is wrong)."""
-    yield from _results(record["results"])
-    yield from _cost(record["cost"])
-    yield from _selection(record["selection"])
     seeds = record["suite"].get("seeds", ())
     if len(seeds) > MAX_SEEDS:
         yield "suite.seeds", f"are {len(seeds)}, more than {MAX_SEEDS}"
-    if not record["config"]["evaluation"]["protocols"]:
-        yield "config.evaluation.protocols", "are none"
     if not any(source["role"] == "captions" for source in record["data"]["sources"]):
         yield "data.sources", "name no file with the captions that were asked"
-
-
-def _results(results: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    yield from _names("results", results)
-    for protocol, result in results.items():
-        place = f"results.{protocol}"
-        scores = result["scores"]
-        yield from _names(f"{place}.scores", scores)
-        yield from _names(f"{place}.heads", result["heads"])
-        if unknown := [column for column in result["intervals_95"] if column not in scores]:
-            yield f"{place}.intervals_95.{unknown[0]}", "is the interval of no score"
-        for group in (scores, *result["intervals_95"].values(), *result["heads"].values()):
-            for value in group.values() if isinstance(group, Mapping) else group:
-                if not _is_number(value):
-                    yield place, f"holds {_short(value)}, which is no score in percent"
-        for key, value in result.items():
-            if isinstance(value, int) and not 0 <= value <= LARGEST:
-                yield f"{place}.{key}", f"is {_short(value)}, which is no count"
-
-
-def _names(place: str, names: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    if len(names) > MAX_NAMES:
-        yield place, f"has {len(names)} names, more than the {MAX_NAMES} that a table has room for"
-    if long := next((name for name in names if not 0 < len(name) <= MAX_NAME), None):
-        yield place, f"has a name of {len(long)} characters, more than {MAX_NAME}"
-
-
-def _cost(cost: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    memory = cost.get("peak_memory_bytes")
-    if memory is not None and not isinstance(memory, Mapping):
-        yield "cost.peak_memory_bytes", f"is {_short(memory)}, expected an object such as {{'host': 961716224}}"
-    values = {key: value for key, value in cost.items() if key != "peak_memory_bytes"}
-    inner = {f"peak_memory_bytes.{key}": value for key, value in memory.items()} if isinstance(memory, Mapping) else {}
-    for key, value in (values | inner).items():
-        if value is not None and not isinstance(value, str) and not (_is_number(value) and value >= 0):
-            yield f"cost.{key}", f"is {_short(value)}, expected a number from 0 on, or null"
-
-
-def _selection(selection: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for key in ("epoch", "score", "queries", "test_evaluations"):
-        if selection.get(key) is not None and not _is_number(selection[key]):
-            yield f"selection.{key}", f"is {_short(selection[key])}, expected a number"
-        elif key in ("queries", "test_evaluations") and key in selection and selection[key] is None:
-            yield f"selection.{key}", "is null, expected a number"
-    history = selection.get("history") or []
-    if not isinstance(history, list) or not all(isinstance(row, Mapping) and "epoch" in row for row in history):
-        yield "selection.history", f"is {_short(history)}, expected a list of {{'epoch': ..., 'score': ...}}"
-
-
-def _is_number(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return math.isfinite(value) and abs(value) <= LARGEST
 
 
 def _printable(message: str) -> str:
@@ -178,8 +110,3 @@ def _printable(message: str) -> str:
     lines = [shown(line) for line in message.split("\n")]
     half = MAX_LINE // 2
     return "\n".join(line if len(line) <= MAX_LINE else f"{line[:half]}...{line[-half:]}" for line in lines)
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

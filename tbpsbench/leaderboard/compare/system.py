@@ -12,8 +12,8 @@ from tbpsbench.errors import DataError
 from tbpsbench.reading import shown
 from tbpsbench.records.identity import annotations_sha256
 from tbpsbench.records.names import slug
-from tbpsbench.records.read import RECORD, data_name, find_records, read_record
-from tbpsbench.records.usable import MAX_BYTES, Usable, read_usable, usable_records
+from tbpsbench.records.read import data_name, find_records, read_record
+from tbpsbench.records.usable import Usable, read_usable, usable_records
 
 
 @dataclass(frozen=True)
@@ -114,12 +114,9 @@ def _is_of(name: str, folder: Path) -> bool:
     if folder.name.startswith(f"{slug(name)}_"):
         return True
     try:
-        if (folder / RECORD).stat().st_size > MAX_BYTES:
-            return False
-        record = read_record(folder)
-    except (DataError, OSError):
+        return read_record(folder).get("name") == name
+    except DataError:
         return False
-    return record.get("name") == name
 
 
 def listed(values: Sequence[object]) -> str:
