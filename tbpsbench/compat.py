@@ -18,6 +18,7 @@ NOISE = (
     "Dataset TrainSet has no metainfo",
     "Checkpoints will be saved to",
     "Distributed training is not used",
+    "Resumed iteration number is not divisible",  # gradients are accumulated within an epoch, nothing is lost
 )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def rank_and_world() -> tuple[int, int]:
@@ -63,6 +63,32 @@ def ddp_config() -> dict[str, Any]:
     """mmengine's wrapper for several processes; its default names a GPU, which a CPU process does not have."""
     devices = [torch.cuda.current_device()] if torch.cuda.is_available() else None
     return {"type": "MMDistributedDataParallel", "device_ids": devices, "broadcast_buffers": False}
+
+
+def first_says(answer: bool) -> bool:
+    """The first process' answer to a question that processes may see differently, such as whether a file is there."""
+    if world_size() == 1:
+        return answer
+    told = torch.tensor([int(answer)], device="cuda" if torch.cuda.is_available() else "cpu")
+    dist.broadcast(told, 0)
+    return bool(told.item())
+
+
+@torch.no_grad()
+def share_buffers(module: nn.Module) -> None:
+    """Give all processes the first one's buffers, as it saves them.
+
+    Statistics that a process gathers over its own rows (those of torch's batch norm) would otherwise differ: each would
+    evaluate its share with another model, and a resumed run would go on from other buffers than an uninterrupted one.
+    """
+    if world_size() == 1:
+        return
+    for buffer in module.buffers():
+        if buffer.numel():
+            # As bytes: gloo does not know every type.
+            raw = buffer.detach().clone(memory_format=torch.contiguous_format)
+            dist.broadcast(raw.reshape(-1).view(torch.uint8), 0)
+            buffer.copy_(raw)
 
 
 class _Gather(torch.autograd.Function):

@@ -29,6 +29,10 @@ class CheckpointError(TBPSError):
     """A checkpoint is unreadable, unsafe, or belongs to another model or run."""
 
 
+class TrainingError(TBPSError):
+    """Training cannot go on: a loss or a weight is no finite number any more."""
+
+
 class LeakError(TBPSError):
     """An evaluation would use what it must not know (protocol.md, leak guard)."""
 

@@ -9,32 +9,15 @@ from typing import Any
 from tbpsbench import plugins, registry
 from tbpsbench.arguments import did_you_mean
 from tbpsbench.config.fit import misfits
+from tbpsbench.config.limits import limit_problems, optimizer_problems, param_group_problems
 from tbpsbench.config.load import Config
-from tbpsbench.config.schema import (
-    REQUIRED,
-    SECTIONS,
-    TOP_LEVEL,
-    components,
-    optimizer_names,
-    optimizer_parameters,
-    with_defaults,
-)
+from tbpsbench.config.schema import REQUIRED, SECTIONS, TOP_LEVEL, components, with_defaults
 from tbpsbench.entries import Entry, Problem, argument_problems
 from tbpsbench.errors import ConfigError, RegistryError
 from tbpsbench.model.roles import MASKED, QUERY, description_roles, role_of
 from tbpsbench.model.wiring import TEXT_ATTENTION, available_texts, stages
 from tbpsbench.registration import Registry
 from tbpsbench.types import Batch
-
-SMALLEST = {
-    "schedule.max_epochs": 1,
-    "data.batch_size": 1,
-    "data.num_workers": 0,
-    "evaluation.interval": 1,
-    "evaluation.batch_size": 1,
-    "runtime.accumulate": 1,
-    "runtime.threads": 1,
-}
 
 
 def check(config: Config, *, trained: bool = False) -> list[Problem]:
@@ -51,7 +34,9 @@ def check(config: Config, *, trained: bool = False) -> list[Problem]:
     for problems in usable.values():
         found += problems
     if "optimizer" in config.values:
-        found += _optimizer(config.values["optimizer"])
+        found += optimizer_problems(config.values["optimizer"])
+    found += param_group_problems(config.values.get("param_groups"))
+    found += limit_problems(config.values)
     if not found:
         found += _selection(config.values)
         found += _wiring(with_defaults(config.values))
@@ -98,9 +83,6 @@ def _top_level(values: Mapping[str, Any]) -> Iterator[Problem]:
     for key in REQUIRED:
         if key not in values:
             yield Problem(key, f"the section {key!r} is missing; inherit it from configs/_base_ or write it.")
-    seed = values.get("seed", 0)
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
-        yield Problem("seed", f"seed is {seed!r}, expected an int from 0 to 4294967295")
     if not isinstance(values.get("hooks") or {}, Mapping):
         yield Problem("hooks", "hooks is a dict of named hooks: hooks=dict(name=dict(type='...'))")
 
@@ -144,11 +126,6 @@ def _sections(values: Mapping[str, Any]) -> Iterator[Problem]:
         for key in ("heads", "losses"):
             if name == "model" and not isinstance(values[name].get(key, {}), Mapping):
                 yield Problem(f"model.{key}", f"{key} are named: {key}=dict(name=dict(type='...'))")
-    for place, smallest in SMALLEST.items():
-        section_name, key = place.split(".")
-        value = (values.get(section_name) or {}).get(key) if isinstance(values.get(section_name), Mapping) else None
-        if isinstance(value, int) and value < smallest:
-            yield Problem(place, f"{place} is {value}, expected at least {smallest}")
 
 
 def _safe_components(values: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
@@ -160,24 +137,6 @@ def _safe_components(values: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...
 
 def _component(path: tuple[str, ...], slot: Any, value: Any) -> list[Problem]:
     return slot.problems(value, ".".join(path))
-
-
-def _optimizer(value: Any) -> Iterator[Problem]:
-    import torch
-
-    if not isinstance(value, Mapping) or not isinstance(value.get("type"), str):
-        yield Problem("optimizer", "an optimizer is written dict(type='AdamW', lr=1e-4, ...)")
-        return
-    known = optimizer_names()
-    if value["type"] not in known:
-        message = f"no optimizer is called {value['type']!r}.{did_you_mean(value['type'], known)}"
-        yield Problem("optimizer.type", message, f"Known optimizers (torch.optim): {', '.join(known)}")
-        return
-    cls, parameters = getattr(torch.optim, value["type"]), optimizer_parameters(value["type"])
-    entry: Entry[Any] = Entry(cls, f"torch.optim.{value['type']}", parameters=parameters)
-    yield from argument_problems(entry, value, "optimizer", set(), value["type"])
-    if not isinstance(value.get("lr"), int | float):
-        yield Problem("optimizer.lr", "the learning rate is a number", f"got {value.get('lr')!r}")
 
 
 def _selection(values: Mapping[str, Any]) -> Iterator[Problem]:

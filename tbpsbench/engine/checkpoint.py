@@ -9,6 +9,7 @@ on from the epoch before and writes the same best.pth again.
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -21,13 +22,18 @@ from tbpsbench.config.flat import canonical, differences
 from tbpsbench.engine.cost import peak_memory
 from tbpsbench.engine.energy import EnergyMeter
 from tbpsbench.engine.hooks import Hook
+from tbpsbench.engine.mm_hooks import Progress
+from tbpsbench.engine.resumable import kept_config, require_sound
 from tbpsbench.engine.workdir import BEST, LAST
-from tbpsbench.errors import CheckpointError
+from tbpsbench.errors import CheckpointError, TrainingError
+from tbpsbench.reading import shown
 from tbpsbench.records.identity import in_first_form, same_run
 from tbpsbench.system import System
 from tbpsbench.system_files import describe
 from tbpsbench.weights.checkpoint import KEY, save
 from tbpsbench.weights.files import read_checkpoint
+
+MAX_SHOWN, MAX_VALUE = 20, 60
 
 
 class Checkpointer(EngineHook):
@@ -38,6 +44,13 @@ class Checkpointer(EngineHook):
         system: what is trained.
         metric: key of the validation scores that decides; None where no checkpoint is selected.
         hooks: the config's hooks, whose states are saved.
+        progress: the steps so far, which are saved.
+        anew: a resumed run chooses among the epochs to come only; the scores so far follow another rule.
+
+    Attributes:
+        best: epoch, score and metric of what best.pth holds.
+        history: epoch and scores of every validation by the present rule.
+        test_evaluations: how often the test split was looked at while training, by any rule.
     """
 
     priority = "VERY_LOW"
@@ -48,9 +61,14 @@ class Checkpointer(EngineHook):
         system: System,
         metric: str | None,
         hooks: Mapping[str, Hook],
+        progress: Progress | None = None,
+        *,
+        anew: bool = False,
     ) -> None:
         self.folder, self.system = folder, system
-        self.metric, self.hooks = metric, hooks
+        self.metric, self.hooks, self.anew = metric, hooks, anew
+        self.progress = progress or Progress()
+        self.test_evaluations = 0
         self.best: dict[str, Any] | None = None
         self.history: list[dict[str, Any]] = []
         self._seconds_before, self._started = 0.0, time.monotonic()
@@ -80,10 +98,19 @@ class Checkpointer(EngineHook):
             self._save(runner, LAST, runner.epoch + 1)
 
     def after_val_epoch(self, runner: Any, metrics: Mapping[str, float] | None = None) -> None:
-        """Save the best, then the last."""
+        """Save the best, then the last.
+
+        Raises:
+            TrainingError: if the score is no finite number.
+        """
         if self.metric is None or metrics is None:
             return
         score = float(metrics[self.metric])
+        if not math.isfinite(score):
+            raise TrainingError(
+                f"epoch {runner.epoch}: the validation score {self.metric} is {score}; it chooses nothing"
+            )
+        self.test_evaluations += self.system.config["evaluation"]["selection"] == "test"
         self.history.append({"epoch": runner.epoch, **{key: float(value) for key, value in metrics.items()}})
         if self.best is None or score > self.best["score"]:
             self.best = {"epoch": runner.epoch, "score": score, "metric": self.metric}
@@ -98,12 +125,14 @@ class Checkpointer(EngineHook):
             "meta": {"epoch": epoch, "iter": runner.iter, "seed": self.system.config["seed"]},
             "state_dict": {key: value.detach().cpu() for key, value in model.state_dict().items()},
             "optimizer": runner.optim_wrapper.state_dict(),
-            "message_hub": {"log_scalars": {}, "runtime_info": {}, "resumed_keys": {}},
+            "message_hub": empty_message_hub(),
             KEY: {
                 **describe(self.system),
                 "data": run_hashes(self.system),
                 "best": self.best,
                 "history": self.history,
+                "test_evaluations": self.test_evaluations,
+                "steps": self.progress.steps,
                 "seconds": self.seconds,
                 "energy": self.energy,
                 "peak_memory": self.peak_memory,
@@ -113,15 +142,43 @@ class Checkpointer(EngineHook):
         save(content, self.folder / name)
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:  # noqa: ARG002
-        """Take back what is ours when mmengine resumes."""
+        """Take back what is ours when mmengine resumes, and leave mmengine the epoch alone.
+
+        Raises:
+            CheckpointError: if a hook cannot take its state back.
+        """
         own = checkpoint.get(KEY, {})
         self.best, self.history = own.get("best"), list(own.get("history", []))
+        config = json.loads(own["config"]) if "config" in own else {}
+        on_test = config.get("evaluation", {}).get("selection") == "test"
+        self.test_evaluations = own.get("test_evaluations", len(self.history) if on_test else 0)
+        if self.anew:
+            self.best, self.history = None, []
+        meta = checkpoint.get("meta", {})
+        # Checkpoints of before steps were counted know the batches.
+        accumulate = self.system.config["runtime"]["accumulate"]
+        self.progress.steps = own.get("steps", meta.get("iter", 0) // accumulate)
         self._seconds_before = float(own.get("seconds", 0.0))
         self._energy_before = own.get("energy")
         self._peak_before = dict(own.get("peak_memory", {}))
         for name, state in own.get("hooks", {}).items():
             if name in self.hooks:
-                self.hooks[name].load_state_dict(state)
+                try:
+                    self.hooks[name].load_state_dict(state)
+                except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+                    raise CheckpointError(
+                        f"{self.folder / LAST}: the hook {name!r} cannot go on from the state that it holds "
+                        f"({type(error).__name__}: {error}). Put back a good copy, or start again (--overwrite)."
+                    ) from error
+        # The optimiser has its state already (resumable.py), which knows what was changed; the message hub has none.
+        checkpoint.pop("optimizer", None)
+        checkpoint["meta"] = {key: meta[key] for key in ("epoch", "iter") if key in meta}
+        checkpoint["message_hub"] = empty_message_hub()
+
+
+def empty_message_hub() -> dict[str, dict[str, Any]]:
+    """What mmengine wants to find in a checkpoint; what it logs is not part of a run's state."""
+    return {"log_scalars": {}, "runtime_info": {}, "resumed_keys": {}}
 
 
 def run_hashes(system: System) -> dict[str, str]:
@@ -130,21 +187,46 @@ def run_hashes(system: System) -> dict[str, str]:
     return hashes | {"tokenizer": system.tokenizer.sha256}
 
 
-def run_changes(own: Mapping[str, Any], system: System, may_differ: Callable[[str], bool] = same_run) -> list[str]:
+def config_changes(own: Mapping[str, Any], system: System, path: Path) -> dict[str, tuple[Any, Any]]:
+    """Keys of a system's config that differ from what a checkpoint says of its own: key -> (old, new).
+
+    Raises:
+        CheckpointError: if what the checkpoint says is no config.
+    """
+    return differences(in_first_form(kept_config(own, path)), json.loads(canonical(in_first_form(system.config))))
+
+
+def run_changes(
+    own: Mapping[str, Any], system: System, path: Path, may_differ: Callable[[str], bool] = same_run
+) -> list[str]:
     """How a system differs from what a run's checkpoint says about its own, a line for each difference.
 
     Args:
         own: what the checkpoint says, of any form.
         system: as config and data make it now.
+        path: of the checkpoint.
         may_differ: tells the keys of the config that need not be equal.
+
+    Raises:
+        CheckpointError: if what the checkpoint says is no config.
     """
-    data, kept = run_hashes(system), in_first_form(json.loads(str(own["config"])))
-    changed = differences(kept, json.loads(canonical(in_first_form(system.config))))
-    return [f"\n  {key}: {old!r} -> {new!r}" for key, (old, new) in changed.items() if not may_differ(key)] + [
-        f"\n  annotations {name}: {old[:12]} -> {data.get(name, '(absent)')[:12]}"
+    data = run_hashes(system)
+    lines = [
+        f"\n  {shown(key)}: {_told(old)} -> {_told(new)}"
+        for key, (old, new) in config_changes(own, system, path).items()
+        if not may_differ(key)
+    ] + [
+        f"\n  annotations {shown(name)}: {old[:12]} -> {data.get(name, '(absent)')[:12]}"
         for name, old in dict(own.get("data") or {}).items()
         if data.get(name) != old
     ]
+    more = [f"\n  ... and {len(lines) - MAX_SHOWN} more"] * (len(lines) > MAX_SHOWN)
+    return lines[:MAX_SHOWN] + more
+
+
+def _told(value: Any) -> str:
+    text = shown(repr(value))
+    return text if len(text) <= MAX_VALUE else f"{text[:MAX_VALUE]}..."
 
 
 def _will_validate(runner: Any) -> bool:
@@ -152,7 +234,7 @@ def _will_validate(runner: Any) -> bool:
     return epoch >= loop.val_begin and (epoch % loop.val_interval == 0 or epoch == loop.max_epochs)
 
 
-def guard_resume(path: Path, system: System, allowed: Collection[str]) -> None:
+def guard_resume(path: Path, system: System, allowed: Collection[str]) -> frozenset[str]:
     """Refuse to go on with a run whose config or data have changed since, which mmengine would ignore or mix.
 
     Args:
@@ -160,16 +242,19 @@ def guard_resume(path: Path, system: System, allowed: Collection[str]) -> None:
         system: what is to be trained, as it is now.
         allowed: keys (or beginnings of keys) that may differ, from `--allow-config-change`.
 
+    Returns:
+        The keys that differ.
+
     Raises:
-        CheckpointError: naming every changed key with its old and new value.
+        CheckpointError: naming every changed key with its old and new value, or the value of the checkpoint that no run
+            writes.
     """
-    own = read_checkpoint(path).get(KEY)
-    if not isinstance(own, Mapping) or "config" not in own:
-        raise CheckpointError(f"{path}: not a checkpoint of tools/train.py, cannot be resumed")
-    lines = run_changes(own, system, lambda key: same_run(key, tuple(allowed)))
+    own = require_sound(read_checkpoint(path), path)
+    lines = run_changes(own, system, path, lambda key: same_run(key, tuple(allowed)))
     if lines:
         raise CheckpointError(
-            f"{path}: the run was started with other settings:{''.join(lines)}\n"
+            f"{shown(path)}: the run was started with other settings:{''.join(lines)}\n"
             "Keep the old ones, or start again (--overwrite, --work-dir), or, if you mean it, name the keys with "
             "--allow-config-change KEY."
         )
+    return frozenset(config_changes(own, system, path))

@@ -24,6 +24,7 @@ from tbpsbench.data.texts import TextStore
 from tbpsbench.data.tokenizers.base import Tokenizer
 from tbpsbench.data.training import build_tokenizer, build_training, text_facts
 from tbpsbench.engine.checkpoint import run_changes
+from tbpsbench.engine.resumable import require_sound
 from tbpsbench.errors import CheckpointError
 from tbpsbench.files import sha256_file
 from tbpsbench.model.person_search import PersonSearchModel
@@ -66,7 +67,7 @@ def convert_checkpoint(config: Config, released: str | Path, out: str | Path, *,
     # An older checkpoint does not say what its run was called; run.json beside it does.
     told = None if own is None else run_name(released.parent / RUN_CONFIG)
     system = _system(told or config.name, settings, sources, own is not None)
-    if own is not None and (lines := run_changes(own, system, _may_differ)):
+    if own is not None and (lines := run_changes(own, system, released, _may_differ)):
         raise CheckpointError(
             f"{released}: was trained with other settings than this config's, or on other data:{''.join(lines)}\n"
             "Give the config.py that stands beside it, and the data that it was trained on."
@@ -120,8 +121,9 @@ def _description(path: Path) -> Mapping[str, Any] | None:
     """What a checkpoint of tools/train.py says about its run, of any form; None for weights of others."""
     if path.suffix == ".safetensors" or is_torchscript(path):
         return None
-    own = read_checkpoint(path).get(KEY)
-    return own if isinstance(own, Mapping) and "config" in own else None
+    content = read_checkpoint(path)
+    own = content.get(KEY)
+    return require_sound(content, path) if isinstance(own, Mapping) and "config" in own else None
 
 
 def _may_differ(key: str) -> bool:

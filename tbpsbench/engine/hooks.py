@@ -25,7 +25,7 @@ class RunState:
         data: what the run trains on: `data.loader` makes the training batches of the epoch that `data.set_epoch` names,
             `data.train.set_pair_weight` sets the weights that they carry.
         epoch: 0-based epoch that is running or about to run; in `before_eval` the number of epochs done.
-        step: optimiser steps done so far.
+        step: optimiser steps done so far in the whole run; with `runtime.accumulate` fewer than batches.
         max_epochs: epochs of the whole run.
         seed: of the run; draw from (seed, epoch), see data/randomness.py, and a resumed run draws alike.
         autocast: `with state.autocast():` runs the model in the precision that it is trained in.
@@ -53,7 +53,7 @@ class Hook:
         """Before the first batch of an epoch."""
 
     def after_step(self, state: RunState) -> None:
-        """After every optimiser step."""
+        """After every optimiser step; batches that only add to the gradient are not steps."""
 
     def before_eval(self, state: RunState) -> None:
         """Before the model is validated and its checkpoint saved; without validation, after the last epoch."""

@@ -8,6 +8,7 @@ from typing import Any
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop
 
+from tbpsbench.distributed import share_buffers
 from tbpsbench.model.person_search import PersonSearchModel
 
 Score = Callable[[PersonSearchModel], dict[str, float]]
@@ -28,10 +29,11 @@ class RetrievalLoop(BaseLoop):
         self.score = score
 
     def run(self) -> dict[str, float]:
-        """Score the split, hand the scores to the hooks, return them."""
+        """Score the split with the model that the first process saves, hand the scores to the hooks, return them."""
         self.runner.call_hook("before_val")
         self.runner.call_hook("before_val_epoch")
         model = self.runner.model.module if is_model_wrapper(self.runner.model) else self.runner.model
+        share_buffers(model)
         scores = self.score(model)
         self.runner.call_hook("after_val_epoch", metrics=scores)
         self.runner.call_hook("after_val")

@@ -1,44 +1,69 @@
-"""Our side of mmengine's hooks: start of an epoch, learning rate, the config's own hooks."""
+"""Our side of mmengine's hooks: start of an epoch, learning rate, the config's own hooks, the end where NaN begins."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import torch
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook as EngineHook
 from mmengine.model import is_model_wrapper
 
 from tbpsbench.config.schema import ScheduleSection
 from tbpsbench.data.training import TrainingData
+from tbpsbench.distributed import share_buffers
 from tbpsbench.engine.hooks import Hook, RunState
 from tbpsbench.engine.randomness import seed_epoch
 from tbpsbench.engine.schedule import factor
+from tbpsbench.errors import TrainingError
+
+REMEDY = (
+    "A lower optimizer.lr, a longer schedule.warmup_epochs or a limit such as runtime.clip_grad_norm=1.0 may help, and "
+    "'bf16' in place of runtime.amp='fp16'. Start again with --overwrite, or go on from the last checkpoint with "
+    "--resume --allow-config-change and the keys that you changed."
+)
+
+
+@dataclass
+class Progress:
+    """How far a run has come.
+
+    Attributes:
+        steps: optimiser steps done so far.
+    """
+
+    steps: int = 0
 
 
 class StartEpoch(EngineHook):
-    """Tell data and generators which epoch it is, then let the config's hooks work.
+    """Tell data, generators and optimiser which epoch it is, then let the config's hooks work.
 
     Args:
         data: what the run trains on.
         seed: the run's seed.
         hooks: name -> hook.
+        progress: counts the steps.
     """
 
     priority = "VERY_HIGH"
 
-    def __init__(self, data: TrainingData, seed: int, hooks: Mapping[str, Hook]) -> None:
-        self.data, self.seed, self.hooks = data, seed, hooks
+    def __init__(self, data: TrainingData, seed: int, hooks: Mapping[str, Hook], progress: Progress) -> None:
+        self.data, self.seed, self.hooks, self.progress = data, seed, hooks, progress
 
     def state(self, runner: Any, epoch: int) -> RunState:
         """What the config's hooks may see in this epoch."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         autocast = partial(runner.optim_wrapper.optim_context, model)
-        return RunState(model, self.data, epoch, runner.iter, runner.max_epochs, self.seed, autocast)
+        return RunState(model, self.data, epoch, self.progress.steps, runner.max_epochs, self.seed, autocast)
 
     def before_train_epoch(self, runner: Any) -> None:
         """Seed everything for this epoch."""
+        # Gradients are accumulated within an epoch: the last batches make a step however few they are.
+        runner.optim_wrapper.initialize_count_status(runner.model, 0, len(runner.train_dataloader))
         self.data.set_epoch(runner.epoch)
         seed_epoch(self.seed, runner.epoch, get_rank())
         self._call("before_epoch", runner, runner.epoch)
@@ -46,8 +71,10 @@ class StartEpoch(EngineHook):
         seed_epoch(self.seed, runner.epoch, get_rank())
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:  # noqa: ARG002
-        """The point `after_step`."""
-        self._call("after_step", runner, runner.epoch)
+        """Count a step and call the point `after_step`, where this batch made one."""
+        if runner.optim_wrapper.should_update():
+            self.progress.steps += 1
+            self._call("after_step", runner, runner.epoch)
 
     def before_val_epoch(self, runner: Any) -> None:
         """The point `before_eval`."""
@@ -92,3 +119,55 @@ class LearningRate(EngineHook):
         scale = factor(self.schedule, time)
         for group, base in zip(runner.optim_wrapper.param_groups, self.base_rates, strict=True):
             group["lr"] = base * scale
+
+
+class RequireFinite(EngineHook):
+    """Stop a run at the step whose loss is no number, before anything is written that holds it.
+
+    It also gives all processes the first one's buffers at the end of an epoch: what is looked at is what is saved.
+    """
+
+    priority = "HIGHEST"
+
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:  # noqa: ARG002
+        """Look at the sum of the losses, and only where that is not finite at each of them.
+
+        Raises:
+            TrainingError: naming losses, epoch and step.
+        """
+        if bool(torch.isfinite(outputs["loss"]).all()):
+            return
+        values = {key: float(value) for key, value in outputs.items() if key.startswith("loss_")}
+        odd = [f"{key.removeprefix('loss_')} is {value}" for key, value in values.items() if not math.isfinite(value)]
+        found = (
+            f"the loss{'es' * (len(odd) > 1)} {', '.join(odd)}"
+            if odd
+            else f"the balanced sum of the losses is {float(outputs['loss'])}"
+        )
+        place = f"epoch {runner.epoch + 1}, step {batch_idx + 1} of {len(runner.train_dataloader)}"
+        raise TrainingError(f"{place}: {found}. Training ends here; no checkpoint was overwritten. {REMEDY}")
+
+    def after_train_epoch(self, runner: Any) -> None:
+        """Look at the weights that the last step of the epoch left, which no loss has seen.
+
+        Raises:
+            TrainingError: naming the first of them that is not finite.
+        """
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        share_buffers(model)
+        if odd := not_finite(model):
+            more = f" and {len(odd) - 1} more" if len(odd) > 1 else ""
+            raise TrainingError(
+                f"epoch {runner.epoch + 1}: after its last step the weights {odd[0]}{more} are not finite. Training "
+                f"ends here; no checkpoint was overwritten. {REMEDY}"
+            )
+
+
+def not_finite(model: torch.nn.Module) -> list[str]:
+    """Names of the parameters that hold NaN or infinity, and of the buffers that hold NaN (masks may be infinite)."""
+    good = {name: parameter.isfinite().all() for name, parameter in model.named_parameters()}
+    good |= {name: ~buffer.isnan().any() for name, buffer in model.named_buffers()}
+    if not good:
+        return []
+    flags = torch.stack([flag.reshape(()) for flag in good.values()]).tolist()
+    return [name for name, fine in zip(good, flags, strict=True) if not fine]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -37,24 +38,35 @@ def build_optimizer(
     for rounding, and on the CPU, where torch walks over them one by one by default, about six times as fast.
 
     Raises:
-        ConfigError: if a pattern matches no parameter, nothing is left to train, or the optimiser refuses a value.
+        ConfigError: if a pattern matches no parameter, nothing is left to train, a group's rate or decay is negative or
+            not finite, or the optimiser refuses a value.
     """
     arguments = {key: value for key, value in config.items() if key != "type"}
     grouping = registry.PARAM_GROUPS.build(groups or {"type": "PatternGroups"}, "param_groups")
     parameters = grouping(model, float(config["lr"]), float(config.get("weight_decay", 0.0)))
     if not parameters:
         raise ConfigError("param_groups: every parameter is frozen, nothing is left to train")
+    for group in parameters:
+        for key in ("lr", "weight_decay"):
+            if not 0 <= group.get(key, 0.0) < math.inf:
+                raise ConfigError(
+                    f"param_groups: the group of {group.get('name') or 'unnamed parameters'} has {key}={group[key]!r}, "
+                    "expected a finite number that is 0 or more"
+                )
     if config["type"] in FUSED and not {"fused", "foreach"} & set(arguments):
         arguments["fused"] = True
     try:
         optimizer: torch.optim.Optimizer = getattr(torch.optim, config["type"])(parameters, **arguments)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RuntimeError) as error:
         raise ConfigError(f"optimizer: {config['type']}: {error}") from error
     return optimizer
 
 
 def build_optim_wrapper(optimizer: torch.optim.Optimizer, runtime: RuntimeSection) -> OptimWrapper:
     """Wrap an optimiser for mmengine.
+
+    Where gradients are accumulated, StartEpoch tells the wrapper when an epoch ends: what is left then makes a step of
+    its own, so that no gradient waits while a checkpoint is written.
 
     Raises:
         ConfigError: if fp16 is asked for without CUDA.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import nn
 
-from tbpsbench.arguments import did_you_mean
+from tbpsbench.arguments import did_you_mean, matches
 from tbpsbench.engine.param_groups import ParamGroups
 from tbpsbench.errors import ConfigError
 from tbpsbench.registry import PARAM_GROUPS
@@ -26,16 +27,26 @@ class PatternGroups(ParamGroups):
         no_decay_on_vectors: no weight decay on parameters with fewer than two axes (biases, norms, temperatures).
 
     Raises:
-        ValueError: for a rule without a pattern, with unknown keys, or with an invalid regular expression.
+        ValueError: for a rule without a pattern, with unknown keys or wrong values, or with an invalid regular
+            expression.
     """
 
     def __init__(self, rules: Sequence[Mapping[str, Any]] = (), *, no_decay_on_vectors: bool = False) -> None:
         for position, rule in enumerate(rules):
+            if not isinstance(rule, Mapping):
+                raise ValueError(f"rules.{position} is {rule!r}, expected dict(pattern='...', lr_mult=...)")
             if unknown := set(rule) - RULE_KEYS:
-                near = did_you_mean(min(unknown), RULE_KEYS)
-                raise ValueError(f"rules.{position} has no key {min(unknown)!r}.{near} Keys: {sorted(RULE_KEYS)}")
+                odd = min(map(str, unknown))
+                near = did_you_mean(odd, RULE_KEYS)
+                raise ValueError(f"rules.{position} has no key {odd!r}.{near} Keys: {sorted(RULE_KEYS)}")
             if not isinstance(rule.get("pattern"), str):
                 raise ValueError(f"rules.{position} has no pattern")
+            for key in ("lr_mult", "decay_mult"):
+                factor = rule.get(key, 1.0)
+                if not matches(factor, float) or not 0 <= factor < math.inf:
+                    raise ValueError(f"rules.{position}.{key} is {factor!r}, expected a number that is 0 or more")
+            if not isinstance(rule.get("frozen", False), bool):
+                raise ValueError(f"rules.{position}.frozen is {rule['frozen']!r}, expected True or False")
             try:
                 re.compile(rule["pattern"])
             except re.error as error:

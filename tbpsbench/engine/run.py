@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from tbpsbench.backbones.base import TextEncoder
+from tbpsbench.config.limits import seed_problem
 from tbpsbench.config.load import Config
 from tbpsbench.config.resolve import fill_from_data
 from tbpsbench.config.settings import Settings
@@ -54,11 +55,13 @@ class Run:
 
 
 def build_run(config: Config, *, seed: int | None = None) -> Run:
-    """Build data and model of a checked config, from its seed alone.
+    """Build data and model of a checked config, from its seed alone (or from `seed`, where that is given).
 
     Raises:
         ConfigError, DataError, CheckpointError: whatever is wrong with config, data or pretrained weights.
     """
+    if seed is not None and (problem := seed_problem(seed)):
+        raise ConfigError(str(problem))
     join_processes()
     code_version()
     settings = Settings.of(config.values)

@@ -17,22 +17,25 @@ from tbpsbench.config.check import require_valid
 from tbpsbench.config.dump import write_config
 from tbpsbench.config.load import load_config
 from tbpsbench.data.evaluation import EvaluationData
-from tbpsbench.distributed import ddp_config, rank_and_world
+from tbpsbench.distributed import ddp_config, first_says, rank_and_world
 from tbpsbench.engine.checkpoint import Checkpointer, guard_resume
 from tbpsbench.engine.cost import model_cost
 from tbpsbench.engine.evaluate import best_metric, evaluate, score_names
 from tbpsbench.engine.hooks import Hook
 from tbpsbench.engine.loop import RetrievalLoop
-from tbpsbench.engine.mm_hooks import LearningRate, StartEpoch
+from tbpsbench.engine.mm_hooks import LearningRate, Progress, RequireFinite, StartEpoch
 from tbpsbench.engine.optim import build_optim_wrapper, build_optimizer, group_table
+from tbpsbench.engine.plan import plan_evaluation
 from tbpsbench.engine.record import record_of
+from tbpsbench.engine.resumable import chooses_anew, require_whole, resume_optimizer
 from tbpsbench.engine.run import Run, build_run
 from tbpsbench.engine.workdir import BEST, CARD, LAST, Resume, WorkDir, undo_if_refused
+from tbpsbench.errors import CheckpointError
 from tbpsbench.files import write_json
 from tbpsbench.model.person_search import PersonSearchModel
 from tbpsbench.records.environment import code_version, environment
 from tbpsbench.records.make import write_record
-from tbpsbench.weights.files import read_state_dict
+from tbpsbench.weights.files import read_checkpoint, read_state_dict
 from tbpsbench.weights.load import load_into
 
 
@@ -77,7 +80,9 @@ class Training:
 
     Raises:
         ConfigError: if a hook, the optimiser or the selecting metric cannot be had.
-        CheckpointError: if the run in the folder was started with other settings.
+        DataError: if validation or test would have nothing to score.
+        LeakError: if the leak guard would refuse their result.
+        CheckpointError: if the run in the folder was started with other settings, or its checkpoint is damaged.
     """
 
     def __init__(
@@ -97,11 +102,36 @@ class Training:
         self.hooks: dict[str, Hook] = {
             name: registry.HOOKS.build(value, f"hooks.{name}") for name, value in run.settings.hooks.items()
         }
+        assert run.system.trained_on is not None
+        for split in dict.fromkeys([self._selecting_split(), "test"] if self.metric is not None else ["test"]):
+            plan_evaluation(run.evaluation, split, self.section, run.system.trained_on.texts)
         self.optimizer = build_optimizer(run.settings.optimizer, run.settings.param_groups, run.model)
         self.wrapper = build_optim_wrapper(self.optimizer, run.settings.runtime)
-        if workdir.last is not None:
-            guard_resume(workdir.last, run.system, allow_config_change)
-        self.checkpointer = Checkpointer(workdir.path, run.system, self.metric, self.hooks)
+        # mmengine adds a group of its own that stands for the base rate in its log.
+        self.rates = [group["lr"] for group in self.wrapper.param_groups]
+        self.progress, self.notes, anew = Progress(), list[str](), False
+        # One process may see a file that another has just removed.
+        self.resumes = first_says(workdir.last is not None)
+        if self.resumes:
+            anew = self._go_on(workdir.path / LAST, allow_config_change)
+        self.checkpointer = Checkpointer(workdir.path, run.system, self.metric, self.hooks, self.progress, anew=anew)
+
+    def _go_on(self, last: Path, allowed: Collection[str]) -> bool:
+        """Take weights and optimiser from a checkpoint; whether the choice of the best epoch starts anew."""
+        max_epochs = self.run.settings.schedule.max_epochs
+        changed = guard_resume(last, self.run.system, allowed)
+        content = read_checkpoint(last)
+        require_whole(content, last, self.run.model, max_epochs)
+        self.notes += filter(None, [resume_optimizer(content, last, self.wrapper, changed)])
+        anew = chooses_anew(changed)
+        if anew and self.metric is not None:
+            if content["meta"]["epoch"] >= max_epochs:
+                raise CheckpointError(
+                    f"{last}: the run is finished, so no epoch can be chosen by other rules of evaluation. Test what "
+                    "it chose with tools/test.py, or train on with a larger schedule.max_epochs."
+                )
+            self.notes.append("the best epoch is chosen among those to come: earlier scores follow other rules")
+        return anew
 
     def train(self) -> dict[str, Any]:
         """Train, evaluate the chosen checkpoint on the test split, write the record.
@@ -114,8 +144,13 @@ class Training:
             write_config(folder / "config.py", run.settings.values(), f"The resolved config of {run.name}.")
             write_json(folder / CARD, self._card("running"))
         with quiet_mmengine():
-            self._runner().train()
+            runner = self._runner()
+            for note in self.notes:
+                runner.logger.warning(note)
+            runner.train()
         barrier()  # the first process is still writing
+        if self.metric is None and is_main_process():
+            (folder / BEST).unlink(missing_ok=True)  # of a rule that was changed since
         load_into(run.model, read_state_dict(self.chosen), source=str(self.chosen))
         found = self.record(run.evaluation)
         if found is None:
@@ -144,7 +179,7 @@ class Training:
         cost = {
             **model_cost(run.model, data),
             "peak_memory_bytes": self.checkpointer.peak_memory,
-            "steps": run.settings.schedule.max_epochs * len(run.training.loader),
+            "steps": self.progress.steps,
             "train_s": self.checkpointer.seconds,
             "energy_j": self.checkpointer.energy,
         }
@@ -162,10 +197,11 @@ class Training:
     def _selection(self) -> dict[str, Any]:
         """How the checkpoint was chosen: rule, epoch, score, history, and how often the test split was looked at."""
         rule, kept = self.section.selection, self.checkpointer
-        if kept.best is None:
-            return {"rule": rule, "epoch": self.run.settings.schedule.max_epochs, "test_evaluations": 1}
+        looked = 1 + kept.test_evaluations
+        if self.metric is None:
+            return {"rule": rule, "epoch": self.run.settings.schedule.max_epochs, "test_evaluations": looked}
+        assert kept.best is not None
         history = [{"epoch": row["epoch"], "score": row[kept.best["metric"]]} for row in kept.history]
-        looked = 1 + (len(history) if rule == "test" else 0)
         split = self._selecting_split()
         return {
             "rule": rule,
@@ -209,8 +245,6 @@ class Training:
             # mmengine wants a loader and an evaluator for a loop; ours brings its own data and metrics.
             loop = {"type": RetrievalLoop, "score": score}
             validation = {"val_dataloader": run.training.loader, "val_cfg": loop, "val_evaluator": Evaluator([])}
-        # mmengine adds a group of its own that stands for the base rate in its log.
-        rates = [group["lr"] for group in self.wrapper.param_groups]
         logs, max_epochs = self.workdir.path / "logs", settings.schedule.max_epochs
         return QuietRunner(
             model=run.model,
@@ -229,8 +263,9 @@ class Training:
                 "sampler_seed": None,
             },
             custom_hooks=[
-                StartEpoch(run.training, settings.seed, self.hooks),
-                LearningRate(settings.schedule, rates),
+                RequireFinite(),
+                StartEpoch(run.training, settings.seed, self.hooks, self.progress),
+                LearningRate(settings.schedule, self.rates),
                 self.checkpointer,
             ],
             launcher="pytorch" if rank_and_world()[1] > 1 else "none",
@@ -239,8 +274,8 @@ class Training:
                 "vis_backends": [{"type": "LocalVisBackend"}, {"type": "TensorboardVisBackend"}],
             },
             randomness={"seed": settings.seed},
-            resume=self.workdir.last is not None,
-            load_from=str(self.workdir.last) if self.workdir.last else None,
+            resume=self.resumes,
+            load_from=str(self.workdir.path / LAST) if self.resumes else None,
             experiment_name=f"{run.name}_{time.time_ns()}",
             cfg=EngineConfig({"model_wrapper_cfg": ddp_config()}),
             **validation,

@@ -1,0 +1,146 @@
+"""What an evaluation asks, known from annotations alone: before a run is trained, and before anything is embedded.
+
+Shapes: N items of a side, queries or images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from tbpsbench import registry
+from tbpsbench.config.schema import EvaluationSection
+from tbpsbench.data.eval_set import GallerySet, QuerySet
+from tbpsbench.data.evaluation import EvaluationData
+from tbpsbench.errors import DataError
+from tbpsbench.metrics.leaks import TrainingTexts, check_leaks
+from tbpsbench.metrics.matching import MatchTable
+from tbpsbench.protocols.base import IMAGE_TO_TEXT, Protocol
+from tbpsbench.types import Caption, ImageRecord
+
+
+@dataclass(frozen=True)
+class Side:
+    """Who asks or answers.
+
+    Attributes:
+        rows: (N,) positions among the captions of the split, or among the images of the gallery.
+        pids, ids: (N,) identities, and ids of captions or images.
+        groups: (N,) labels of a protocol, or None.
+    """
+
+    rows: np.ndarray
+    pids: np.ndarray
+    ids: np.ndarray
+    groups: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Question:
+    """One ranking: a protocol in one direction.
+
+    Attributes:
+        name: of the protocol, with " (image-to-text)" for the other direction.
+        ask, answer: captions and images, or the other way round.
+        captions_ask: whether `ask` are captions.
+        splits: whose images make the gallery, in this order.
+        skip: leave out who has no match.
+    """
+
+    name: str
+    ask: Side
+    answer: Side
+    captions_ask: bool
+    splits: tuple[str, ...]
+    skip: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything about an evaluation but the model.
+
+    Attributes:
+        queries: the captions of the split.
+        galleries: by split, the evaluated one first.
+        questions: in the order of the protocols.
+        gallery_texts: texts that the gallery side uses.
+        leaks: what the leak guard saw and `allow_leak` let pass.
+    """
+
+    queries: QuerySet
+    galleries: Mapping[str, GallerySet]
+    questions: tuple[Question, ...]
+    gallery_texts: list[Caption]
+    leaks: list[str]
+
+
+def plan_evaluation(
+    data: EvaluationData, split: str, section: EvaluationSection, training: TrainingTexts | None = None
+) -> Plan:
+    """Make sure that an evaluation of a split can be had, and say what it asks. For the arguments see `evaluate`.
+
+    Raises:
+        DataError: if the split is empty, a protocol lacks its images, a query has no match, or none has one.
+        LeakError: if the leak guard refuses.
+    """
+    protocols = {name: registry.PROTOCOLS.build({"type": name}, "evaluation.protocols") for name in section.protocols}
+    queries, first = data.queries(split), data.gallery(split)
+    wanted = [name for protocol in protocols.values() for name in protocol.gallery_splits(split)]
+    there = data.annotations.splits()
+    galleries = {split: first} | {name: data.gallery(name) for name in dict.fromkeys(wanted) if name in there}
+    gallery_texts = data.sources.texts_of_gallery([record for part in galleries.values() for record in part.records])
+    leaks = check_leaks(
+        queries=queries.captions,
+        gallery_texts=gallery_texts,
+        training=training,
+        population=data.sources.population,
+        test_pids={record.pid for record in first.records},
+        query_images=False,
+        allow_leak=section.allow_leak,
+    )
+    questions: list[Question] = []
+    for name, protocol in protocols.items():
+        splits = tuple(part for part in protocol.gallery_splits(split) if part in galleries)
+        shown = [record for part in splits for record in galleries[part].records]
+        questions += _questions(name, protocol, queries, shown, splits, section)
+    for question in questions:
+        _require_matches(question, split)
+    return Plan(queries, galleries, tuple(questions), gallery_texts, leaks)
+
+
+def _questions(
+    name: str,
+    protocol: Protocol,
+    queries: QuerySet,
+    shown: list[ImageRecord],
+    splits: tuple[str, ...],
+    section: EvaluationSection,
+) -> list[Question]:
+    """One protocol: text-to-image, and image-to-text where asked for."""
+    task = protocol.task(queries.records, shown)
+    rows = np.flatnonzero(task.asks_Q)
+    group_Q = None if task.query_group_Q is None else task.query_group_Q[rows]
+    captions = Side(rows, queries.pids[rows], queries.caption_ids[rows], group_Q)
+    pids, ids = np.array([record.pid for record in shown]), np.array([record.image_id for record in shown])
+    images = Side(np.arange(len(shown)), pids, ids, task.gallery_group_G)
+    skip = section.skip_unmatched or protocol.skips_unmatched
+    found = [Question(name, captions, images, True, splits, skip)]
+    if section.both_directions and protocol.reversible:
+        found.append(Question(f"{name}{IMAGE_TO_TEXT}", images, captions, False, splits, skip))
+    return found
+
+
+def _require_matches(question: Question, split: str) -> None:
+    ask, answer, what = question.ask, question.answer, f"the split {split!r} under the protocol {question.name!r}"
+    try:
+        kept = MatchTable(ask.pids, answer.pids, ask.groups, answer.groups).kept(ask.pids, skip_unmatched=question.skip)
+    except DataError as error:
+        raise DataError(f"{what}: {error}") from None
+    if not len(kept):
+        raise DataError(
+            f"{what}: none of {len(ask.pids)} queries has a match in the gallery, so that nothing can be scored. Give "
+            "the split captions and images of the same people, or leave the protocol out (evaluation.protocols); a run "
+            "without a validation split has evaluation.selection='last'."
+        )
