@@ -212,11 +212,11 @@ def run_changes(
     """
     data = run_hashes(system)
     lines = [
-        f"\n  {shown(key)}: {_told(old)} -> {_told(new)}"
+        f"\n  {_short(shown(key))}: {_short(repr(old))} -> {_short(repr(new))}"
         for key, (old, new) in config_changes(own, system, path).items()
         if not may_differ(key)
     ] + [
-        f"\n  annotations {shown(name)}: {old[:12]} -> {data.get(name, '(absent)')[:12]}"
+        f"\n  annotations {_short(name)}: {old[:12]} -> {data.get(name, '(absent)')[:12]}"
         for name, old in dict(own.get("data") or {}).items()
         if data.get(name) != old
     ]
@@ -224,8 +224,7 @@ def run_changes(
     return lines[:MAX_SHOWN] + more
 
 
-def _told(value: Any) -> str:
-    text = shown(repr(value))
+def _short(text: str) -> str:
     return text if len(text) <= MAX_VALUE else f"{text[:MAX_VALUE]}..."
 
 

@@ -5,12 +5,12 @@ Nothing here is repaired: a value that is not what a run writes is named, and th
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 
@@ -30,6 +30,8 @@ SCORING = (
 NOT_SCORING = ("evaluation.interval", "evaluation.batch_size", "evaluation.allow_leak", "data.dataset.root")
 REMEDY = "The file is damaged or was changed. Put back a good copy, or start again (--overwrite, --work-dir)."
 
+LARGEST = 1e300  # far from where a float ends, which an integer does not
+
 Check = tuple[str, Callable[[Any], bool]]
 
 
@@ -38,12 +40,16 @@ def _is_count(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and -math.inf < value < math.inf
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
 
 
 def _is_names(value: Any, of: Callable[[Any], bool]) -> bool:
     """Whether a value maps names to what `of` accepts."""
-    return isinstance(value, Mapping) and all(isinstance(key, str) and of(item) for key, item in value.items())
+    return isinstance(value, Mapping) and all(_is_text(key) and of(item) for key, item in value.items())
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and value.isprintable()
 
 
 def _is_table(value: Any) -> bool:
@@ -52,7 +58,7 @@ def _is_table(value: Any) -> bool:
 
 def _is_best(value: Any) -> bool:
     found = isinstance(value, Mapping) and _is_count(value.get("epoch")) and _is_number(value.get("score"))
-    return value is None or (found and isinstance(value.get("metric"), str))
+    return value is None or (found and _is_text(value.get("metric")))
 
 
 def _is_history(value: Any) -> bool:
@@ -69,7 +75,7 @@ COUNT: Check = ("a whole number that is 0 or more", _is_count)
 NUMBER: Check = ("a finite number", _is_number)
 TABLE: Check = ("a dict", _is_table)
 OWN: dict[str, Check] = {
-    "data": ("names and hashes", lambda value: _is_names(value, lambda item: isinstance(item, str))),
+    "data": ("names and hashes", lambda value: _is_names(value, _is_text)),
     "best": ("None, or epoch, score and metric of the best validation", _is_best),
     "history": ("a list of validations with epoch and scores, in order", _is_history),
     "seconds": NUMBER,
@@ -211,7 +217,7 @@ def resume_optimizer(
             f"{shown(path)}: the state of its optimizer is no such state ({error}). {REMEDY}"
         ) from error
     mine = any(_below(key, ("optimizer",)) for key in changed)
-    for group, settings in zip(groups, now, strict=True):
+    for group, settings in zip(wrapper.optimizer.param_groups, now, strict=True):
         group.update(settings if mine else {})
     for group, rate in zip(wrapper.param_groups, rates, strict=True):
         group["lr"] = rate  # the schedule's closed form starts from the config's rates
@@ -225,23 +231,33 @@ def _same_groups(kept: Mapping[str, Any], groups: list[dict[str, Any]]) -> bool:
 
 
 def _fits(kept: Mapping[str, Any], groups: list[dict[str, Any]]) -> bool:
-    """Whether every tensor of a state is a number or as large as its parameter (factored ones are smaller)."""
+    """Whether all parameters have one kind of state, of numbers and of tensors as large as they are."""
     parameters = [parameter for group in groups for parameter in group["params"]]
     places = [place for group in kept["param_groups"] for place in group["params"]]
     if places != list(range(len(parameters))):
         return False
+    kinds: dict[bool, dict[Any, str]] = {}  # of matrices and vectors, which some optimisers treat differently
     for place, state in kept.get("state", {}).items():
         if place not in range(len(parameters)) or not isinstance(state, Mapping):
             return False
         shape = parameters[place].shape
-        for value in state.values():
-            if isinstance(value, Tensor) and value.numel() != 1:
-                matches = value.ndim == len(shape) and all(
-                    own in (1, full) for own, full in zip(value.shape, shape, strict=True)
-                )
-                if not matches:
-                    return False
+        kind = {key: _kind(value) for key, value in state.items()}
+        if kind and shape.numel() > 1 and kinds.setdefault(len(shape) > 1, kind) != kind:
+            return False
+        if not all(_is_as_large(value, shape) for value in state.values() if isinstance(value, Tensor)):
+            return False
     return True
+
+
+def _kind(value: Any) -> str:
+    return "number" if isinstance(value, Tensor) and value.ndim == 0 else type(value).__name__
+
+
+def _is_as_large(value: Tensor, shape: torch.Size) -> bool:
+    """Whether a tensor is a number, or has the shape of a parameter, save for axes that it sums over."""
+    if value.numel() == 1:
+        return True
+    return value.ndim == len(shape) and all(own in (1, full) for own, full in zip(value.shape, shape, strict=True))
 
 
 def _below(key: str, names: Collection[str]) -> bool:

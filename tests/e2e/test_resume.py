@@ -8,7 +8,7 @@ import sys
 import time
 
 import pytest
-import torch
+from runs import assert_equal
 
 from tbpsbench.weights.files import read_checkpoint
 
@@ -38,22 +38,6 @@ def kill_when(process, happened):
             return
         time.sleep(0.002)
     raise AssertionError(f"the run ended before it was killed:\n{process.communicate()[0].decode()}")
-
-
-def assert_equal(one, other, path=""):
-    assert type(one) is type(other), path
-    if isinstance(one, dict):
-        assert one.keys() == other.keys(), path
-        for key in one:
-            assert_equal(one[key], other[key], f"{path}/{key}")
-    elif isinstance(one, list | tuple):
-        assert len(one) == len(other), path
-        for position, pair in enumerate(zip(one, other, strict=True)):
-            assert_equal(*pair, f"{path}/{position}")
-    elif isinstance(one, torch.Tensor):
-        assert torch.equal(one, other), path
-    else:
-        assert one == other, path
 
 
 @pytest.mark.slow

@@ -1,29 +1,76 @@
-"""torchrun with two processes trains what one process trains on the same global batches."""
+"""torchrun with two processes trains what one trains on the same global batches, and evaluates what it saves."""
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 import torch
+from runs import assert_equal, resumed_parts
+
+from tbpsbench.config.load import load_config
+from tbpsbench.engine.evaluate import evaluate
+from tbpsbench.engine.run import build_run
+from tbpsbench.weights.files import read_state_dict
+from tbpsbench.weights.load import load_into
+
+TORCHRUN = [
+    sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0",
+    "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0",
+]  # fmt: skip
+# Statistics of torch's batch norm are those of each process' own rows.
+BATCH_NORM = (
+    "model.image_encoder=dict(type='ViT', arch=dict(embed_dims=32, num_layers=1, num_heads=2, "
+    "feedforward_channels=64), img_size=(48, 24), patch_size=8, stem='conv', stem_norm='batch', pooling='mean')"
+)
+COMMON = ["data.num_workers=0", "optimizer.type=SGD", "optimizer.lr=0.1"]
 
 
-def run(command, demo, folder):
-    arguments = ["tools/train.py", demo[0], "--work-dir", str(folder), *demo[1:], "schedule.max_epochs=1"]
-    # Without the last, smaller batch, which two processes fill up to equal shares.
-    arguments += ["data.sampler.drop_last=True", "data.num_workers=0", "optimizer.type=SGD", "optimizer.lr=0.1"]
-    done = subprocess.run(
-        [*command, *arguments], capture_output=True, text=True, timeout=240, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+def start(command, demo, folder, *options, tool=()):
+    arguments = ["tools/train.py", demo[0], "--work-dir", str(folder), *tool, *demo[1:], *COMMON, *options]
+    return subprocess.Popen(
+        [*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+
+
+def run(command, demo, folder, *options, tool=()):
+    process = start(command, demo, folder, *options, tool=tool)
+    out = process.communicate(timeout=240)[0].decode()
+    assert process.returncode == 0, out
+
+
+def wait_for(process, happened):
+    while process.poll() is None:
+        if happened():
+            return
+        time.sleep(0.002)
+    raise AssertionError(f"the run ended before it was killed:\n{process.communicate()[0].decode()}")
+
+
+def rank(process, number):
+    """The process that torchrun started under this number."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            told = (folder / "environ").read_bytes().split(b"\0")
+        except (OSError, IndexError):
+            continue
+        if parent == process.pid and f"RANK={number}".encode() in told:
+            return int(folder.name)
+    raise AssertionError(f"torchrun has no process of rank {number}")
 
 
 @pytest.mark.slow
 def test_two_processes_train_what_one_trains(demo, tmp_path):
-    run([sys.executable], demo, tmp_path / "one")
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
-    run([*torchrun, "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"], demo, tmp_path / "two")
+    # Without the last, smaller batch, which two processes fill up to equal shares.
+    options = ("schedule.max_epochs=1", "data.sampler.drop_last=True")
+    run([sys.executable], demo, tmp_path / "one", *options)
+    run(TORCHRUN, demo, tmp_path / "two", *options)
     one, two = (torch.load(tmp_path / n / "last.pth", weights_only=True)["state_dict"] for n in ("one", "two"))
     start = {key: value for key, value in one.items() if value.is_floating_point()}
     for key, value in start.items():
@@ -31,3 +78,30 @@ def test_two_processes_train_what_one_trains(demo, tmp_path):
     records = [json.loads((tmp_path / n / "record" / "record.json").read_text()) for n in ("one", "two")]
     assert records[0]["results"]["standard"]["queries"] == records[1]["results"]["standard"]["queries"]
     assert json.loads((tmp_path / "two" / "run.json").read_text())["processes"] == 2
+
+
+@pytest.mark.slow
+def test_two_processes_evaluate_what_they_save_and_go_on_from_it_after_one_was_killed(demo, tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    options = (BATCH_NORM, "schedule.max_epochs=3")
+    run(TORCHRUN, demo, whole, *options)
+    scored = resumed_parts(whole)
+    system = build_run(load_config(demo[0], [*demo[2:], *COMMON, *options]))
+    for name, epoch in (("best.pth", scored["best"]["epoch"]), ("last.pth", 3)):
+        load_into(system.model, read_state_dict(whole / name), source=name)
+        alone = evaluate(system.model, system.evaluation, "val", system.settings.evaluation).flat()
+        row = next(row for row in scored["history"] if row["epoch"] == epoch)
+        assert {key: row[key] for key in alone} == alone, name
+
+    process = start(TORCHRUN, demo, killed, *options)
+    wait_for(process, (killed / "last.pth").exists)
+    os.kill(rank(process, 1), signal.SIGKILL)
+    process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert resumed_parts(killed)["meta"]["epoch"] < 3, "the run ended before it was killed"
+    run(TORCHRUN, demo, killed, *options, tool=("--resume",))
+    for name in ("best.pth", "last.pth"):
+        assert_equal(resumed_parts(killed, name), resumed_parts(whole, name))
+    one, other = (json.loads((folder / "record" / "record.json").read_text()) for folder in (whole, killed))
+    assert one["selection"] == other["selection"]
+    assert one["results"] == other["results"]

@@ -1,0 +1,112 @@
+"""A run that goes on with another config, which the user allowed: nothing of the two is mixed up."""
+
+import json
+
+import pytest
+import torch
+from runs import train_in
+
+from tbpsbench.errors import CheckpointError
+from tbpsbench.weights.files import read_checkpoint
+
+MORE = "schedule.max_epochs=4"
+FIRST = ("schedule.max_epochs=2", "schedule.type=constant")
+
+
+@pytest.fixture
+def begun(demo, tmp_path):
+    """The folder of a run of two epochs, chosen by R@1."""
+    train_in(tmp_path / "run", demo, *FIRST, "evaluation.metric=R@1")
+    return tmp_path / "run"
+
+
+def go_on(folder, demo, *options, allow):
+    return train_in(folder, demo, *FIRST, "evaluation.metric=R@1", *options, allow=["schedule.max_epochs", *allow])
+
+
+def test_other_metric_chooses_among_the_epochs_to_come(begun, demo):
+    training, record = go_on(begun, demo, MORE, "evaluation.metric=mAP", allow=["evaluation.metric"])
+    selection = record["selection"]
+    assert selection["metric"] == "mAP"
+    assert [row["epoch"] for row in selection["history"]] == [3, 4]
+    best = max(selection["history"], key=lambda row: row["score"])
+    assert (selection["epoch"], selection["score"]) == (best["epoch"], best["score"])
+    chosen = read_checkpoint(begun / "best.pth")
+    assert chosen["meta"]["epoch"] == selection["epoch"]
+    rows = {row["epoch"]: row for row in read_checkpoint(begun / "last.pth")["tbpsbench"]["history"]}
+    assert rows[selection["epoch"]]["mAP"] == selection["score"]
+    assert any("chosen among those to come" in note for note in training.notes)
+
+
+def test_change_that_leaves_the_scores_alone_keeps_the_best(begun, demo):
+    before = read_checkpoint(begun / "last.pth")["tbpsbench"]
+    training, record = go_on(begun, demo, MORE, "model.losses.itc.temperature=0.5", allow=["model.losses"])
+    assert [row["epoch"] for row in record["selection"]["history"]] == [1, 2, 3, 4]
+    assert record["selection"]["score"] >= before["best"]["score"]
+    assert training.notes == []
+
+
+def test_finished_run_has_nothing_to_choose_by_another_metric(begun, demo):
+    before = {name: (begun / name).read_bytes() for name in ("best.pth", "last.pth")}
+    with pytest.raises(CheckpointError, match=r"last\.pth: the run is finished, so no epoch can be chosen"):
+        go_on(begun, demo, "evaluation.metric=mAP", allow=["evaluation.metric"])
+    assert {name: (begun / name).read_bytes() for name in before} == before
+
+
+def test_last_epoch_in_place_of_the_best_one_names_itself(begun, demo):
+    _, record = go_on(begun, demo, MORE, "evaluation.selection=last", allow=["evaluation.selection"])
+    assert record["selection"] == {"rule": "last", "epoch": 4, "test_evaluations": 1}
+    assert not (begun / "best.pth").exists(), "a reader of the folder would take the old best for the chosen one"
+
+
+def test_looks_at_the_test_split_are_not_forgotten(demo, tmp_path):
+    train_in(tmp_path, demo, *FIRST, "evaluation.selection=test")
+    _, record = train_in(tmp_path, demo, *FIRST, MORE, allow=["schedule.max_epochs", "evaluation.selection"])
+    assert record["selection"]["rule"] == "val"
+    assert record["selection"]["test_evaluations"] == 3
+
+
+def test_run_is_not_cut_shorter_than_it_is(begun, demo):
+    with pytest.raises(CheckpointError, match=r"has done 2 epochs, schedule\.max_epochs now asks for 1"):
+        go_on(begun, demo, "schedule.max_epochs=1", allow=[])
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        ("optimizer=dict(type='SGD', lr=0.01, momentum=0.9)",),
+        ("optimizer=dict(type='Adafactor', lr=0.01)",),
+        ("param_groups=None",),
+        ("param_groups=dict(type='PatternGroups', rules=[dict(pattern='image_encoder', lr_mult=0.1)])",),
+    ],
+    ids=["SGD", "Adafactor", "one-group", "other-groups"],
+)
+def test_other_optimizer_starts_anew_and_says_so(begun, demo, changed):
+    training, record = go_on(begun, demo, MORE, *changed, allow=["optimizer", "param_groups"])
+    assert record["cost"]["steps"] == 4 * len(training.run.training.loader)
+    assert any("the optimizer starts anew" in note for note in training.notes)
+    state = read_checkpoint(begun / "last.pth")["optimizer"]
+    assert len(state["param_groups"]) == len(training.optimizer.param_groups)
+    assert state["param_groups"][0]["lr"] == pytest.approx(training.rates[0])
+
+
+def test_new_settings_of_the_same_optimizer_hold_and_its_moments_stay(begun, demo):
+    before = read_checkpoint(begun / "last.pth")["optimizer"]
+    options = ("optimizer.weight_decay=0.07", "optimizer.betas=(0.5, 0.9)")
+    training, _ = go_on(begun, demo, *options, allow=["optimizer"])
+    groups = training.optimizer.param_groups
+    assert {group["betas"] for group in groups} == {(0.5, 0.9)}
+    assert 0.07 in {group["weight_decay"] for group in groups}
+    moments = [state["exp_avg"] for state in training.optimizer.state_dict()["state"].values()]
+    for one, other in zip(moments, [state["exp_avg"] for state in before["state"].values()], strict=True):
+        torch.testing.assert_close(one.cpu(), other, rtol=0, atol=0)
+    assert training.notes == ["the optimizer keeps its moments and takes the new settings"]
+
+
+def test_other_optimizer_that_was_not_allowed_is_named(begun, demo, tool):
+    options = [*demo[1:], "data.num_workers=0", *FIRST, "evaluation.metric=R@1", "optimizer=dict(type='SGD', lr=0.1)"]
+    code, _, err = tool("train", demo[0], "--work-dir", begun, "--resume", *options)
+    assert code == 2
+    assert "optimizer.type: 'AdamW' -> 'SGD'" in err
+    assert "Traceback" not in err
+    assert json.loads((begun / "run.json").read_text())["status"] == "finished"

@@ -1,0 +1,62 @@
+"""Runs of training in this process, as tests of the engine start, break off and continue them."""
+
+import torch
+
+from tbpsbench.config.check import require_valid
+from tbpsbench.config.load import load_config
+from tbpsbench.engine import checkpoint
+from tbpsbench.engine.run import build_run
+from tbpsbench.engine.train import Training
+from tbpsbench.engine.workdir import WorkDir
+from tbpsbench.weights.files import read_checkpoint
+
+
+def train_in(folder, demo, *options, allow=(), resume="auto"):
+    """Train the demo in a folder, or go on with what is there: (the Training, its record)."""
+    config = load_config(demo[0], [*demo[2:], "data.num_workers=0", *options])
+    require_valid(config)
+    workdir = WorkDir(folder, resume=resume)
+    try:
+        training = Training(build_run(config), workdir, allow_config_change=allow)
+        return training, training.train()
+    finally:
+        workdir.release()
+
+
+def copy_after_epoch(monkeypatch, epoch, folder):
+    """From now on, what a run saves after this epoch goes to another folder, too, as a killed run leaves it."""
+    save = checkpoint.save
+    folder.mkdir()
+
+    def save_twice(content, path):
+        save(content, path)
+        if content["meta"]["epoch"] == epoch:
+            save(content, folder / path.name)
+
+    monkeypatch.setattr(checkpoint, "save", save_twice)
+
+
+def resumed_parts(folder, name="last.pth"):
+    """What a checkpoint holds that must not depend on whether its run was broken off."""
+    content = read_checkpoint(folder / name)
+    own = content["tbpsbench"]
+    return {key: content[key] for key in ("state_dict", "optimizer", "meta")} | {
+        key: own.get(key) for key in ("best", "history", "steps", "test_evaluations", "hooks")
+    }
+
+
+def assert_equal(one, other, path=""):
+    """Nested data are equal, tensors to the last bit."""
+    assert type(one) is type(other), path
+    if isinstance(one, dict):
+        assert one.keys() == other.keys(), path
+        for key in one:
+            assert_equal(one[key], other[key], f"{path}/{key}")
+    elif isinstance(one, list | tuple):
+        assert len(one) == len(other), path
+        for position, pair in enumerate(zip(one, other, strict=True)):
+            assert_equal(*pair, f"{path}/{position}")
+    elif isinstance(one, torch.Tensor):
+        assert torch.equal(one, other), path
+    else:
+        assert one == other, path
