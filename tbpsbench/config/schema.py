@@ -135,12 +135,12 @@ class RuntimeSection:
 
     Attributes:
         amp: "bf16" or "fp16" autocast; None trains in float32.
-        accumulate: batches per optimiser step.
+        accumulate: batches per optimiser step; what is left at the end of an epoch makes a step of its own.
         clip_grad_norm: largest norm of the gradient, or None.
         threads: CPU threads of torch; None leaves torch's choice.
         compile: torch.compile the encoders.
         deterministic: refuse operations that differ from run to run.
-        log_interval: steps between log lines.
+        log_interval: batches between log lines.
     """
 
     amp: Literal["bf16", "fp16"] | None = None
