@@ -15,7 +15,14 @@ from tbpsbench.engine.run import build_run
 from tbpsbench.errors import CheckpointError
 from tbpsbench.weights.files import read_checkpoint
 
-OPTIONS = ("schedule.max_epochs=2", "data.num_workers=0")
+# A small vocabulary: hundreds of checkpoints are written here.
+BERT = "hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, max_position_embeddings=48"
+OPTIONS = (
+    "schedule.max_epochs=2",
+    "data.num_workers=0",
+    "data.tokenizer=dict(type='WordPiece', vocab_size=200, max_length=48)",
+    f"model.text_encoder=dict(type='BERT', arch=dict({BERT}), vocab_size='from_data:vocab_size', pooling='mean')",
+)
 ODD = [
     None, True, -1, 1.5, float("nan"), float("inf"), 2**70, "x" * 100_000, "\0\ud800\x1b[31m", [], {}, [[1]], {"a": {}},
     {1: 2}, torch.ones(3), torch.tensor(float("nan")),
