@@ -86,13 +86,16 @@ def optimizer_problems(value: Any) -> Iterator[Problem]:
     found = [*argument_problems(entry, value, "optimizer", set(), name)]
     if isinstance(value.get("lr"), bool) or not isinstance(value.get("lr"), int | float):
         found.append(Problem("optimizer.lr", "the learning rate is a number", f"got {_short(value.get('lr'))}"))
+    odd = dict(_odd_numbers({"optimizer": value}))
     for path, number in _numbers("optimizer", value):
         key = path.split(".")[1]
-        if math.isfinite(number) and number < 0 and (name, key) not in SIGNED:
+        if path in odd:
+            continue  # limit_problems names it
+        if number < 0 and (name, key) not in SIGNED:
             found.append(Problem(path, f"{path} is {number!r}, expected 0 or more"))
         elif key in SHARES and number >= 1:
             found.append(Problem(path, f"{path} is {number!r}, expected less than 1"))
-    if not found and not dict(_odd_numbers(value)):
+    if not found and not odd:
         found += _trial(cls, value)
     yield from found
 
