@@ -22,7 +22,7 @@ from tbpsbench.config.flat import canonical, differences
 from tbpsbench.engine.cost import peak_memory
 from tbpsbench.engine.energy import EnergyMeter
 from tbpsbench.engine.hooks import Hook
-from tbpsbench.engine.mm_hooks import Progress
+from tbpsbench.engine.mm_hooks import Progress, settle
 from tbpsbench.engine.resumable import kept_config, require_sound
 from tbpsbench.engine.workdir import BEST, LAST
 from tbpsbench.errors import CheckpointError, TrainingError
@@ -93,7 +93,12 @@ class Checkpointer(EngineHook):
         return {place: max(size, self._peak_before.get(place, 0)) for place, size in peak_memory().items()}
 
     def after_train_epoch(self, runner: Any) -> None:
-        """Save now if this epoch will not be validated."""
+        """Save now if this epoch will not be validated.
+
+        Raises:
+            TrainingError: if a weight is not finite; nothing is written.
+        """
+        settle(runner)
         if self.metric is None or not _will_validate(runner):
             self._save(runner, LAST, runner.epoch + 1)
 

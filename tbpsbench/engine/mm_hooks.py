@@ -122,10 +122,7 @@ class LearningRate(EngineHook):
 
 
 class RequireFinite(EngineHook):
-    """Stop a run at the step whose loss is no number, before anything is written that holds it.
-
-    It also gives all processes the first one's buffers at the end of an epoch: what is looked at is what is saved.
-    """
+    """Stop a run at the step whose loss is no number, before a hook sees it."""
 
     priority = "HIGHEST"
 
@@ -147,20 +144,21 @@ class RequireFinite(EngineHook):
         place = f"epoch {runner.epoch + 1}, step {batch_idx + 1} of {len(runner.train_dataloader)}"
         raise TrainingError(f"{place}: {found}. Training ends here; no checkpoint was overwritten. {REMEDY}")
 
-    def after_train_epoch(self, runner: Any) -> None:
-        """Look at the weights that the last step of the epoch left, which no loss has seen.
 
-        Raises:
-            TrainingError: naming the first of them that is not finite.
-        """
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        share_buffers(model)
-        if odd := not_finite(model):
-            more = f" and {len(odd) - 1} more" if len(odd) > 1 else ""
-            raise TrainingError(
-                f"epoch {runner.epoch + 1}: after its last step the weights {odd[0]}{more} are not finite. Training "
-                f"ends here; no checkpoint was overwritten. {REMEDY}"
-            )
+def settle(runner: Any) -> None:
+    """Give all processes the buffers of the first one, and look at the weights, which no loss has seen yet.
+
+    Raises:
+        TrainingError: naming the first weight that is not finite.
+    """
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    share_buffers(model)
+    if odd := not_finite(model):
+        more = f" and {len(odd) - 1} more" if len(odd) > 1 else ""
+        raise TrainingError(
+            f"epoch {runner.epoch + 1}: after its last step the weights {odd[0]}{more} are not finite. Training ends "
+            f"here; no checkpoint was overwritten. {REMEDY}"
+        )
 
 
 def not_finite(model: torch.nn.Module) -> list[str]:
