@@ -5,7 +5,6 @@ Shapes: N items of a side, D width of an embedding.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
 
@@ -17,7 +16,7 @@ from tbpsbench.config.schema import EvaluationSection
 from tbpsbench.data.evaluation import EvaluationData
 from tbpsbench.engine.embed import embed_captions, embed_images
 from tbpsbench.engine.plan import Question, plan_evaluation
-from tbpsbench.errors import ConfigError, DataError
+from tbpsbench.errors import ConfigError
 from tbpsbench.metrics.leaks import TrainingTexts
 from tbpsbench.metrics.ranking import PositiveRanks, positive_ranks
 from tbpsbench.metrics.result import Evaluation, Result, per_query_values, percent
@@ -43,8 +42,8 @@ def evaluate(
         training: the texts that the model was trained on; None where that is not known.
 
     Raises:
-        DataError: if the split is empty, a protocol lacks its images, a query has no match, or an embedding or a score
-            is not finite.
+        DataError: if the split is empty, a protocol lacks its images, a query has no match, or an embedding is not
+            finite.
         LeakError: if the leak guard refuses.
     """
     plan = plan_evaluation(data, split, section, training)
@@ -107,11 +106,6 @@ def _result(
     ranks = rank(joint(asking, weights), joint(answering, weights))
     per_query = per_query_values(ranks, section.metrics)
     scores = percent(per_query)
-    if odd := [key for key, value in scores.items() if not math.isfinite(value)]:
-        raise DataError(
-            f"evaluation.metrics: {odd[0]!r} is {scores[odd[0]]} under the protocol {question.name!r}; a score is a "
-            "finite number. Mend the metric that computes it, or leave it out."
-        )
     heads = {}
     if len(weights) > 1:
         for head in weights:

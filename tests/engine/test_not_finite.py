@@ -14,7 +14,7 @@ from tbpsbench.engine.evaluate import evaluate
 from tbpsbench.engine.hooks import Hook
 from tbpsbench.engine.mm_hooks import not_finite
 from tbpsbench.engine.run import build_run
-from tbpsbench.errors import CheckpointError, DataError, TrainingError
+from tbpsbench.errors import CheckpointError, DataError, RegistryError, TrainingError
 from tbpsbench.losses.base import Loss
 from tbpsbench.metrics.base import Metric
 from tbpsbench.registry import HOOKS, LOSSES, METRICS
@@ -107,7 +107,7 @@ def test_metric_that_gives_no_number_is_an_error(demo):
         config = load_config(demo[0], [*demo[2:], "data.num_workers=0"])
         run, section = build_run(config), Settings.of(config.values).evaluation
         section = replace(section, metrics=[*section.metrics, {"type": "Broken"}])
-        with pytest.raises(DataError, match="'broken' is nan under the protocol 'standard'"):
+        with pytest.raises(RegistryError, match="broken: a metric gives fractions from 0 to 1, this one nan"):
             evaluate(run.model, run.evaluation, "val", section)
     finally:
         METRICS.remove("Broken")
