@@ -22,12 +22,13 @@ from typing import Any
 
 from tbpsbench.errors import DataError
 from tbpsbench.files import atomic_write, sha256_file
-from tbpsbench.reading import read_jsonl
+from tbpsbench.reading import parse_json, read_jsonl, shown
 from tbpsbench.types import Caption, ImageRecord
 
 VERSION = 1
 MAX_WORDS = 1000
 MAX_SHOWN = 20
+MAX_NAME = 200  # characters of what tables, plots and folders are called by
 SPLIT_FAMILIES = ("train", "val", "test")
 
 
@@ -90,19 +91,26 @@ def write_annotations(
         StorageError: if the file cannot be written.
     """
     path, records = Path(path), list(records)
-    raise_problems(path, record_problems(records))
-    header = {
+    header: dict[str, Any] = {
         "tbpsbench_annotations": VERSION,
         "dataset": dataset,
         "source": source,
         "images": images,
-        "made_from": dict(made_from or {}),
-        "counts": counts(records),
-        "notes": dict(notes or {}),
+        "made_from": {} if made_from is None else made_from,
+        "notes": {} if notes is None else notes,
     }
+    lines, problems = list(map(_to_json, records)), [] if (bad := _header_problems(header)) is None else [bad]
+    for line in (header, *lines):
+        try:
+            read_back = parse_json(_dumps(line, ascii_only=True).encode(), "a line")
+            if line is not header:
+                _from_json(read_back, source)
+        except (DataError, KeyError, TypeError, ValueError, RecursionError) as error:
+            problems.append(f"image {line['file']!r:.80}: {error}" if line is not header else f"the header: {error}")
+    raise_problems(path, problems or record_problems(records))
     with atomic_write(path, "w") as stream:
-        for line in (header, *map(_to_json, records)):
-            stream.write(json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n")
+        for line in (header | {"counts": counts(records)}, *lines):
+            stream.write(_dumps(line) + "\n")
     return path
 
 
@@ -117,13 +125,13 @@ def read_annotations(path: str | Path) -> Annotations:
     _, header = next(lines, (0, None))
     if not isinstance(header, Mapping) or "tbpsbench_annotations" not in header:
         raise DataError(f"{path}: not an annotation file (its first line has no 'tbpsbench_annotations').")
-    if header["tbpsbench_annotations"] != VERSION:
+    if header["tbpsbench_annotations"] != VERSION or isinstance(header["tbpsbench_annotations"], bool):
         raise DataError(
-            f"{path}: annotation format {header['tbpsbench_annotations']}, this program reads {VERSION}. "
+            f"{path}: annotation format {header['tbpsbench_annotations']!r:.40}, this program reads {VERSION}. "
             "Create the file again with tools/prepare_data.py."
         )
-    if missing := [key for key in ("dataset", "source", "images") if not isinstance(header.get(key), str)]:
-        raise DataError(f"{path}:1: the header lacks {', '.join(missing)}. Create the file again.")
+    if bad := _header_problems(header):
+        raise DataError(f"{path}:1: {bad}. Create the file again.")
     records, problems = [], []
     for number, line in lines:
         try:
@@ -133,7 +141,9 @@ def read_annotations(path: str | Path) -> Annotations:
             problems.append(f"line {number}: {reason}")
     problems += record_problems(records) if not problems else []
     if not problems and header.get("counts", counts(records)) != counts(records):
-        problems.append(f"the header counts {header['counts']}, the file holds {counts(records)}: is it complete?")
+        problems.append(
+            f"the header counts {header['counts']!r:.300}, the file holds {counts(records)}: is it complete?"
+        )
     raise_problems(path, problems)
     return Annotations(
         dataset=header["dataset"],
@@ -149,9 +159,9 @@ def read_annotations(path: str | Path) -> Annotations:
 def raise_problems(path: Path, problems: list[str]) -> None:
     """Raise one DataError that lists up to 20 problems and counts the rest."""
     if problems:
-        shown = "".join(f"\n  {problem}" for problem in problems[:MAX_SHOWN])
+        listed = "".join(f"\n  {problem}" for problem in problems[:MAX_SHOWN])
         more = f"\n  ... and {len(problems) - MAX_SHOWN} more" if len(problems) > MAX_SHOWN else ""
-        raise DataError(f"{path}: {len(problems)} problem{'s' * (len(problems) > 1)}{shown}{more}")
+        raise DataError(f"{shown(path)}: {len(problems)} problem{'s' * (len(problems) > 1)}{listed}{more}")
 
 
 def record_problems(records: Iterable[ImageRecord]) -> list[str]:
@@ -160,14 +170,14 @@ def record_problems(records: Iterable[ImageRecord]) -> list[str]:
     families: dict[int, dict[str, int]] = defaultdict(dict)
     captions = 0
     for position, record in enumerate(records):
-        where = f"image {record.file!r} (image_id {record.image_id})"
+        where = f"image {record.file!r:.80} (image_id {record.image_id})"
         if record.image_id != position:
             problems.append(f"{where}: image_id must be {position}, its position")
-        if Path(record.file).is_absolute() or ".." in Path(record.file).parts:
+        if not record.file or _leaves(record.file):
             problems.append(f"{where}: the file must lie below the image folder")
         family = record.split.split("-")[0]
-        if family not in SPLIT_FAMILIES:
-            problems.append(f"{where}: split {record.split!r} is not one of train, val, test (or test-...)")
+        if family not in SPLIT_FAMILIES or not _is_name(record.split):
+            problems.append(f"{where}: split {record.split!r:.80} is not one of train, val, test (or test-...)")
         families[record.pid].setdefault(family, record.image_id)
         for caption in record.captions:
             if caption.caption_id != captions:
@@ -183,6 +193,43 @@ def record_problems(records: Iterable[ImageRecord]) -> list[str]:
             spread = ", ".join(f"{family} (image_id {image})" for family, image in seen.items())
             problems.append(f"identity {pid} is in several splits: {spread}; splits must not share identities")
     return problems
+
+
+def _header_problems(header: Mapping[str, Any]) -> str | None:
+    """What is wrong with a header besides its version and counts, or None."""
+    if missing := [key for key in ("dataset", "source", "images") if not isinstance(header.get(key), str)]:
+        return f"the header lacks {', '.join(missing)}"
+    for key in ("dataset", "source"):
+        if not _is_name(header[key]):
+            return f"the header's {key} is {header[key]!r:.80}, expected a printable name of 1 to {MAX_NAME} characters"
+    if _leaves(header["images"]):
+        return f"the header's images is {header['images']!r:.80}, expected a folder beside or below this file"
+    for key in ("made_from", "notes"):
+        if not isinstance(header.get(key, {}), Mapping):
+            return f"the header's {key} is {header[key]!r:.80}, expected an object"
+    for key in ("domain", "size"):  # part of what MiniPEDES is called
+        if not _is_name(header.get("made_from", {}).get(key, "-")):
+            return f"the header's made_from.{key} is {header['made_from'][key]!r:.80}, expected a name"
+    return None
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= MAX_NAME and value.isprintable()
+
+
+def _leaves(file: str) -> bool:
+    """Whether a path may lead out of the folder that it is relative to."""
+    return Path(file).is_absolute() or ".." in Path(file).parts
+
+
+def _dumps(line: Mapping[str, Any], *, ascii_only: bool = False) -> str:
+    return json.dumps(line, ensure_ascii=ascii_only, sort_keys=True, allow_nan=False, default=_object)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{value!r:.80} is not plain data")
 
 
 def _to_json(record: ImageRecord) -> dict[str, Any]:
@@ -205,10 +252,12 @@ def _to_json(record: ImageRecord) -> dict[str, Any]:
     for key in ("camera", "outfit"):
         if getattr(record, key) is not None:
             line[key] = getattr(record, key)
-    return line | ({"attributes": dict(record.attributes)} if record.attributes else {})
+    return line | ({"attributes": record.attributes} if record.attributes else {})
 
 
-def _from_json(line: Mapping[str, Any], source: str) -> ImageRecord:
+def _from_json(line: Any, source: str) -> ImageRecord:
+    if not isinstance(line, Mapping):
+        raise TypeError(f"{line!r:.80} is no record of an image")
     image_id, split = _typed(line, "image_id", int), _typed(line, "split", str)
     captions = tuple(
         Caption(
@@ -218,8 +267,8 @@ def _from_json(line: Mapping[str, Any], source: str) -> ImageRecord:
             source=source,
             split=split,
             caption_id=_typed(item, "caption_id", int),
-            derived_from=item.get("derived_from", "image"),
-            style=item.get("style"),
+            derived_from=_optional(item, "derived_from", str) or "image",
+            style=_optional(item, "style", str),
         )
         for item in _typed(line, "captions", list)
     )
@@ -229,14 +278,18 @@ def _from_json(line: Mapping[str, Any], source: str) -> ImageRecord:
         pid=_typed(line, "pid", int),
         split=split,
         captions=captions,
-        camera=line.get("camera"),
-        outfit=line.get("outfit"),
-        attributes=line.get("attributes", {}),
+        camera=_optional(line, "camera", int),
+        outfit=_optional(line, "outfit", str),
+        attributes=_optional(line, "attributes", dict) or {},
     )
 
 
 def _typed(line: Mapping[str, Any], key: str, kind: type) -> Any:
     value = line[key]
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise ValueError(f"{key!r} is {value!r}, expected {kind.__name__}")
+        raise ValueError(f"{key!r} is {value!r:.80}, expected {kind.__name__}")
     return value
+
+
+def _optional(line: Mapping[str, Any], key: str, kind: type) -> Any:
+    return None if line.get(key) is None else _typed(line, key, kind)

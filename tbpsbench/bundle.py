@@ -9,6 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from tbpsbench.reading import given_path
+
 PREFIX = "tbpsbench::"
 INSIDE = "bundle_files"  # folder of the package that a wheel has and a checkout has not
 
@@ -40,4 +42,4 @@ def packaged(name: str) -> Path | None:
 
 def locate(name: str | Path) -> Path:
     """The config file that a user means: a path, or the name of a packaged config."""
-    return packaged(str(name)) or Path(name)
+    return packaged(str(name)) or given_path(name)

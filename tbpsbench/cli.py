@@ -18,12 +18,15 @@ from tbpsbench import __version__, bundle
 from tbpsbench.arguments import did_you_mean
 from tbpsbench.errors import TBPSError
 from tbpsbench.progress import no_bars_in_logs
+from tbpsbench.reading import MAX_SHOWN, read_text, require_text, shown
 
 
 def run_tool(main: Callable[[], int | None]) -> NoReturn:
     """Run a tool's main function; an error that the user can act on is printed without a traceback."""
     no_bars_in_logs()
     try:
+        for argument in sys.argv[1:]:
+            require_text(argument, f"the argument {shown(argument)[:MAX_SHOWN]}")
         code = main() or 0
     except TBPSError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -126,7 +129,7 @@ def _usage(tools: dict[str, Path]) -> str:
 
 def _about(path: Path) -> str:
     """The first sentence of a tool's docstring; the tool is not run."""
-    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    text = ast.get_docstring(ast.parse(read_text(path))) or ""
     return re.split(r"(?<=[.?])\s", " ".join(text.split()))[0]
 
 

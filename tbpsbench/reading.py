@@ -11,6 +11,7 @@ import codecs
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -20,6 +21,9 @@ from tbpsbench.errors import DataError
 # An official release is 40 MB of JSON; nothing that we call a text comes near this.
 MAX_TEXT = 256 << 20
 MAX_DEPTH = 100
+# What Linux allows for the name of one file or folder, and for a whole path; bytes.
+MAX_NAME, MAX_PATH = 255, 4095
+MAX_SHOWN = 120
 INT64 = range(-(2**63), 2**63)
 # Only a text in which one of these occurs is looked at value by value.
 _ODD_STRING = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
@@ -161,10 +165,36 @@ def require_text(text: str, what: str) -> str:
     return text
 
 
+def given_path(path: str | Path) -> Path:
+    """A path as a user writes it, in a config or on a command line: `~` stands for the home folder.
+
+    Raises:
+        DataError: if no file can be called so, or its name could not be written into a record.
+    """
+    text = str(path)
+    called = text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
+    if _BROKEN.search(text):
+        raise DataError(f"{shown(called)}: not the name of a file in UTF-8. Rename it.")
+    if max(map(len, text.encode().split(b"/"))) > MAX_NAME or len(text.encode()) > MAX_PATH:
+        raise DataError(
+            f"{shown(called)}: longer than the name of a file can be ({MAX_NAME} bytes, {MAX_PATH} with its folders)"
+        )
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise DataError(f"{shown(called)}: there is no such home folder. Write the path without ~.") from None
+
+
 def shown(path: str | Path) -> str:
-    """A path for a message: bytes that are not UTF-8, and control characters, are escaped."""
-    text = str(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+    """A path or name for a message: bytes that are not UTF-8, and control characters, are escaped."""
+    return "".join(map(_shown_character, str(path)))
+
+
+def _shown_character(character: str) -> str:
+    if character.isprintable():
+        return character
+    escaped = "\udc80" <= character <= "\udcff"  # how Python keeps a byte that is not UTF-8
+    return f"\\x{ord(character) - 0xDC00:02x}" if escaped else ascii(character)[1:-1]
 
 
 def _called(character: str) -> str:
@@ -191,8 +221,7 @@ def _constant(name: str) -> NoReturn:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        (twice, _), *_ = Counter(key for key, _ in pairs).most_common(1)
         raise ValueError(f"the key {_short(ascii(twice))} is set twice in one object")
     return found
 

@@ -65,7 +65,7 @@ def lines(tmp_path):
 def test_truncated_file_is_named_with_its_line(tmp_path):
     path, text = lines(tmp_path)
     path.write_text("\n".join(text)[:-20])
-    with pytest.raises(DataError, match=r"human\.jsonl:4: not valid JSON\. Is the file complete\?"):
+    with pytest.raises(DataError, match=r"human\.jsonl:4: not valid JSON \(.*\)\. Is the file complete\?"):
         read_annotations(path)
 
 

@@ -12,10 +12,10 @@ import argparse
 import itertools
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tbpsbench.cli import add_checkpoint_arguments, run_tool
+from tbpsbench.reading import given_path
 
 if TYPE_CHECKING:
     from tbpsbench.leaderboard.breakdown.scored import Scored
@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--protocol", help="the protocol (default: the first of the config's)")
     parser.add_argument("--data", metavar="ROOT", help="for a record: folder of the data set, where it is not its own")
     parser.add_argument("--json", action="store_true", help="print everything as JSON instead of a table")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="also write everything to a file, .csv or .json")
+    parser.add_argument("--out", type=given_path, metavar="FILE", help="also write everything to a file, .csv or .json")
     args = parser.parse_args()
     bins = args.length_bins
     if bins[0] < 1 or any(low >= high for low, high in itertools.pairwise(bins)):

@@ -6,9 +6,8 @@ written if one is left over. tools/test.py and tbpsbench.load_system read what i
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from tbpsbench.cli import config_parser, run_tool
+from tbpsbench.reading import given_path
 
 
 def main() -> None:
@@ -23,9 +22,9 @@ def main() -> None:
         "a checkpoint from before checkpoints held their tokenizer; its training data must be where they were.",
     )
     parser.add_argument(
-        "released", metavar="RELEASED", type=Path, help="a released file, an older checkpoint, or bare weights"
+        "released", metavar="RELEASED", type=given_path, help="a released file, an older checkpoint, or bare weights"
     )
-    parser.add_argument("out", metavar="OUT", type=Path, help="the checkpoint to write")
+    parser.add_argument("out", metavar="OUT", type=given_path, help="the checkpoint to write")
     parser.add_argument("--partial", action="store_true", help="write it even if some keys do not fit, and list them")
     args = parser.parse_args()
     from tbpsbench.config.check import require_valid

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tbpsbench.cli import run_tool
 from tbpsbench.errors import ConfigError
+from tbpsbench.reading import given_path
 
 RECORDS = Path("benchmarks/records")
 
@@ -19,8 +20,8 @@ def main() -> int | None:
         dest="kind", required=True, metavar="run | render | verify | compare | doctor | submit"
     )
     run = kinds.add_parser("run", help="train and evaluate every run that has no record yet; safe to kill and restart")
-    run.add_argument("suite", metavar="SUITE", type=Path, help="e.g. configs/leaderboards/mini.py")
-    run.add_argument("--work", type=Path, default=Path("work_dirs/leaderboard"), help="where runs are kept")
+    run.add_argument("suite", metavar="SUITE", type=given_path, help="e.g. configs/leaderboards/mini.py")
+    run.add_argument("--work", type=given_path, default=Path("work_dirs/leaderboard"), help="where runs are kept")
     run.add_argument("--launcher", choices=["local", "ray", "slurm"], default="local")
     run.add_argument("--workers", type=int, default=1, metavar="N", help="processes that share the work")
     run.add_argument("--slurm", nargs="+", default=[], metavar="KEY=VALUE", help="parameters of submitit")
@@ -29,18 +30,22 @@ def main() -> int | None:
         help="write Markdown, CSV, LaTeX and one HTML page from records",
         epilog="Records that cannot be shown are left out and named on the standard error; the exit status stays 0.",
     )
-    render.add_argument("--out", type=Path, required=True, metavar="FOLDER")
-    render.add_argument("--published", type=Path, metavar="FOLDER", help="rows from papers, e.g. benchmarks/published")
+    render.add_argument("--out", type=given_path, required=True, metavar="FOLDER")
+    render.add_argument(
+        "--published", type=given_path, metavar="FOLDER", help="rows from papers, e.g. benchmarks/published"
+    )
     render.add_argument("--title", default="tbpsbench leaderboard")
     verify = kinds.add_parser("verify", help="recompute every number of records, check schema, counts and hashes")
     verify.add_argument("--rebuild", action="store_true", help="redraw MiniPEDES and compare its annotations")
-    verify.add_argument("--checkpoint", type=Path, metavar="FILE", help="the checkpoint behind a single record")
+    verify.add_argument("--checkpoint", type=given_path, metavar="FILE", help="the checkpoint behind a single record")
     verify.add_argument("--rescore", action="store_true", help="for a single record: evaluate its checkpoint again")
     verify.add_argument("--data", metavar="ROOT", help="folder of the data set, where it is not the usual one")
     verify.add_argument("-v", "--verbose", action="store_true", help="show all that was checked, and what could not be")
     doctor = kinds.add_parser("doctor", help="list what a reviewer would object to in these records")
     for kind in (render, verify, doctor):
-        kind.add_argument("records", type=Path, metavar="RECORDS", help="a record's folder, or a folder of records")
+        kind.add_argument(
+            "records", type=given_path, metavar="RECORDS", help="a record's folder, or a folder of records"
+        )
     compare = kinds.add_parser("compare", help="test whether system A beats system B, over identities and seeds")
     compare.add_argument("a", metavar="A", help="name of a system in --records, or a folder of its records")
     compare.add_argument("b", metavar="B")
@@ -49,9 +54,9 @@ def main() -> int | None:
     compare.add_argument("--protocol", default="standard")
     compare.add_argument("--allow", nargs="+", default=[], metavar="KEY", help="what may differ between A and B")
     submit = kinds.add_parser("submit", help="check a third party's records and add them")
-    submit.add_argument("folder", metavar="RECORD", type=Path)
+    submit.add_argument("folder", metavar="RECORD", type=given_path)
     for kind in (run, compare, submit):
-        kind.add_argument("--records", type=Path, default=RECORDS, metavar="FOLDER", help=f"default {RECORDS}")
+        kind.add_argument("--records", type=given_path, default=RECORDS, metavar="FOLDER", help=f"default {RECORDS}")
     args = parser.parse_args()
     code: int | None = globals()[f"_{args.kind}"](args)
     return code

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from tbpsbench.cli import add_checkpoint_arguments, run_tool
+from tbpsbench.reading import given_path
 
 
 def main() -> None:
@@ -43,7 +43,7 @@ def main() -> None:
         "--folds", type=int, default=5, help="parts of the persons; rarer values than this are left out (default: 5)"
     )
     parser.add_argument(
-        "--out", type=Path, metavar="JSON", help="file for all results; without it they are only printed"
+        "--out", type=given_path, metavar="JSON", help="file for all results; without it they are only printed"
     )
     args = parser.parse_args()
     if args.folds < 2:

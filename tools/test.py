@@ -9,16 +9,16 @@ Model, tokenizer and preprocessing always come from the checkpoint.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from tbpsbench.cli import add_checkpoint_arguments, run_tool
+from tbpsbench.reading import given_path
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_checkpoint_arguments(parser)
     parser.add_argument("--split", default="test", help="the split to evaluate (default: test)")
-    parser.add_argument("--out", type=Path, help="folder for record.json and ranks.npz; printed only without it")
+    parser.add_argument("--out", type=given_path, help="folder for record.json and ranks.npz; printed only without it")
     parser.add_argument(
         "--allow-leak", action="store_true", help="evaluate although the leak guard objects; marks the record"
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tbpsbench.cli import config_parser, run_tool
 from tbpsbench.engine.workdir import WorkDir, undo_if_refused
+from tbpsbench.reading import given_path
 
 
 def main() -> None:
@@ -18,7 +19,9 @@ def main() -> None:
         "  torchrun --nproc-per-node 2 tools/train.py configs/mini/two-tower_mini-pedes.py",
     )
     parser.add_argument(
-        "--work-dir", help="the run's folder; default work_dirs/CONFIG-NAME, with --seed its subfolder seed-N"
+        "--work-dir",
+        type=given_path,
+        help="the run's folder; default work_dirs/CONFIG-NAME, with --seed its subfolder seed-N",
     )
     parser.add_argument("--seed", type=int, help="used instead of the config's seed")
     parser.add_argument(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tbpsbench.cli import add_checkpoint_arguments, add_config_arguments, run_tool
+from tbpsbench.reading import given_path
 from tbpsbench.visualize.queries import SHOW
 
 if TYPE_CHECKING:
@@ -101,9 +102,10 @@ def _number(least: int, most: int) -> Callable[[str], int]:
 
 def _png(text: str) -> Path:
     """An argument that names the picture to write."""
-    if Path(text).suffix.lower() != ".png":
+    path = given_path(text)
+    if path.suffix.lower() != ".png":
         raise argparse.ArgumentTypeError(f"{text[:200]!r}: a picture is written as PNG, so its name must end in .png")
-    return Path(text)
+    return path
 
 
 # name -> what is drawn, by what, from which arguments
@@ -116,8 +118,8 @@ KINDS: dict[str, tuple[str, Callable[[argparse.Namespace], Path], str]] = {
     "radar": ("parameters, FLOPs, memory and mAP, means over seeds", _radar, "records --protocol"),
 }
 ARGUMENTS: dict[str, dict[str, Any]] = {
-    "run": {"metavar": "RUN-FOLDER", "type": Path},
-    "records": {"metavar": "RECORD-FOLDER", "type": Path, "nargs": "+", "help": "a record, or records below it"},
+    "run": {"metavar": "RUN-FOLDER", "type": given_path},
+    "records": {"metavar": "RECORD-FOLDER", "type": given_path, "nargs": "+", "help": "a record, or records below it"},
     "--split": {"default": "test", "help": "split whose images are used; default: test, for samples all"},
     "--rows": {"type": _number(1, 100), "help": "identities or queries shown, at most 100"},
     "--show": {"choices": SHOW, "default": "mixed", "help": "which queries: right or wrong at rank 1, the worst, ..."},

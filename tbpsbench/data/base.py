@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from tbpsbench.annotations import Annotations, read_annotations
 from tbpsbench.errors import DataError
+from tbpsbench.reading import given_path
 
 Expected = Mapping[str, Mapping[str, int]]
 
@@ -30,7 +31,7 @@ class PersonSearchDataset(ABC):
     expected: ClassVar[Expected | None] = None
 
     def __init__(self, root: str) -> None:
-        self.root = Path(root)
+        self.root = given_path(root)
 
     @property
     def population(self) -> str:
@@ -38,12 +39,15 @@ class PersonSearchDataset(ABC):
         return self.name
 
     @abstractmethod
-    def prepare(self, *, splits_file: str | Path | None = None, allow_partial: bool = False) -> Path:
+    def prepare(
+        self, *, splits_file: str | Path | None = None, allow_partial: bool = False, allow_missing: bool = False
+    ) -> Path:
         """Write ROOT/human.jsonl from what the owners of the data set ship, and return its path.
 
         Args:
             splits_file: JSON that maps a file path or an identity to its split, for releases that come without.
             allow_partial: accept counts that differ from the official ones; the header then says so.
+            allow_missing: leave out the images that are not there, with their captions; the header then says so.
 
         Raises:
             DataError: if the release is missing, damaged, contradicts itself, or is not the official one.

@@ -10,6 +10,7 @@ from tbpsbench import registry
 from tbpsbench.annotations import Annotations
 from tbpsbench.config.schema import DataSection
 from tbpsbench.metrics.leaks import TrainingTexts
+from tbpsbench.reading import given_path
 from tbpsbench.types import Caption, ImageRecord
 
 
@@ -107,7 +108,7 @@ def read_sources(section: DataSection, gallery_texts: str | None, *, training: b
         registry.CAPTION_SOURCES.build(source, "data.captions").load(dataset),
         dataset.load(section.descriptions) if training and section.descriptions else None,
         dataset.load(gallery_texts) if gallery_texts else None,
-        Path(section.cache_dir or dataset.root / ".cache"),
+        given_path(section.cache_dir) if section.cache_dir else dataset.root / ".cache",
         dataset.population,
     )
 

@@ -20,6 +20,7 @@ from typing import Literal
 from tbpsbench.config.load import RUN_CARD, RUN_CONFIG
 from tbpsbench.errors import CheckpointError, TBPSError
 from tbpsbench.files import storage_error, write_json
+from tbpsbench.reading import given_path
 
 Resume = Literal["no", "yes", "auto"]
 
@@ -47,7 +48,7 @@ class WorkDir:
     def __init__(
         self, path: str | Path, *, resume: Resume = "no", overwrite: bool = False, command: Sequence[str] = ()
     ) -> None:
-        self.path, self.fresh = Path(path), False
+        self.path, self.fresh = given_path(path), False
         self._lock: int | None = None
         if int(os.environ.get("RANK", "0")) > 0:
             return  # under torchrun the first process claims the folder for all
