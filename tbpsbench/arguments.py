@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import NoneType, UnionType
 from typing import Any, Literal, Union
 
@@ -38,6 +38,10 @@ def matches(value: Any, hint: Any) -> bool:
         return False
     if origin is tuple and arguments and arguments[-1] is not Ellipsis:
         return len(value) == len(arguments) and all(map(matches, value, arguments))
+    if origin in (list, tuple) and arguments:
+        return all(matches(item, arguments[0]) for item in value)
+    if origin is dict and len(arguments) == 2:
+        return isinstance(value, Mapping) and all(matches(item, arguments[1]) for item in value.values())
     return True
 
 
@@ -55,5 +59,5 @@ def spell(hint: Any) -> str:
 def did_you_mean(name: str, names: Iterable[str]) -> str:
     """' Did you mean X?' for the nearest of `names`, or nothing."""
     by_lower = {known.lower(): known for known in names}
-    near = difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(str(name).lower()[:100], by_lower, n=1, cutoff=0.6)
     return f" Did you mean {by_lower[near[0]]!r}?" if near else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -16,8 +17,13 @@ from tbpsbench.entries import Entry, Problem, argument_problems
 from tbpsbench.errors import ConfigError, RegistryError
 from tbpsbench.model.roles import MASKED, QUERY, description_roles, role_of
 from tbpsbench.model.wiring import TEXT_ATTENTION, available_texts, stages
+from tbpsbench.reading import shown
 from tbpsbench.registration import Registry
 from tbpsbench.types import Batch
+
+MAX_MESSAGE = 1000  # characters of one message: a value may be of any length
+MAX_NAME = 200  # as records have it
+PART = re.compile(r"\w[\w-]{0,99}")  # a name that features and modules are called by
 
 
 def check(config: Config, *, trained: bool = False) -> list[Problem]:
@@ -30,9 +36,9 @@ def check(config: Config, *, trained: bool = False) -> list[Problem]:
     if is_suite(config):
         return [Problem("entries", "this is a suite, not a config.", f"python tools/leaderboard.py run {config.path}")]
     found = [*_top_level(config.values), *_plugins(config.values), *_sections(config.values)]
-    usable = {id(value): _component(path, slot, value) for path, slot, value in _safe_components(config.values)}
-    for problems in usable.values():
-        found += problems
+    for path, slot, value in components(config.values):
+        named = {"type": value} if path == ("data", "captions") and isinstance(value, str) else value
+        found += slot.problems(named, ".".join(path))
     if "optimizer" in config.values:
         found += optimizer_problems(config.values["optimizer"])
     found += param_group_problems(config.values.get("param_groups"))
@@ -65,8 +71,8 @@ def report(config: Config, found: list[Problem]) -> str:
     lines = [f"{config.path}: {len(found)} problem{'s' * (len(found) > 1)}", ""]
     for problem in found:
         origin = config.origins.get(tuple(problem.path.split(".")), "")
-        lines.append(f"  {problem.path:<{width}}  {problem.message}")
-        lines += [f"  {'':<{width}}  {line}" for line in problem.hint.splitlines()]
+        lines.append(f"  {shown(problem.path)[:MAX_MESSAGE]:<{width}}  {problem.message[:MAX_MESSAGE]}")
+        lines += [f"  {'':<{width}}  {line[:MAX_MESSAGE]}" for line in problem.hint.splitlines()]
         if origin:
             lines.append(f"  {'':<{width}}  (written at {origin})")
     return "\n".join(lines)
@@ -83,6 +89,9 @@ def _top_level(values: Mapping[str, Any]) -> Iterator[Problem]:
     for key in REQUIRED:
         if key not in values:
             yield Problem(key, f"the section {key!r} is missing; inherit it from configs/_base_ or write it.")
+    name = values.get("name", "-")
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME or not name.isprintable() or not name.strip():
+        yield Problem("name", f"name is {name!r:.80}, expected a printable name of 1 to {MAX_NAME} characters")
     if not isinstance(values.get("hooks") or {}, Mapping):
         yield Problem("hooks", "hooks is a dict of named hooks: hooks=dict(name=dict(type='...'))")
 
@@ -116,6 +125,8 @@ def _sections(values: Mapping[str, Any]) -> Iterator[Problem]:
         entry: Entry[Any] = Entry(section, f"tbpsbench/config/schema.py, {section.__name__}", parameters=parameters)
         found = argument_problems(entry, {"type": None, **values[name]}, name, set(), name)
         yield from found
+        if "type" in values[name] and "type" not in parameters:
+            yield Problem(f"{name}.type", f"{name} is a section and has no type.", "Remove it.")
         known = {problem.path for problem in found}
         for key, parameter in parameters.items():
             path, optional = f"{name}.{key}", "None" in str(parameter.annotation)
@@ -123,20 +134,16 @@ def _sections(values: Mapping[str, Any]) -> Iterator[Problem]:
                 yield Problem(path, f"{path} is needed and cannot be None.", "Give it, or drop the override.")
         if name == "model" and values[name].get("type", "PersonSearchModel") != "PersonSearchModel":
             yield Problem("model.type", f"there is one model, PersonSearchModel; got {values[name]['type']!r}")
-        for key in ("heads", "losses"):
-            if name == "model" and not isinstance(values[name].get(key, {}), Mapping):
+        for key in ("heads", "losses") if name == "model" else ():
+            named = values[name].get(key, {})
+            if not isinstance(named, Mapping):
                 yield Problem(f"model.{key}", f"{key} are named: {key}=dict(name=dict(type='...'))")
-
-
-def _safe_components(values: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
-    for path, slot, value in components(values):
-        if path == ("data", "captions") and isinstance(value, str):
-            value = {"type": value}
-        yield path, slot, value
-
-
-def _component(path: tuple[str, ...], slot: Any, value: Any) -> list[Problem]:
-    return slot.problems(value, ".".join(path))
+                continue
+            for part in named:
+                if not PART.fullmatch(part) or hasattr(dict, part):
+                    yield Problem(
+                        f"model.{key}.{part}", f"{part!r:.80} cannot be a name here: take letters, digits, - and _"
+                    )
 
 
 def _selection(values: Mapping[str, Any]) -> Iterator[Problem]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tbpsbench.config.load import Config
+from tbpsbench.config.load import Config, is_index
 from tbpsbench.config.schema import SECTIONS, with_defaults
 from tbpsbench.files import sha256_bytes
 
@@ -37,7 +37,7 @@ def _written(values: Any, path: tuple[str, ...]) -> bool:
     for key in path:
         if isinstance(values, Mapping) and key in values:
             values = values[key]
-        elif isinstance(values, list | tuple) and key.isdigit() and int(key) < len(values):
+        elif isinstance(values, list | tuple) and is_index(key, values):
             values = values[int(key)]
         else:
             return isinstance(values, str) and key == "type"  # captions='human' stands for dict(type='human')

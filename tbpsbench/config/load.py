@@ -8,19 +8,19 @@ child's dict discards the inherited dict whole.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tbpsbench.arguments import did_you_mean
 from tbpsbench.bundle import PREFIX, configs, locate
-from tbpsbench.config.literal import Origins, Path_, parse_value, read_literals
+from tbpsbench.config.literal import MAX_DEPTH, OVERRIDE, Origins, Path_, parse_value, read_literals
 from tbpsbench.config.schema import SECTIONS, optimizer_parameters, slot_at
-from tbpsbench.errors import ConfigError, RegistryError
-from tbpsbench.reading import read_json
+from tbpsbench.errors import ConfigError, DataError, RegistryError
+from tbpsbench.reading import MAX_SHOWN, given_path, read_json, shown
 
-OVERRIDE = "--cfg-options"
+MAX_FILES = 100  # that one config inherits from; ours take five
 # What a run leaves in its folder: the resolved config, and a card that names it (engine/workdir.py).
 RUN_CONFIG, RUN_CARD = "config.py", "run.json"
 
@@ -66,15 +66,24 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
     Raises:
         ConfigError: for a file that is not data, a base that is missing or circular, or overrides that match nothing.
     """
-    config = _load(locate(path), ())
+    config = _load(locate(path), (), {})
     apply_overrides(config, overrides)
     return config
 
 
-def _load(path: Path, parents: tuple[Path, ...]) -> Config:
-    if path.resolve() in parents:
-        chain = " -> ".join(str(parent) for parent in (*parents, path.resolve()))
+def _load(path: Path, parents: tuple[Path, ...], known: dict[Path, Config]) -> Config:
+    """Read a file and what it inherits from; each file once, however many inherit from it (`known`)."""
+    if path in known:
+        return known[path]
+    try:
+        real = path.resolve()
+    except (OSError, RuntimeError):  # links that lead back to themselves
+        raise ConfigError(f"{shown(path)}: no such config file: a link in its path leads nowhere") from None
+    if real in parents:
+        chain = " -> ".join(str(parent) for parent in (*parents, real))
         raise ConfigError(f"{path}: _base_ leads back to itself: {chain}")
+    if len(known) + len(parents) >= MAX_FILES:
+        raise ConfigError(f"{path}: its _base_ leads to more than {MAX_FILES} files")
     own, own_origins = read_literals(path)
     bases = own.pop("_base_", [])
     for key in [key for key in own_origins if key[0] == "_base_"]:
@@ -82,16 +91,28 @@ def _load(path: Path, parents: tuple[Path, ...]) -> Config:
     config = Config(path, {})
     for base in bases if isinstance(bases, list | tuple) else [bases]:
         if not isinstance(base, str):
-            raise ConfigError(f"{path}: _base_ is a file name or a list of file names, got {base!r}")
-        target = locate(base) if base.startswith(PREFIX) else Path(os.path.normpath(path.parent / base))
+            raise ConfigError(f"{path}: _base_ is a file name or a list of file names, got {base!r:.80}")
+        target = _base(path, base)
         if not target.is_file():
             near = did_you_mean(base, [f"{PREFIX}{name}" for name in configs()]) if base.startswith(PREFIX) else ""
             raise ConfigError(f"{path}: its _base_ {base!r} does not exist (looked at {target}).{near}")
-        parent = _load(target, (*parents, path.resolve()))
+        parent = _load(target, (*parents, real), known)
         merge(config, parent.values, parent.origins)
-        config.notes += parent.notes
+        config.notes += [note for note in parent.notes if note not in config.notes]
     merge(config, own, own_origins)
+    known[path] = config
     return config
+
+
+def _base(path: Path, base: str) -> Path:
+    """The file that `_base_` of the config at `path` names."""
+    try:
+        if base.startswith(PREFIX):
+            return locate(base)
+        named = given_path(base)
+        return Path(os.path.normpath(path.parent / named))
+    except DataError as error:
+        raise ConfigError(f"{path}: its _base_: {error}") from None
 
 
 def merge(config: Config, values: Mapping[str, Any], origins: Origins) -> None:
@@ -111,10 +132,9 @@ def _merge(config: Config, into: dict[str, Any], values: Mapping[str, Any], path
             _merge(config, old, value, here, origins)
             config.origins[here] = origins.get(here, config.origins.get(here, ""))
         else:
-            for known in [known for known in config.origins if known[: len(here)] == here]:
-                del config.origins[known]
+            _forget(config, here, old)
             into[key] = _plain(value)
-            config.origins.update({k: v for k, v in origins.items() if k[: len(here)] == here})
+            config.origins.update({place: origins[place] for place in _places(value, here) if place in origins})
 
 
 def _plain(value: Any) -> Any:
@@ -128,7 +148,7 @@ def _plain(value: Any) -> Any:
 def _drop_foreign(config: Config, old: dict[str, Any], new: Mapping[str, Any], path: Path_) -> None:
     """Forget inherited arguments that the newly named class does not take."""
     slot = slot_at(path)
-    if slot is None and path != ("optimizer",):
+    if (slot is None and path != ("optimizer",)) or not isinstance(new["type"], str):
         return
     try:
         parameters = slot.entry(new["type"]).parameters if slot else optimizer_parameters(new["type"])
@@ -138,9 +158,7 @@ def _drop_foreign(config: Config, old: dict[str, Any], new: Mapping[str, Any], p
         return
     dropped = [key for key in old if key not in ("type", *parameters, *new)]
     for key in dropped:
-        del old[key]
-        for known in [known for known in config.origins if known[: len(path) + 1] == (*path, key)]:
-            del config.origins[known]
+        _forget(config, (*path, key), old.pop(key))
     if dropped:
         config.notes.append(
             f"{'.'.join(path)}: type is now {new['type']}, dropped what it does not take: {', '.join(dropped)}"
@@ -153,17 +171,21 @@ def apply_overrides(config: Config, overrides: Iterable[str]) -> None:
     Raises:
         ConfigError: listing each override that is malformed or whose place does not exist.
     """
-    problems = []
+    problems, what = [], "matched nothing"
     # Types first, so that `fuser.type=X fuser.depth=2` works in either order.
     for text in sorted(overrides, key=lambda text: not text.partition("=")[0].endswith(".type")):
         key, equals, value = text.partition("=")
         path = tuple(key.strip().split("."))
-        problem = f"write KEY=VALUE, got {text!r}" if not equals or not all(path) else None
-        problem = problem or _override(config, path, parse_value(value))
+        problem: str | None = f"write KEY=VALUE, got {text!r:.120}"
+        if equals and all(path) and len(path) <= MAX_DEPTH:
+            try:
+                problem = _override(config, path, parse_value(value))
+            except ConfigError as error:
+                problem, what = str(error).removeprefix(f"{OVERRIDE}:1: "), "cannot be applied"
         if problem:
-            problems.append(f"\n  {key}  {problem}")
+            problems.append(f"\n  {shown(key[:MAX_SHOWN])}  {problem}")
     if problems:
-        raise ConfigError(f"{config.path}: {OVERRIDE}: {len(problems)} matched nothing" + "".join(problems))
+        raise ConfigError(f"{config.path}: {OVERRIDE}: {len(problems)} {what}" + "".join(problems))
 
 
 def _override(config: Config, path: Path_, value: Any) -> str | None:
@@ -171,7 +193,7 @@ def _override(config: Config, path: Path_, value: Any) -> str | None:
     at: Any = config.values
     for depth, key in enumerate(path[:-1]):
         here = path[: depth + 1]
-        if isinstance(at, list) and key.isdigit() and int(key) < len(at):
+        if isinstance(at, list) and is_index(key, at):
             at = at[int(key)]
         elif isinstance(at, dict) and isinstance(at.get(key), dict | list):
             at = at[key]
@@ -182,16 +204,16 @@ def _override(config: Config, path: Path_, value: Any) -> str | None:
             return _nothing_at(here, at)
     last = path[-1]
     if isinstance(at, list):
-        if not last.isdigit() or int(last) >= len(at):
+        if not is_index(last, at):
             return _nothing_at(path, at)
+        _forget(config, path, at[int(last)])
         at[int(last)] = value
-        _forget(config, path)
     elif isinstance(at, dict):
         if value is None and slot_at(path) is not None and last not in at and slot_at((*path[:-1], "\0")) is not None:
             return _nothing_at(path, at)
         if isinstance(value, dict) or _inside_list(config, path):
+            _forget(config, path, at.get(last))
             at[last] = _plain(value)  # a dict is meant whole; inside a list merging would replace the list
-            _forget(config, path)
         else:
             tree: Any = value
             for key in reversed(path):
@@ -217,20 +239,38 @@ def _optional(path: Path_, parent: dict[str, Any]) -> bool:
     return len(path) == 1 and path[0] in (*SECTIONS, "hooks", "param_groups") and path[0] not in parent
 
 
-def _forget(config: Config, path: Path_) -> None:
-    for known in [known for known in config.origins if known[: len(path)] == path]:
-        del config.origins[known]
+def is_index(key: str, values: Sequence[Any]) -> bool:
+    """Whether a part of a dotted key names an entry of a list."""
+    return key.isascii() and key.isdigit() and len(key) < 10 and int(key) < len(values)
+
+
+def _forget(config: Config, path: Path_, value: Any) -> None:
+    """Drop what is known of the origins of the value that stood at `path`."""
+    for place in _places(value, path):
+        config.origins.pop(place, None)
+
+
+def _places(value: Any, path: Path_) -> Iterator[Path_]:
+    """The place of a value and of everything in it."""
+    yield path
+    inner: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, Mapping):
+        inner = value.items()
+    elif isinstance(value, list | tuple):
+        inner = enumerate(value)
+    for key, item in inner:
+        yield from _places(item, (*path, str(key)))
 
 
 def _nothing_at(path: Path_, parent: Any) -> str:
-    place = ".".join(path)
+    place = shown(".".join(path))[:MAX_SHOWN]
     if isinstance(parent, dict):
         value = parent.get(path[-1], "absent")
         if path[-1] in parent:
-            return f"{place} is {value!r}: set it whole, e.g. {place}.type=NAME or {place}=dict(type='NAME')"
+            return f"{place} is {value!r:.120}: set it whole, e.g. {place}.type=NAME or {place}=dict(type='NAME')"
         return (
             f"there is no {place} in this config.{did_you_mean(path[-1], parent)} There are: {', '.join(parent) or '-'}"
         )
     if isinstance(parent, list):
         return f"there is no {place}: the list has {len(parent)} entries, 0 to {len(parent) - 1}"
-    return f"there is no {place}: {'.'.join(path[:-1])} is {parent!r}"
+    return f"there is no {place}: {'.'.join(path[:-1])} is {parent!r:.120}"

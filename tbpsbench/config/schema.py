@@ -250,7 +250,7 @@ def with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _without_removed(balancer: Mapping[str, Any], losses: Mapping[str, Any]) -> dict[str, Any]:
     """The balancer's config without what it says of losses that were removed with `model.losses.NAME=None`."""
-    removed = {name for name, loss in losses.items() if loss is None}
+    removed = [name for name, loss in losses.items() if loss is None]
     kept = dict(balancer)
     if isinstance(kept.get("weights"), Mapping):
         kept["weights"] = {name: weight for name, weight in kept["weights"].items() if name not in removed}
