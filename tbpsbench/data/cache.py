@@ -36,7 +36,7 @@ from tbpsbench.files import storage_error, write_json
 from tbpsbench.progress import progress_bar
 from tbpsbench.reading import read_json
 
-VERSION = 1
+VERSION = 2  # 2: EXIF orientation is applied, more than eight bits keep their tones
 BLOCK = 128
 FIX = (
     "Copy them again from the release. A report of everything that is wrong: "
@@ -59,9 +59,13 @@ class CachedImages:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         meta = read_json(self.folder / "meta.json")
-        self.size, self._count = (int(meta["size"][0]), int(meta["size"][1])), int(meta["count"])
+        try:
+            self.size, self._count = (int(meta["size"][0]), int(meta["size"][1])), int(meta["count"])
+            length = self._path.stat().st_size
+        except (LookupError, TypeError, ValueError, OSError):
+            raise DataError(f"{self.folder}: a damaged cache. Delete the folder; it will be created again.") from None
         self._pixels: np.ndarray | None = None
-        if self._path.stat().st_size != self._count * 3 * self.size[0] * self.size[1]:
+        if length != self._count * 3 * self.size[0] * self.size[1]:
             raise DataError(f"{self._path}: has the wrong length. Delete {self.folder}; it will be created again.")
 
     @property
@@ -155,8 +159,8 @@ def fingerprint(
     for file in files:
         try:
             state = (root / file).stat()
-        except OSError as error:
-            bad.append((file, error.strerror or str(error)))
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+            bad.append((file, getattr(error, "strerror", None) or str(error)))
             continue
         if state.st_size == 0:
             bad.append((file, "empty file (0 bytes)"))
@@ -195,9 +199,9 @@ def _build(plan: _Plan, workers: int, progress: bool) -> None:
 def _finished_blocks(plan: _Plan, pixels: IO[bytes]) -> dict[int, int]:
     """Blocks that an earlier builder finished: listed on a whole line, and still what the list says."""
     path, done = plan.folder / "blocks.txt", {}
-    for line in path.read_text().splitlines(keepends=True) if path.is_file() else []:
+    for line in path.read_bytes().split(b"\n")[:-1] if path.is_file() else []:
         parts = line.split()
-        if line.endswith("\n") and len(parts) == 2 and all(map(str.isdigit, parts)) and int(parts[0]) < plan.blocks:
+        if len(parts) == 2 and all(part.isdigit() and len(part) < 12 for part in parts) and int(parts[0]) < plan.blocks:
             block, crc = int(parts[0]), int(parts[1])
             span = plan.span(block)
             data = os.pread(pixels.fileno(), len(span) * plan.image_bytes, span.start * plan.image_bytes)

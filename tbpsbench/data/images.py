@@ -1,5 +1,10 @@
 """Decode and resize images: one function for the cache, for reading without a cache, and for search.
 
+An image is shown as its camera meant it: turned as its EXIF orientation says, and with all its tones. More than eight
+bits are scaled to eight, whole numbers from 0..65535 (from 0..2147483647 where one is larger) and fractions from 0..1
+(or 0..255, or 0..65535, where one is larger); what is below 0 is black. Transparency is dropped, as everywhere in this
+field.
+
 Importing this file does not import torch: tools that only look at images start at once.
 
 Shapes: H x W pixels. `_3HW` means (3, H, W), uint8, RGB.
@@ -13,9 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from tbpsbench.errors import DataError
+from tbpsbench.reading import shown
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,6 +29,17 @@ if TYPE_CHECKING:
 Interpolation = Literal["bilinear", "bicubic"]
 _RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 MAX_SHOWN = 20
+# A photo of a whole street has a quarter of this; decoded it takes 400 MB.
+MAX_PIXELS = 50_000_000
+_TURN = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
+# The largest values that a pixel of more than eight bits may mean by "white".
+_WHITE = {"i": (65535, 2**31 - 1), "f": (1, 255, 65535)}
+# Modes that Pillow brings to RGB by way of another one only.
+_BY_WAY_OF = {"La": "LA", "RGBa": "RGBA"}
 
 
 class ImageReader(Protocol):
@@ -40,22 +57,62 @@ class BadImageError(Exception):
 
 
 def decode(data: bytes) -> Image.Image:
-    """Decode an image whole, as RGB.
+    """Decode an image whole, upright, as RGB with all its tones.
 
     Raises:
-        BadImageError: if it is empty, truncated or not an image.
+        BadImageError: if it is empty, truncated, too large or not an image.
     """
     if not data:
         raise BadImageError("empty file (0 bytes)")
     try:
         with Image.open(io.BytesIO(data)) as image:
-            return image.convert("RGB")
+            if image.width * image.height > MAX_PIXELS:
+                raise BadImageError(f"too many pixels ({image.width} x {image.height})")
+            if image.format == "EPS":
+                raise BadImageError("EPS is a program that draws, not an image: save it as PNG")
+            return to_rgb(image)
+    except BadImageError:
+        raise
     except UnidentifiedImageError:
         raise BadImageError("not an image") from None
-    except Image.DecompressionBombError:
+    except (Image.DecompressionBombError, MemoryError):
         raise BadImageError("too many pixels") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise BadImageError(f"damaged or truncated ({error})") from None
+    except Exception as error:  # of a damaged file, the readers of thirty formats raise nearly anything
+        raise BadImageError(f"damaged or truncated ({type(error).__name__}: {error})") from None
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """An opened image upright, as RGB with all its tones (see the module).
+
+    Raises:
+        BadImageError: if its values are no numbers, or beyond any scale.
+        Exception: whatever Pillow raises while it reads the rest of the file.
+    """
+    image.load()
+    image = _upright(image)
+    if image.mode.startswith("I") or image.mode == "F":
+        image = _in_eight_bits(np.asarray(image))
+    return image.convert(_BY_WAY_OF.get(image.mode, image.mode)).convert("RGB")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The image turned as its EXIF orientation says; one whose EXIF cannot be read stays as it is."""
+    try:
+        turn = _TURN.get(image.getexif().get(ExifTags.Base.Orientation))
+    except Exception:  # as above; the pixels are whole all the same
+        turn = None
+    return image if turn is None else image.transpose(turn)
+
+
+def _in_eight_bits(pixels_HW: np.ndarray) -> Image.Image:
+    """Grey values of more than eight bits as an image of eight; see the module for the scale."""
+    if not np.isfinite(pixels_HW).all():
+        raise BadImageError("holds values that are no numbers (NaN or infinite)")
+    largest, scales = pixels_HW.max(), _WHITE["f" if pixels_HW.dtype.kind == "f" else "i"]
+    white = next((white for white in scales if largest <= white), None)
+    if white is None:
+        raise BadImageError(f"holds the value {largest}, more than {scales[-1]}")
+    return Image.fromarray(np.rint(pixels_HW.clip(0, white) * (255 / white)).astype(np.uint8))
 
 
 def read_image(path: str | Path) -> bytes:
@@ -70,6 +127,8 @@ def read_image(path: str | Path) -> bytes:
         raise BadImageError("missing") from None
     except OSError as error:
         raise BadImageError(f"cannot be read ({error.strerror})") from None
+    except ValueError:  # a NUL in the name
+        raise BadImageError("not the name of a file") from None
 
 
 def load_image(path: str | Path, size: tuple[int, int], interpolation: Interpolation = "bilinear") -> np.ndarray:
@@ -101,9 +160,9 @@ def to_planes(image: Image.Image) -> np.ndarray:
 
 def bad_images_error(bad: Sequence[tuple[str, str]], root: Path, fix: str) -> DataError:
     """One error that lists up to 20 bad images (file, reason) and counts the rest."""
-    shown = "".join(f"\n  {file}: {reason}" for file, reason in bad[:MAX_SHOWN])
+    listed = "".join(f"\n  {shown(file)}: {reason}" for file, reason in bad[:MAX_SHOWN])
     more = f"\n  ... and {len(bad) - MAX_SHOWN} more" if len(bad) > MAX_SHOWN else ""
-    return DataError(f"{root}: {len(bad)} image{'s' * (len(bad) != 1)} cannot be used{shown}{more}\n{fix}")
+    return DataError(f"{root}: {len(bad)} image{'s' * (len(bad) != 1)} cannot be used{listed}{more}\n{fix}")
 
 
 class DecodedImages:

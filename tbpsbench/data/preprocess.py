@@ -16,7 +16,7 @@ from torch import Tensor
 
 from tbpsbench import registry
 from tbpsbench.config.schema import DataSection
-from tbpsbench.data.images import BadImageError, Interpolation, load_image, resize, to_planes
+from tbpsbench.data.images import BadImageError, Interpolation, load_image, resize, to_planes, to_rgb
 from tbpsbench.data.randomness import sample_rng
 from tbpsbench.data.transforms.base import Transform
 from tbpsbench.data.transforms.compose import Compose
@@ -99,7 +99,10 @@ class Preprocess:
 
 def _as_image(picture: Image.Image | np.ndarray) -> Image.Image:
     if isinstance(picture, Image.Image):
-        return picture.convert("RGB")
+        try:
+            return to_rgb(picture)
+        except (BadImageError, OSError, ValueError) as error:
+            raise DataError(f"a picture that cannot be used: {error}") from None
     pixels = np.asarray(picture)
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
         raise DataError(

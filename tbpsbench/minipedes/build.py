@@ -200,7 +200,7 @@ def load_png(path: Path) -> np.ndarray | None:
     try:
         with Image.open(path) as image:
             return np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError):
+    except Exception:  # of a damaged file Pillow raises nearly anything; whatever it is, the image is drawn again
         return None
 
 
