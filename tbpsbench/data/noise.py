@@ -5,12 +5,16 @@ Shapes: N training pairs in the order of the annotation file.
 
 from __future__ import annotations
 
-from pathlib import Path
+import io
+from zipfile import BadZipFile
 
 import numpy as np
 
 from tbpsbench.data.randomness import sample_rng
 from tbpsbench.errors import ConfigError, DataError
+from tbpsbench.reading import given_path, read_bytes
+
+MAX_BYTES = 64 << 20  # eight million pairs; the largest data set has 68 thousand
 
 
 def caption_permutation(noise: float | str | None, num_pairs: int, seed: int) -> np.ndarray | None:
@@ -62,13 +66,13 @@ def check_permutation(permutation: np.ndarray, num_pairs: int, where: str = "cap
     return permutation.astype(np.int64)
 
 
-def _read(path: str) -> np.ndarray:
+def _read(name: str) -> np.ndarray:
+    path = given_path(name)
+    raw = read_bytes(path, limit=MAX_BYTES)
     try:
-        value = np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path}: not a .npy file of numbers ({error})") from None
+        value = np.load(io.BytesIO(raw), allow_pickle=False)
+    except (OSError, ValueError, EOFError, SyntaxError, TypeError, MemoryError, OverflowError, BadZipFile) as error:
+        raise DataError(f"{path}: not a .npy file of numbers ({str(error)[:200]})") from None
     if not isinstance(value, np.ndarray):
-        raise DataError(f"{Path(path)}: holds several arrays, expected a .npy file with one")
+        raise DataError(f"{path}: holds several arrays, expected a .npy file with one")
     return value

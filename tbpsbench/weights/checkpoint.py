@@ -20,7 +20,7 @@ from torch import Tensor
 
 from tbpsbench.errors import CheckpointError
 from tbpsbench.files import atomic_write
-from tbpsbench.weights.files import plain_names, read_checkpoint
+from tbpsbench.weights.files import plain_names, read_checkpoint, require_plain
 
 FORMAT = 2
 KEY = "tbpsbench"
@@ -56,6 +56,7 @@ def read_described(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     weights = content.get("state_dict")
     if not isinstance(weights, Mapping):
         raise CheckpointError(f"{path}: holds no weights (state_dict). Copy it again.")
+    require_plain(weights, path)
     return dict(own), plain_names(weights, path)
 
 

@@ -11,12 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tbpsbench.errors import CheckpointError
-from tbpsbench.weights.torchscript import is_torchscript, read_torchscript
+from tbpsbench.errors import CheckpointError, DataError
+from tbpsbench.reading import given_path
+from tbpsbench.weights.torchscript import is_torchscript, read_torchscript, unpacked_size
 
 # Keys under which training programs keep the weights beside optimiser and epoch.
 WRAPPERS = ("state_dict", "model", "model_state_dict", "module")
 COMPILED, WRAPPED = "_orig_mod", "module."
+MAX_EXPANDED = 256 << 20  # bytes of a tensor whose numbers stand for several each, as those of an index may
+MAX_KEY = 500  # characters of a parameter's name
 # What a folder made by save_pretrained or a hub download calls its weights, best first.
 # timm's CLIP repositories hold another model in model.safetensors, hence open_clip's before it.
 FOLDER_FILES = ("open_clip_model.safetensors", "model.safetensors", "pytorch_model.bin", "open_clip_pytorch_model.bin")
@@ -85,7 +88,10 @@ def weight_file(path: str | Path) -> Path:
     Raises:
         CheckpointError: if there is none.
     """
-    path = Path(path)
+    try:
+        path = given_path(path)
+    except DataError as error:
+        raise CheckpointError(str(error)) from None
     if path.is_file():
         return path
     if not path.exists():
@@ -100,18 +106,19 @@ def weight_file(path: str | Path) -> Path:
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
         return load_file(path)
-    except (SafetensorError, OSError) as error:
+    except Exception as error:  # besides its own error, whatever torch says to a dtype or a size that it does not know
         raise CheckpointError(
             f"{path}: not a complete safetensors file ({error}). Download or copy it again."
         ) from error
 
 
 def _read_pickle(path: Path) -> Any:
+    if (size := unpacked_size(path)) > 2 * path.stat().st_size + (1 << 20):
+        raise CheckpointError(f"{path}: unpacks to {size} bytes, which no weight file does: it is damaged, or a trap.")
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Detected pickle protocol")
@@ -139,10 +146,40 @@ def _unwrap(loaded: Any, path: Path) -> dict[str, Tensor]:
             break
     if not isinstance(loaded, Mapping) or not loaded:
         raise CheckpointError(f"{path}: holds {_kind(loaded)}, not named tensors (a state_dict)")
-    for key, value in loaded.items():
-        if not isinstance(key, str) or not isinstance(value, Tensor):
-            raise CheckpointError(f"{path}: {key!r} holds {_kind(value)}, not a tensor: this is no state_dict")
+    require_plain(loaded, path)
     return plain_names(loaded, path)
+
+
+def require_plain(state: Mapping[Any, Any], path: str | Path) -> None:
+    """Refuse what no parameter can be copied from: names must be text, values dense tensors of real numbers.
+
+    Raises:
+        CheckpointError: naming the first entry that is something else.
+    """
+    for key, value in state.items():
+        if not isinstance(key, str) or not isinstance(value, Tensor):
+            raise CheckpointError(f"{path}: {key!r:.120} holds {_kind(value)}, not a tensor: this is no state_dict")
+        if not key.isprintable() or len(key) > MAX_KEY:
+            raise CheckpointError(f"{path}: {key!r:.120} is no name of a parameter: this is no state_dict")
+        if odd := _odd(value):
+            raise CheckpointError(
+                f"{path}: {key} is {odd} tensor; weights are dense tensors of real numbers. Save it anew as one, with "
+                "its numbers (to_dense, dequantize)."
+            )
+
+
+def _odd(value: Tensor) -> str | None:
+    if value.is_meta:
+        return "a meta"
+    if value.is_quantized:
+        return "a quantised"
+    if value.is_nested or value.layout is not torch.strided:
+        return "a nested" if value.is_nested else "a sparse"
+    if value.is_complex():
+        return "a complex"
+    if (size := value.numel() * value.element_size()) > MAX_EXPANDED and size > value.untyped_storage().nbytes():
+        return "an expanded"  # a few numbers that stand for many: copied, it could fill any memory
+    return None
 
 
 def _kind(value: Any) -> str:

@@ -24,10 +24,10 @@ def find_weights(pretrained: str | os.PathLike[str], repositories: Mapping[str, 
         CheckpointError: if the path does not exist, the name is unknown, or the hub cannot be reached.
     """
     text = os.fspath(pretrained)
-    if Path(text).exists() or (Path(text).suffix in WEIGHT_SUFFIXES and not text.startswith("https://")):
-        return weight_file(text)
     if text.startswith("https://"):
         return _download(text)
+    if text.startswith("~") or Path(text).suffix in WEIGHT_SUFFIXES or _exists(text):
+        return weight_file(text)
     repository = repositories.get(text, text)
     if repository.count("/") != 1 or repository.startswith((".", "/", "~")):
         raise CheckpointError(
@@ -35,6 +35,13 @@ def find_weights(pretrained: str | os.PathLike[str], repositories: Mapping[str, 
             f"{', '.join(sorted(repositories))}; or a hub repository 'owner/name'."
         )
     return _fetch(repository, text)
+
+
+def _exists(text: str) -> bool:
+    try:
+        return Path(text).exists()
+    except (OSError, ValueError):  # too long, or with a NUL: no file, perhaps a name
+        return False
 
 
 def _fetch(repository: str, name: str) -> Path:

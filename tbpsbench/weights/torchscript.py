@@ -7,6 +7,7 @@ of attributes.
 
 from __future__ import annotations
 
+import math
 import pickle
 import zipfile
 from pathlib import Path
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from tbpsbench.errors import CheckpointError
 
+MAX_NODES = 100_000  # CLIP's largest has 6,000
 STORAGE_DTYPES = {
     "FloatStorage": torch.float32,
     "HalfStorage": torch.float16,
@@ -61,6 +63,8 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _rebuild(storage: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> Tensor:
+    if math.prod(size) > storage.numel():
+        raise pickle.UnpicklingError(f"a tensor of {size} in a storage of {storage.numel()} numbers")
     return torch.as_strided(storage, size, stride, offset).contiguous()
 
 
@@ -73,8 +77,17 @@ def is_torchscript(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith("/constants.pkl") for name in archive.namelist())
-    except (zipfile.BadZipFile, OSError):
+    except Exception:  # the directory of a damaged archive can raise nearly anything
         return False
+
+
+def unpacked_size(path: Path) -> int:
+    """How many bytes an archive says that it holds; 0 for a file that is no archive."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return sum(member.file_size for member in archive.infolist())
+    except Exception:  # as above; who reads it will say what is wrong
+        return 0
 
 
 def read_torchscript(path: Path) -> dict[str, Tensor]:
@@ -84,21 +97,34 @@ def read_torchscript(path: Path) -> dict[str, Tensor]:
         CheckpointError: if the archive is damaged or describes anything but modules, tensors and constants.
     """
     try:
+        if (size := unpacked_size(path)) > 2 * path.stat().st_size + (1 << 20):
+            raise ValueError(f"it unpacks to {size} bytes")
         with zipfile.ZipFile(path) as archive:
             root = archive.namelist()[0].split("/")[0]
             with archive.open(f"{root}/data.pkl") as stream:
                 top = _Unpickler(stream, archive, root).load()
+        return _tensors(top)
     except Exception as error:  # a damaged pickle can raise nearly anything
         raise CheckpointError(
             f"{path}: the TorchScript archive cannot be read ({error}). Download it again."
         ) from error
-    return dict(_tensors(top, ""))
 
 
-def _tensors(value: Any, name: str) -> list[tuple[str, Tensor]]:
-    if isinstance(value, Tensor):
-        return [(name, value)]
-    if not isinstance(value, _Module):
-        return []
-    children = getattr(value, "attributes", {}).items()
-    return [pair for key, child in children for pair in _tensors(child, f"{name}.{key}" if name else str(key))]
+def _tensors(top: Any) -> dict[str, Tensor]:
+    """Every tensor below a module, by its dotted name.
+
+    Raises:
+        ValueError: if the modules hold each other, so that their names would never end.
+    """
+    found: dict[str, Tensor] = {}
+    waiting = [("", top)]
+    for _ in range(MAX_NODES):
+        if not waiting:
+            return found
+        name, value = waiting.pop()
+        if isinstance(value, Tensor):
+            found[name] = value
+        elif isinstance(value, _Module):
+            children = reversed(getattr(value, "attributes", {}).items())
+            waiting += [(f"{name}.{key}" if name else str(key), child) for key, child in children]
+    raise ValueError(f"more than {MAX_NODES} modules and attributes")
