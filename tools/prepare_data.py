@@ -3,22 +3,24 @@
     python tools/prepare_data.py CUHKPEDES data/CUHK-PEDES --verify
     python tools/prepare_data.py CSVDataset data/mine --dataset-options file=my-photos.csv --verify
 
-Exit codes: 0 done and sound, 2 something is wrong with the data (listed), 1 a file could not be written.
+Exit codes: 0 done and sound, 2 something is wrong with the data (listed), 1 a file could not be written. What
+--allow-partial and --allow-missing accept is not wrong.
 """
 
 from __future__ import annotations
 
 import argparse
+import inspect
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from tbpsbench.annotations import read_annotations
 from tbpsbench.cli import run_tool
 from tbpsbench.config.literal import parse_value
 from tbpsbench.data.verify import verify
-from tbpsbench.errors import ConfigError
+from tbpsbench.errors import ConfigError, DataError
 from tbpsbench.files import write_json
+from tbpsbench.reading import given_path
 from tbpsbench.registry import DATASETS
 
 
@@ -28,7 +30,9 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, epilog=f"DATASET: {known()}"
     )
     parser.add_argument("dataset", metavar="DATASET", help="name of the data set")
-    parser.add_argument("root", metavar="ROOT", help="its folder; the annotation file is written there")
+    parser.add_argument(
+        "root", metavar="ROOT", type=given_path, help="its folder; the annotation file is written there"
+    )
     parser.add_argument(
         "--dataset-options",
         nargs="+",
@@ -37,20 +41,35 @@ def main() -> int:
         metavar="KEY=VALUE",
         help="arguments of the data set besides its folder, as a config would give them, e.g. file=my-photos.csv",
     )
-    parser.add_argument("--splits", metavar="FILE", help="JSON {image path or id: split}, for releases without splits")
+    parser.add_argument(
+        "--splits", metavar="FILE", type=given_path, help="JSON {image path or id: split}, for releases without splits"
+    )
     parser.add_argument("--allow-partial", action="store_true", help="accept counts that are not the official ones")
+    parser.add_argument(
+        "--allow-missing", action="store_true", help="leave out images that are not there; every result will say so"
+    )
     parser.add_argument("--verify", action="store_true", help="decode every image and look for duplicates")
-    parser.add_argument("--report", metavar="FILE", help="where --verify lists everything (ROOT/verify.json)")
+    parser.add_argument(
+        "--report", metavar="FILE", type=given_path, help="where --verify lists everything (ROOT/verify.json)"
+    )
     arguments = parser.parse_args()
 
-    component = {"type": class_name(arguments.dataset), **options(arguments.dataset_options), "root": arguments.root}
-    dataset = DATASETS.build(component, "DATASET")
-    path = dataset.prepare(splits_file=arguments.splits, allow_partial=arguments.allow_partial)
+    name, root = class_name(arguments.dataset), str(arguments.root)
+    dataset = DATASETS.build({"type": name, **options(arguments.dataset_options), "root": root}, "DATASET")
+    missing = {"allow_missing": True} if arguments.allow_missing else {}
+    if missing and "allow_missing" not in inspect.signature(dataset.prepare).parameters:
+        raise DataError(f"{name}: its reader cannot leave images out. Leave out --allow-missing.")
+    path = dataset.prepare(splits_file=arguments.splits, allow_partial=arguments.allow_partial, **missing)
+    annotations = read_annotations(path)
     print(f"wrote {path}")
+    if annotations.header.get("notes", {}).get("missing_images"):
+        print(
+            f"left out {annotations.header['notes']['missing_images']} images that are not in {annotations.image_root}"
+        )
     if not arguments.verify:
         return 0
-    found = verify(read_annotations(path), dataset.expected)
-    report = Path(arguments.report or dataset.root / "verify.json")
+    found = verify(annotations, dataset.expected)
+    report = arguments.report or dataset.root / "verify.json"
     write_json(report, found.to_json())
     print(f"{found.summary()}\n  every file: {report}")
     return 0 if found.ok else 2

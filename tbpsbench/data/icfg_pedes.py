@@ -40,9 +40,13 @@ class ICFGPEDES(PersonSearchDataset):
         super().__init__(root)
         self.val_carve = val_carve
 
-    def prepare(self, *, splits_file: str | Path | None = None, allow_partial: bool = False) -> Path:
+    def prepare(
+        self, *, splits_file: str | Path | None = None, allow_partial: bool = False, allow_missing: bool = False
+    ) -> Path:
         release = Release(self.name, self.annotation_files, "file_path", "imgs", self.expected)
-        return prepare_release(self.root, release, splits_file=splits_file, allow_partial=allow_partial)
+        return prepare_release(
+            self.root, release, splits_file=splits_file, allow_partial=allow_partial, allow_missing=allow_missing
+        )
 
     def arrange(self, annotations: Annotations) -> Annotations:
         return carve(annotations) if self.val_carve else annotations

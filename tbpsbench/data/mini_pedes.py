@@ -50,9 +50,13 @@ class MiniPEDES(PersonSearchDataset):
         """A person is drawn from the seed and its number, whatever the size and the domain of the set."""
         return f"{self.name}, seed {self.seed}"
 
-    def prepare(self, *, splits_file: str | Path | None = None, allow_partial: bool = False) -> Path:
-        if splits_file is not None or allow_partial:
-            raise DataError("MiniPEDES always comes whole, with its splits: leave out --splits and --allow-partial")
+    def prepare(
+        self, *, splits_file: str | Path | None = None, allow_partial: bool = False, allow_missing: bool = False
+    ) -> Path:
+        if splits_file is not None or allow_partial or allow_missing:
+            raise DataError(
+                "MiniPEDES always comes whole, with its splits: leave out --splits, --allow-partial and --allow-missing"
+            )
         from tbpsbench.minipedes.build import build
 
         # Two processes that find it missing (one per GPU, say) must not make it into one folder at once.

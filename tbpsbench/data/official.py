@@ -2,7 +2,8 @@
 
 All four are one JSON list of {"id": int, "file_path" or "img_path": str, "captions": [str, ...], "split": str}; keys
 that we do not need (processed_tokens, ...) are ignored. Every record of the list becomes one image, also where two
-records name the same file (ICFG-PEDES has one such pair), so that the counts are the official ones.
+records name the same file (ICFG-PEDES has one such pair), so that the counts are the official ones. Some copies
+hold one record per caption instead, each image as often as it has captions; they are recognised and joined (`joined`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from tbpsbench.types import Caption, ImageRecord
 
 SPLITS = ("train", "val", "test")
 MAX_FOUND_SHOWN = 10
+# Share of records that name an image again, from which on a release is taken to have one record per caption. Official
+# releases have 0, or 0.00002 (ICFG-PEDES); with two captions per image it is 0.5.
+REPEATED = 0.25
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,12 @@ class Release:
 
 
 def prepare_release(
-    root: str | Path, release: Release, *, splits_file: str | Path | None = None, allow_partial: bool = False
+    root: str | Path,
+    release: Release,
+    *,
+    splits_file: str | Path | None = None,
+    allow_partial: bool = False,
+    allow_missing: bool = False,
 ) -> Path:
     """Write ROOT/human.jsonl (see `PersonSearchDataset.prepare`)."""
     source = find_release(Path(root), release)
@@ -57,11 +66,16 @@ def prepare_release(
             'JSON, {"path of an image or id": "train" | "val" | "test"}.'
         )
     raise_problems(source, list(item_problems(items, release.path_key)))
+    items = joined(source, items, release.path_key)
     records = to_records(items, release.path_key)
     made_from = {"file": source.name, "sha256": sha256_file(source), "counts": counts(records)}
     if splits_file is not None:
         made_from |= {"splits_file": Path(splits_file).name, "splits_sha256": sha256_file(splits_file)}
     notes = check_counts(source, counts(records), release.expected, allow_partial)
+    if allow_missing:
+        items, missing = those_that_are_there(Path(root) / release.images, items, release.path_key)
+        records = to_records(items, release.path_key)
+        notes |= {"partial": True, "missing_images": missing} if missing else {}
     path = Path(root) / "human.jsonl"
     return write_annotations(
         path, release.name, "human", records, images=release.images, made_from=made_from, notes=notes
@@ -114,7 +128,7 @@ def add_splits(source: Path, items: list[Any], path_key: str, splits_file: str |
         keys = (str(item.get(path_key)), str(item.get("id")))
         split = next((splits[key] for key in keys if key in splits), None)
         if split is None:
-            problems.append(f"no split for record {number}: neither {keys[0]!r} nor id {keys[1]}")
+            problems.append(f"no split for record {number}: neither {keys[0]!r:.80} nor id {keys[1]:.40}")
         item["split"] = split
     raise_problems(Path(splits_file), problems)
 
@@ -150,6 +164,55 @@ def to_records(items: list[dict[str, Any]], path_key: str) -> list[ImageRecord]:
             caption_id += 1
         records.append(ImageRecord(image_id, item[path_key], item["id"], item["split"], tuple(captions)))
     return records
+
+
+def joined(source: Path, items: list[dict[str, Any]], path_key: str) -> list[dict[str, Any]]:
+    """One item per image, with all its captions, where the release has one record per caption; else the items.
+
+    It has, if all records hold one caption each and at least every fourth names an image that an earlier one names.
+
+    Raises:
+        DataError: if records of one image contradict each other.
+    """
+    images: dict[str, dict[str, Any]] = {}
+    for item in items:
+        images.setdefault(item[path_key], item)
+    if any(len(item["captions"]) != 1 for item in items) or len(items) - len(images) < REPEATED * len(items):
+        return items
+    texts: dict[str, list[str]] = {path: [] for path in images}
+    problems = []
+    for number, item in enumerate(items):
+        first = images[item[path_key]]
+        if (item["id"], item["split"]) != (first["id"], first["split"]):
+            problems.append(
+                f"record {number} ({path_key} {item[path_key]!r:.80}): id {item['id']} in {item['split']}; an earlier "
+                f"record of this image has id {first['id']} in {first['split']}"
+            )
+        texts[item[path_key]] += item["captions"]
+    raise_problems(source, problems)
+    return [{**item, "captions": texts[path]} for path, item in images.items()]
+
+
+def those_that_are_there(images: Path, items: list[dict[str, Any]], path_key: str) -> tuple[list[dict[str, Any]], int]:
+    """The items whose image file exists, and how many others there are.
+
+    Raises:
+        DataError: if no image is there.
+    """
+    found = [item for item in items if _is_there(images, item[path_key])]
+    if not found:
+        raise DataError(
+            f"{images}: none of the {len(items)} images of the release is there, e.g. {items[0][path_key]!r:.80}. "
+            "Copy them there."
+        )
+    return found, len(items) - len(found)
+
+
+def _is_there(images: Path, file: str) -> bool:
+    try:
+        return (images / file).is_file()
+    except OSError:  # a name that no file can have
+        return False
 
 
 def check_counts(

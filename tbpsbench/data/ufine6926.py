@@ -27,6 +27,10 @@ class UFine6926(PersonSearchDataset):
     def __init__(self, root: str = "data/UFine6926") -> None:
         super().__init__(root)
 
-    def prepare(self, *, splits_file: str | Path | None = None, allow_partial: bool = False) -> Path:
+    def prepare(
+        self, *, splits_file: str | Path | None = None, allow_partial: bool = False, allow_missing: bool = False
+    ) -> Path:
         release = Release(self.name, self.annotation_files, "file_path", ".", self.expected)
-        return prepare_release(self.root, release, splits_file=splits_file, allow_partial=allow_partial)
+        return prepare_release(
+            self.root, release, splits_file=splits_file, allow_partial=allow_partial, allow_missing=allow_missing
+        )

@@ -25,9 +25,10 @@ class Verification:
         counts, expected: per split; `expected` is None where no official counts are known.
         missing: image files that are not there.
         unreadable: image files that cannot be decoded to the end, each with the reason.
-        duplicates_across_splits: groups of files with the same bytes in more than one split. The official releases are
-            as they are, so this is a warning.
-        listed_twice: files that two records name (ICFG-PEDES has one); a warning.
+        duplicates_across_splits: groups of files with the same bytes in more than one split.
+        listed_twice: files that two records name, so that they are in the gallery twice. ICFG-PEDES has one, and is
+            sound with it: where all counts are official, the release is as its owners made it.
+        accepted: the data were prepared as partial, so their counts need not be official.
     """
 
     dataset: str
@@ -39,11 +40,24 @@ class Verification:
     unreadable: list[dict[str, str]] = field(default_factory=list)
     duplicates_across_splits: list[list[str]] = field(default_factory=list)
     listed_twice: list[str] = field(default_factory=list)
+    accepted: bool = False
+
+    @property
+    def official(self) -> bool:
+        """Whether the counts are known and as they should be."""
+        return self.expected is not None and self.expected == self.counts
+
+    @property
+    def wrong(self) -> list[str]:
+        """What of the list is wrong with the data; splits and captions were checked when the annotations were made."""
+        found = [kind for kind in ("missing", "unreadable", "duplicates_across_splits") if getattr(self, kind)]
+        found += ["listed_twice"] if self.listed_twice and not self.official else []
+        return found + (["counts"] if self.expected is not None and not (self.official or self.accepted) else [])
 
     @property
     def ok(self) -> bool:
-        """Whether every image can be used; counts, splits and captions were checked when the annotations were made."""
-        return not self.missing and not self.unreadable
+        """Whether nothing is wrong."""
+        return not self.wrong
 
     def summary(self) -> str:
         """A few lines for the terminal."""
@@ -54,11 +68,12 @@ class Verification:
             lines.append(f"  {split}: " + ", ".join(f"{n} {what}" for what, n in numbers.items()) + verdict)
         for what in ("missing", "unreadable", "duplicates_across_splits", "listed_twice"):
             lines.append(f"  {what.replace('_', ' ')}: {len(getattr(self, what))}")
+        lines.append(f"  wrong: {', '.join(self.wrong).replace('_', ' ') or 'nothing'}")
         return "\n".join(lines)
 
     def to_json(self) -> dict[str, Any]:
         """Everything, for the report file."""
-        return asdict(self) | {"ok": self.ok}
+        return asdict(self) | {"wrong": self.wrong, "ok": self.ok}
 
 
 def verify(
@@ -82,6 +97,7 @@ def verify(
         made_from=dict(annotations.header.get("made_from", {})),
         counts=counts(annotations.records),
         expected={split: dict(numbers) for split, numbers in expected.items()} if expected else None,
+        accepted=bool(annotations.header.get("notes", {}).get("partial")),
     )
     splits: dict[str, set[str]] = defaultdict(set)
     times: dict[str, int] = defaultdict(int)

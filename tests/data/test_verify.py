@@ -1,4 +1,5 @@
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,14 +9,14 @@ from tbpsbench.annotations import read_annotations, write_annotations
 from tbpsbench.data.verify import check_images, verify
 from tbpsbench.types import Caption, ImageRecord
 
-FILES = ["a.png", "b.png", "c.png", "d.png", "e.png", "a.png"]
+FILES = ["a.png", "b.png", "c.png", "d.png", "e.png", "f.png"]
 SPLITS = ["train", "train", "train", "test", "test", "train"]
 
 
 @pytest.fixture
 def annotations(tmp_path):
     (tmp_path / "images").mkdir()
-    for number, file in enumerate(FILES[:5]):
+    for number, file in enumerate(FILES):
         pixels = np.random.default_rng(number).integers(0, 256, (20, 12, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(tmp_path / "images" / file)
     records = [
@@ -61,11 +62,32 @@ def test_the_same_bytes_in_two_splits_are_found_and_within_one_are_not(annotatio
     shutil.copy(images / "a.png", images / "e.png")
     found = look(annotations)
     assert found.duplicates_across_splits == [["a.png", "b.png", "e.png"]]
-    assert found.ok
+    assert found.wrong == ["duplicates_across_splits"]
+    assert not found.ok
 
 
-def test_a_file_that_two_records_name_is_listed(annotations):
-    assert look(annotations).listed_twice == ["a.png"]
+def with_a_file_listed_twice(annotations):
+    records = [
+        replace(record, file="a.png" if record.file == "f.png" else record.file) for record in annotations.records
+    ]
+    return replace(annotations, records=tuple(records))
+
+
+def test_a_file_that_two_records_name_is_wrong_unless_the_release_is_the_official_one(annotations):
+    twice = with_a_file_listed_twice(annotations)
+    assert look(twice).listed_twice == ["a.png"]
+    assert look(twice).wrong == ["listed_twice"]
+    official = look(twice, expected=annotations.header["counts"])
+    assert official.listed_twice == ["a.png"]
+    assert official.ok
+
+
+def test_counts_that_are_not_official_are_wrong_unless_they_were_accepted(annotations):
+    other = {"train": {"ids": 9, "images": 9, "captions": 9}}
+    assert look(annotations, expected=other).wrong == ["counts"]
+    partial = replace(annotations, header={**annotations.header, "notes": {"partial": True}})
+    assert look(partial, expected=other).ok
+    assert "wrong: counts" in look(annotations, expected=other).summary()
 
 
 def test_the_summary_compares_with_the_official_counts(annotations):
