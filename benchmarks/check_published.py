@@ -21,7 +21,7 @@ from tbpsbench.errors import DataError
 from tbpsbench.files import atomic_write
 from tbpsbench.leaderboard.published.papers import check_against_papers, paper_files, read_paper, short_name
 from tbpsbench.leaderboard.published.read import CONFLICTS, conflicts, conflicts_csv, read_lines, read_published
-from tbpsbench.reading import read_bytes
+from tbpsbench.reading import read_text
 
 HERE = Path(__file__).parent
 PUBLISHED = HERE / "published"
@@ -39,7 +39,7 @@ def check(folder: Path, papers: Path) -> tuple[list[str], dict[str, Any]]:
         print(f"  {rows:4d} rows   {name}")
     print(f"  {len(lines):4d} rows   in all, {len(found)} numbers of one system differ between sources ({CONFLICTS})")
     problems = []
-    if read_bytes(folder / CONFLICTS).decode("utf-8") != conflicts_csv(found):
+    if read_text(folder / CONFLICTS) != conflicts_csv(found):
         problems.append(f"{folder / CONFLICTS}: not what the other files give: run with --write-conflicts")
     counts: dict[str, Any] = {"rows": len(lines), "conflicts": len(found), "papers": {}}
     for path in paper_files(papers):

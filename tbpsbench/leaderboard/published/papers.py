@@ -108,6 +108,8 @@ def _columns(grid: list[list[str]], data: str, place: str) -> tuple[list[tuple[s
     heads, datasets, body = grid[0], [data] * len(grid[0]), 1
     if not grid[1][0]:  # a second line of headings: the first one names data sets, each above its first column
         upper, body = heads, 2
+        if len(upper) != len(grid[1]):
+            raise DataError(f"{place}: the two lines of headings have {len(upper)} and {len(grid[1])} cells")
         heads = [below or above for above, below in zip(upper, grid[1], strict=True)]
         for index, above in enumerate(upper):
             datasets[index] = above if above in DATA else datasets[index - 1] if index else data
@@ -199,7 +201,7 @@ def _differences(line: Line, row: PaperRow) -> Iterable[str]:
         yield f"citation is {citation} here and {named[1]} in {row.place}"
     if row.cited is not None:
         number, reference = row.cited
-        surname, year = citation.replace(",", "").split()[0], citation[-4:]
+        surname, year = citation.replace(",", " ").strip().partition(" ")[0], citation[-4:]
         if not reference and f"[{number}]" not in cells["note"]:
             yield f"reference [{number}] is not in the paper's list: say so in the note"
         if reference and not (re.search(rf"\b{re.escape(surname)}\b", reference) and year in reference):

@@ -34,7 +34,8 @@ ALLOWED = {
     "selection": ("val", "last", "test", UNKNOWN),
 }
 CONFLICTS = "conflicts.csv"
-NUMBER = re.compile(r"\d{1,3}(\.\d+)?")
+MAX_CELL = 1000  # characters
+NUMBER = re.compile(r"[0-9]{1,3}(\.[0-9]+)?")
 
 
 @dataclass(frozen=True)
@@ -100,12 +101,11 @@ def read_lines(folder: str | Path) -> list[Line]:
 
 
 def _read_file(path: Path) -> Iterable[Line]:
+    text = read_text(path)
     try:
         # No header: a line that is longer than the header is then an error that names it.
-        frame = pd.read_csv(
-            io.StringIO(read_text(path)), header=None, dtype=str, keep_default_na=False, skip_blank_lines=False
-        )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        frame = pd.read_csv(io.StringIO(text), header=None, dtype=str, keep_default_na=False, skip_blank_lines=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError, OverflowError, MemoryError) as error:
         raise DataError(f"{path}: not a CSV table ({str(error).strip()})") from None
     header = tuple(str(cell) for cell in frame.iloc[0])
     if header != COLUMNS:
@@ -123,14 +123,16 @@ def _problem(cells: dict[str, str]) -> str | None:
     """What is wrong with one line, or None."""
     for column, cell in cells.items():
         if "\n" in cell or cell != cell.strip():
-            return f"column {column!r}: line breaks or white space around {cell!r}: remove them"
+            return f"column {column!r}: line breaks or white space around {cell!r:.80}: remove them"
+        if len(cell) > MAX_CELL:
+            return f"column {column!r}: {len(cell)} characters, more than {MAX_CELL}: shorten it"
         if not cell and column not in (*SCORES, "note"):
             return f"column {column!r} is empty: write {UNKNOWN!r} where the source does not say"
         if cell not in ALLOWED.get(column, (cell,)):
             return f"column {column!r}: {cell!r} is not one of {', '.join(ALLOWED[column])}"
         if column in SCORES and cell and (not NUMBER.fullmatch(cell) or float(cell) > 100):
             return f"column {column!r}: {cell!r} is not a percentage as printed, e.g. 73.38 (empty where none is given)"
-    if not re.fullmatch(rf"\d{{4}}|{UNKNOWN}", cells["year"]):
+    if not re.fullmatch(rf"[0-9]{{4}}|{UNKNOWN}", cells["year"]):
         return f"column 'year': {cells['year']!r} is not a year (or {UNKNOWN!r})"
     recalls = [float(cells[column]) for column in SCORES[:3] if cells[column]]
     if not any(cells[column] for column in SCORES):
