@@ -1,0 +1,51 @@
+"""What one process does: a slice of time on one target."""
+
+import logging
+import os
+import shutil
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+from fuzzing.engine import Maker, Tally, kept_inputs, run_one, seeded
+
+
+def targets():
+    """Every target by its name."""
+    from fuzzing import files, records, texts
+
+    return {target.name: target for part in (texts, records, files) for target in part.TARGETS}
+
+
+def prepare():
+    """Once in every process: no warnings of libraries, in Python or C, between the lines of the table."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    warnings.simplefilter("ignore")
+    logging.disable(logging.CRITICAL)
+
+
+def work(name, seconds, seed, corpus, replay, current):
+    """One slice of one target: what is kept, then what the engine and hypothesis draw, half of the time each."""
+    from fuzzing.hypothesis_part import run_batch
+
+    folder = Path(tempfile.mkdtemp(prefix="fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+    tally, target = Tally(), targets()[name]
+    kept, rng = kept_inputs(corpus, name), seeded(seed, name)
+    try:
+        started, drawn = time.monotonic(), 0.0
+        for data in kept if replay else ():
+            run_one(target, data, folder, tally)
+        maker = Maker(target, kept)
+        while (now := time.monotonic()) - started < seconds or not drawn:
+            if drawn <= (now - started) / 2:
+                run_batch(maker, folder, tally, rng.getrandbits(60))
+                drawn += time.monotonic() - now
+                continue
+            for _ in range(50):
+                data = maker.draw(rng)
+                Path(current).write_bytes(data)  # what is left if the process dies
+                run_one(target, data, folder, tally)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return name, tally
