@@ -108,3 +108,68 @@ def test_long_lists_of_problems_are_cut(tmp_path):
     records = [ImageRecord(0, f"{i}.png", i, "train", ()) for i in range(30)]
     with pytest.raises(DataError, match=r"29 problems[\s\S]*and 9 more"):
         write_annotations(tmp_path / "a.jsonl", "Toy", "human", records)
+
+
+NAMES = {
+    "a list": ["a"],
+    "a number": 3,
+    "nothing": "",
+    "300 characters": "x" * 300,
+    "a line break": "a\nb",
+    "half": "\ud800",
+}
+PLAIN_ONLY = ("[/bold]", [1, 2], 3, True, {"a": "\ud800"}, {"a": float("nan")}, {"a": 2**64}, {"a": {1, 2}}, {"\0": 1})
+ODD_HEADERS = [
+    *({key: name} for key in ("dataset", "source") for name in NAMES.values()),
+    *({key: odd} for key in ("made_from", "notes") for odd in PLAIN_ONLY),
+    {"images": "/etc"}, {"images": "../x"}, {"images": "a\0"}, {"images": 3},
+    {"made_from": {"domain": ["a"]}}, {"made_from": {"size": "x" * 300}},
+]  # fmt: skip
+ODD_RECORDS = [
+    {"attributes": "{"}, {"attributes": [1]}, {"attributes": {"a": float("inf")}}, {"attributes": {"a": object()}},
+    {"camera": "a"}, {"camera": ["a"]}, {"camera": True}, {"camera": 2**63}, {"outfit": 3}, {"outfit": "\ud800"},
+    {"pid": 2**64}, {"pid": "1"}, {"pid": None}, {"file": ""}, {"file": "a\0"}, {"file": 3}, {"text": "a \ud800"},
+    {"text": 3}, {"split": "test-" + "x" * 300}, {"split": "test-\n"},
+]  # fmt: skip
+
+
+def nested(depth):
+    value = 1
+    for _ in range(depth):
+        value = {"a": value}
+    return value
+
+
+@pytest.mark.parametrize("odd", [*ODD_HEADERS, {"notes": nested(200)}, {"notes": nested(5000)}])
+def test_an_odd_header_is_neither_written_nor_read(tmp_path, odd):
+    header = {"dataset": "Toy", "source": "human", "images": "imgs", "made_from": None, "notes": None} | odd
+    names = header.pop("dataset"), header.pop("source")
+    with pytest.raises(DataError):
+        write_annotations(tmp_path / "a.jsonl", *names, make(), **header)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("odd", ODD_RECORDS, ids=lambda odd: ascii(odd)[:60])
+def test_an_odd_record_is_neither_written_nor_read(tmp_path, odd):
+    with pytest.raises(DataError) as error:
+        write_annotations(tmp_path / "a.jsonl", "Toy", "human", make(**odd))
+    str(error.value).encode()
+    assert list(tmp_path.iterdir()) == []
+    path, text = lines(tmp_path)
+    changed = json.loads(text[3]) | {key: value for key, value in odd.items() if key != "text"}
+    changed["captions"][0]["text"] = odd.get("text", "a person")
+    path.write_text("\n".join([*text[:3], json.dumps(changed, default=str)]))
+    if "object" not in repr(odd):  # which no file holds
+        with pytest.raises(DataError):
+            read_annotations(path)
+
+
+IN_A_FILE = ({"notes": "x"}, {"made_from": [1]}, {"dataset": "a\a"}, {"images": ".."}, {"tbpsbench_annotations": True})
+
+
+@pytest.mark.parametrize("odd", IN_A_FILE)
+def test_an_odd_header_in_a_file_is_refused(tmp_path, odd):
+    path, text = lines(tmp_path)
+    path.write_text("\n".join([json.dumps(json.loads(text[0]) | odd), *text[1:]]))
+    with pytest.raises(DataError):
+        read_annotations(path)

@@ -1,7 +1,20 @@
+from pathlib import Path
+
 import pytest
+from cases import within_limits
 
 from tbpsbench.errors import DataError
-from tbpsbench.reading import MAX_TEXT, parse_json, read_bytes, read_json, read_jsonl, read_lines, read_text, shown
+from tbpsbench.reading import (
+    MAX_TEXT,
+    given_path,
+    parse_json,
+    read_bytes,
+    read_json,
+    read_jsonl,
+    read_lines,
+    read_text,
+    shown,
+)
 
 
 @pytest.mark.parametrize(
@@ -74,3 +87,40 @@ def test_missing_and_endless_files_are_named(tmp_path):
 
 def test_odd_paths_can_be_printed():
     assert shown("a\udcff\n\x1b[31m") == "a\\xff\\n\\x1b[31m"
+
+
+def test_a_path_that_a_user_gives_may_begin_with_the_home_folder(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert given_path("~/data") == Path("/home/somebody/data")
+    assert given_path("data/~") == Path("data/~")
+    assert given_path("x" * 255) == Path("x" * 255)
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("~nobody-is-called-so/x", "no such home folder"),
+        ("a\0b", r"a\\x00b: not the name of a file in UTF-8"),
+        ("a\udcffb", r"a\\xffb: not the name"),
+        ("a\ud800b", r"a\\ud800b: not the name"),
+        ("é" * 200, "longer than the name of a file can be"),
+        ("x/" * 3000, "longer than the name of a file can be"),
+    ],
+)
+def test_a_path_that_no_file_can_have_is_refused(path, message):
+    with pytest.raises(DataError, match=message) as error:
+        given_path(path)
+    str(error.value).encode()
+
+
+@pytest.mark.parametrize("reader", [read_bytes, read_text, read_lines, read_json, lambda path: list(read_jsonl(path))])
+@pytest.mark.parametrize("path", ["a\ud800", "a\0", "x" * 300])
+def test_every_reader_refuses_such_a_path(reader, path):
+    with pytest.raises(DataError):
+        reader(path)
+
+
+def test_a_key_that_is_set_twice_among_many_is_found_in_little_time():
+    text = "{" + ",".join(f'"{number}": 1' for number in range(200_000)) + ', "199999": 1}'
+    with within_limits(), pytest.raises(DataError, match="the key '199999' is set twice"):
+        parse_json(text.encode(), "many.json")

@@ -71,7 +71,7 @@ def parse_value(text: str) -> Any:
     Raises:
         ConfigError: if it is meant as data and cannot be (see `evaluate`), or holds what no text can.
     """
-    _require_text(text, OVERRIDE)
+    plain_text(text, OVERRIDE)
     try:
         return evaluate(_parse(text.strip(), OVERRIDE, "eval").body, OVERRIDE)
     except NotDataError:
@@ -92,7 +92,7 @@ def evaluate(node: ast.expr, file: str, depth: int = 1) -> Any:
         pairs = _pairs(node, place)
         if twice := [key for key, times in Counter(key for key, _ in pairs).items() if times > 1]:
             raise ConfigError(f"{place}: the key {twice[0]!r:.60} is set twice in one dict: keep one of them")
-        return {_require_text(key, place): evaluate(value, file, depth + 1) for key, value in pairs}
+        return {plain_text(key, place): evaluate(value, file, depth + 1) for key, value in pairs}
     if isinstance(node, ast.List | ast.Tuple):
         items = [evaluate(item, file, depth + 1) for item in node.elts]
         return items if isinstance(node, ast.List) else tuple(items)
@@ -106,7 +106,7 @@ def evaluate(node: ast.expr, file: str, depth: int = 1) -> Any:
         if sign == 1 and (value is None or isinstance(value, bool)):
             return value
         if sign == 1 and isinstance(value, str):
-            return _require_text(value, place)
+            return plain_text(value, place)
     raise NotDataError(f"{place}: {_written(node)} is not data: a config holds literals and dict(...), nothing else")
 
 
@@ -168,7 +168,12 @@ def _number(value: float, place: str) -> float:
     return value
 
 
-def _require_text(text: str, place: str) -> str:
+def plain_text(text: str, place: str) -> str:
+    """The text itself, if it can be written again.
+
+    Raises:
+        ConfigError: if it holds a lone surrogate or a NUL.
+    """
     try:
         return require_text(text, place)
     except DataError as error:

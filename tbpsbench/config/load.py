@@ -15,7 +15,7 @@ from typing import Any
 
 from tbpsbench.arguments import did_you_mean
 from tbpsbench.bundle import PREFIX, configs, locate
-from tbpsbench.config.literal import MAX_DEPTH, OVERRIDE, Origins, Path_, parse_value, read_literals
+from tbpsbench.config.literal import MAX_DEPTH, OVERRIDE, Origins, Path_, parse_value, plain_text, read_literals
 from tbpsbench.config.schema import SECTIONS, optimizer_parameters, slot_at
 from tbpsbench.errors import ConfigError, DataError, RegistryError
 from tbpsbench.reading import MAX_SHOWN, given_path, read_json, shown
@@ -179,6 +179,7 @@ def apply_overrides(config: Config, overrides: Iterable[str]) -> None:
         problem: str | None = f"write KEY=VALUE, got {text!r:.120}"
         if equals and all(path) and len(path) <= MAX_DEPTH:
             try:
+                plain_text(key, OVERRIDE)
                 problem = _override(config, path, parse_value(value))
             except ConfigError as error:
                 problem, what = str(error).removeprefix(f"{OVERRIDE}:1: "), "cannot be applied"
