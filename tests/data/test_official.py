@@ -224,3 +224,51 @@ def test_loading_an_unknown_caption_source_lists_the_known_ones(tmp_path):
     prepared(CUHKPEDES, release(tmp_path, "reid_raw.json", items()))
     with pytest.raises(DataError, match=r"mtg.jsonl: no such file.*Caption sources in .*: human"):
         CUHKPEDES(root=str(tmp_path)).load("mtg")
+
+
+def one_per_caption(source):
+    return [{**item, "captions": [text]} for item in source for text in item["captions"]]
+
+
+@pytest.mark.parametrize("cls", [CUHKPEDES, RSTPReid, UFine6926])
+def test_a_release_with_one_record_per_caption_gives_the_same_annotations(cls, tmp_path):
+    name, key, splits = OFFICIAL[cls]
+    whole = prepared(cls, release(tmp_path / "a", name, items(key, splits)))
+    single = prepared(cls, release(tmp_path / "b", name, one_per_caption(items(key, splits))))
+    assert single.records == whole.records
+    assert single.header["counts"] == whole.header["counts"]
+
+
+def test_captions_of_one_image_need_not_stand_together(tmp_path):
+    shuffled = one_per_caption(items())[::-1]
+    found = prepared(CUHKPEDES, release(tmp_path, "reid_raw.json", shuffled))
+    assert len(found.records) == len({record.file for record in found.records}) == 12
+    assert [len(record.captions) for record in found.records] == [2] * 12
+
+
+@pytest.mark.parametrize("change", [{"id": 99}, {"split": "test"}])
+def test_records_of_one_image_that_contradict_each_other_are_listed(change, tmp_path):
+    source = one_per_caption(items())
+    source[1] |= change
+    with pytest.raises(DataError, match=r"record 1 \(file_path 'train/0_0.jpg'\).*an earlier record of this image"):
+        prepared(CUHKPEDES, release(tmp_path, "reid_raw.json", source))
+
+
+def test_no_image_at_all_is_an_error_even_where_some_may_be_missing(tmp_path):
+    with pytest.raises(DataError, match="none of the 12 images of the release is there"):
+        prepared(CUHKPEDES, release(tmp_path, "reid_raw.json", items()), allow_missing=True)
+    assert not (tmp_path / "human.jsonl").exists()
+
+
+def test_nothing_is_partial_where_every_image_is_there(tmp_path, monkeypatch):
+    counts = {"ids": 2, "images": 4, "captions": 8}
+    monkeypatch.setattr(CUHKPEDES, "expected", dict.fromkeys(("train", "val", "test"), counts))
+    release(tmp_path, "reid_raw.json", items())
+    for item in items():
+        (tmp_path / "imgs" / item["file_path"]).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "imgs" / item["file_path"]).touch()
+    path = CUHKPEDES(root=str(tmp_path)).prepare(allow_missing=True)
+    assert read_annotations(path).header["notes"] == {}
+    (tmp_path / "imgs" / "train" / "0_0.jpg").unlink()
+    notes = read_annotations(CUHKPEDES(root=str(tmp_path)).prepare(allow_missing=True)).header["notes"]
+    assert notes == {"partial": True, "missing_images": 1}

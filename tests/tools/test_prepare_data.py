@@ -107,3 +107,40 @@ def test_a_file_that_cannot_be_written_exits_with_1(root):
     assert done.returncode == 1
     assert "cannot write" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_images_that_are_not_there_can_be_left_out_and_make_the_data_partial(root):
+    (root / "imgs" / "0.jpg").unlink()
+    done = run("RSTPReid", root, "--allow-partial", "--verify")
+    assert done.returncode == 2
+    done = run("RSTPReid", root, "--allow-partial", "--allow-missing", "--verify")
+    assert done.returncode == 0, done.stderr
+    assert "left out 1 images" in done.stdout
+    header, *lines = map(json.loads, (root / "human.jsonl").read_text().splitlines())
+    assert header["notes"]["partial"] is True
+    assert header["notes"]["missing_images"] == 1
+    assert header["counts"]["train"] == {"ids": 1, "images": 1, "captions": 2}
+    assert [line["file"] for line in lines] == ["1.jpg", "2.jpg", "3.jpg"]
+    assert [line["image_id"] for line in lines] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("kind", ["duplicates_across_splits", "listed_twice"])
+def test_the_exit_code_covers_everything_that_verify_lists(root, kind):
+    if kind == "listed_twice":
+        items = json.loads((root / "data_captions.json").read_text())
+        (root / "data_captions.json").write_text(json.dumps([*items, items[0]]))
+    else:
+        (root / "imgs" / "3.jpg").write_bytes((root / "imgs" / "0.jpg").read_bytes())
+    done = run("RSTPReid", root, "--allow-partial", "--verify")
+    assert done.returncode == 2
+    assert json.loads((root / "verify.json").read_text())["wrong"] == [kind]
+    assert f"wrong: {kind.replace('_', ' ')}" in done.stdout
+
+
+def test_the_home_folder_and_names_that_are_none(root, monkeypatch):
+    monkeypatch.setenv("HOME", str(root.parent))
+    assert run("RSTPReid", "~/RSTPReid", "--allow-partial").returncode == 0
+    for odd in ("x" * 300, b"\xff\xfe".decode("utf-8", "surrogateescape"), "~nobody-of-this-name"):
+        done = run("RSTPReid", odd, "--allow-partial")
+        assert done.returncode == 2
+        assert done.stderr.startswith("error: ")
