@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[3]
 CORPUS = ROOT / "tests" / "data" / "fuzz"
 COUNTS = ROOT / "work_dirs" / "fuzz" / "counts.json"
 COLUMNS = ("inputs", "refused", "accepted", "failed")
-MAX_CORPUS = 24  # inputs of one target that are kept besides those that failed
+MAX_CORPUS, MAX_KEPT = 24, 4096  # inputs of one target that are kept besides those that failed, and their bytes
 
 
 def rounds(args, names, counts):
@@ -101,7 +101,8 @@ def main():
                 failures[name, place] = keep(args.corpus, name, data), text
         room = MAX_CORPUS - len(kept_inputs(args.corpus, name))
         for data in sorted(tally.found.values(), key=len)[: max(room, 0)]:
-            keep(args.corpus, name, data)
+            if len(data) <= MAX_KEPT:
+                keep(args.corpus, name, data)
         args.counts.parent.mkdir(parents=True, exist_ok=True)
         args.counts.write_text(json.dumps(counts, indent=1))
     print(report(counts, failures, time.monotonic() - started))

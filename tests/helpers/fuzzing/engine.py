@@ -76,17 +76,14 @@ def limited():
 def run_one(target, data, folder, tally):
     """Hand one input over and count it; returns the failure's place and traceback, or None."""
     tally.inputs += 1
+    refusal = None
     try:
         with limited():
-            target.use(data, folder)
-    except TBPSError as error:
-        message = str(error)
-        message.encode("utf-8")  # one that cannot be printed is a failure, see below
-        tally.refused += 1
-        kind = re.sub(r"'[^']*'|\"[^\"]*\"|/\S+|\d+", "*", message)[:160]
-        if len(data) <= min(MAX_KEPT, len(tally.found.get(kind, b"." * MAX_KEPT))):
-            tally.found[kind] = data
-        return None
+            try:
+                target.use(data, folder)
+            except TBPSError as error:
+                refusal = str(error)
+                refusal.encode("utf-8")  # one that no terminal can print is a failure
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # whatever else comes out of a tool is what we are looking for
@@ -96,7 +93,13 @@ def run_one(target, data, folder, tally):
         if known is None or len(data) < len(known[0]):
             tally.failures[place] = (data, "".join(traceback.format_exception(error))[-3000:])
         return place
-    tally.accepted += 1
+    if refusal is None:
+        tally.accepted += 1
+        return None
+    tally.refused += 1
+    kind = re.sub(r"'[^']*'|\"[^\"]*\"|/\S+|\d+", "*", refusal)[:160]
+    if len(data) <= min(MAX_KEPT, len(tally.found.get(kind, b"." * MAX_KEPT))):
+        tally.found[kind] = data
     return None
 
 
