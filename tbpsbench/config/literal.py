@@ -101,7 +101,7 @@ def evaluate(node: ast.expr, file: str, depth: int = 1) -> Any:
         sign, number = -1, node.operand
     if isinstance(number, ast.Constant):
         value = number.value
-        if type(value) in (int, float):
+        if isinstance(value, int | float) and not isinstance(value, bool):
             return _number(sign * value, place)
         if sign == 1 and (value is None or isinstance(value, bool)):
             return value

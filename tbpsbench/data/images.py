@@ -98,7 +98,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
 def _upright(image: Image.Image) -> Image.Image:
     """The image turned as its EXIF orientation says; one whose EXIF cannot be read stays as it is."""
     try:
-        turn = _TURN.get(image.getexif().get(ExifTags.Base.Orientation))
+        turn = _TURN.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # as above; the pixels are whole all the same
         turn = None
     return image if turn is None else image.transpose(turn)

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from tbpsbench.records.table import as_text, print_record
+from tbpsbench.records.table import plain_text, print_record
 
 from ..leaderboard.factory import imagine, make, read
 
@@ -42,4 +42,4 @@ def test_names_are_printed_as_they_are(record, name, tmp_path):
 
 
 def test_control_characters_and_half_characters_do_nothing_to_the_terminal():
-    assert str(as_text("a\x1b[31m\n\ud800b")) == r"a\x1b[31m\n\ud800b"
+    assert str(plain_text("a\x1b[31m\n\ud800b")) == r"a\x1b[31m\n\ud800b"
