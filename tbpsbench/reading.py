@@ -43,7 +43,11 @@ def read_bytes(path: str | Path, *, limit: int | None = None) -> bytes:
     try:
         if limit is not None and (size := Path(path).stat().st_size) > limit:
             raise DataError(f"{shown(path)}: has {size} bytes, more than the {limit} that such a file can have")
-        return Path(path).read_bytes()
+        with Path(path).open("rb") as stream:
+            raw = stream.read(-1 if limit is None else limit + 1)
+        if limit is not None and len(raw) > limit:  # a device, which says that it has 0 bytes
+            raise DataError(f"{shown(path)}: has more than the {limit} bytes that such a file can have")
+        return raw
     except FileNotFoundError:
         raise DataError(f"{shown(path)}: no such file") from None
     except OSError as error:

@@ -124,3 +124,8 @@ def test_a_key_that_is_set_twice_among_many_is_found_in_little_time():
     text = "{" + ",".join(f'"{number}": 1' for number in range(200_000)) + ', "199999": 1}'
     with within_limits(), pytest.raises(DataError, match="the key '199999' is set twice"):
         parse_json(text.encode(), "many.json")
+
+
+def test_a_device_without_end_is_refused():
+    with within_limits(), pytest.raises(DataError, match="/dev/zero: has more than the 1000 bytes"):
+        read_bytes("/dev/zero", limit=1000)

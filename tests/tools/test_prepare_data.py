@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tbpsbench.data.base import PersonSearchDataset
+from tbpsbench.registry import DATASETS
+
 TOOL = Path(__file__).parents[2] / "tools" / "prepare_data.py"
 
 
@@ -144,3 +147,17 @@ def test_the_home_folder_and_names_that_are_none(root, monkeypatch):
         done = run("RSTPReid", odd, "--allow-partial")
         assert done.returncode == 2
         assert done.stderr.startswith("error: ")
+
+
+def test_a_reader_that_cannot_leave_images_out_says_so(tool, tmp_path):
+    @DATASETS.register("Simple")
+    class Simple(PersonSearchDataset):
+        def prepare(self, *, splits_file=None, allow_partial=False):
+            raise AssertionError("not asked for")
+
+    try:
+        code, _, err = tool("prepare_data", "Simple", tmp_path, "--allow-missing")
+    finally:
+        DATASETS.remove("Simple")
+    assert code == 2
+    assert "cannot leave images out" in err
