@@ -1,9 +1,12 @@
 """Targets that are records: the JSON read, checked, verified alone and in a group, diagnosed, and made into rows."""
 
+import importlib.util
 import io
 import json
 import shutil
+import sys
 import zipfile
+from contextlib import redirect_stderr, redirect_stdout
 from functools import cache
 
 import numpy as np
@@ -12,13 +15,11 @@ from fuzzing.target import Target
 from fuzzing.texts import ROOT, written
 from fuzzing.values import as_json
 from tbpsbench.leaderboard.doctor.doctor import doctor
-from tbpsbench.leaderboard.render import render
-from tbpsbench.leaderboard.render.rows import rows_of
 from tbpsbench.leaderboard.verify.group import verify_all
 from tbpsbench.leaderboard.verify.record import verify
 from tbpsbench.records.evidence import EVIDENCE, read_evidence
 from tbpsbench.records.names import record_folder
-from tbpsbench.records.read import RECORD, read_record, read_records
+from tbpsbench.records.read import RECORD, read_record
 from tbpsbench.records.schema import schema_problems
 from tbpsbench.records.table import print_record
 
@@ -65,10 +66,23 @@ def _doctor(data, folder):
     str(doctor(_placed(data, folder)).report())
 
 
+@cache
+def _tool():
+    spec = importlib.util.spec_from_file_location("fuzzed_leaderboard", ROOT / "tools" / "leaderboard.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def _render(data, folder):
-    """As tools/leaderboard.py render; its refusals say to verify first."""
-    records = read_records(_placed(data, folder))
-    render(rows_of(records), dict(records), folder / "board", "Odd")
+    """As a user runs it: what cannot be shown is refused, or left out and named."""
+    arguments = ["leaderboard", "render", str(_placed(data, folder)), "--out", str(folder / "board")]
+    old, sys.argv = sys.argv, arguments
+    try:
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            _tool().main()
+    finally:
+        sys.argv = old
 
 
 def _table(data, folder):
