@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 from fuzzing.engine import Maker, Tally, kept_inputs, run_one, seeded
@@ -30,7 +31,7 @@ def work(name, seconds, seed, corpus, replay, current):
     from fuzzing.hypothesis_part import run_batch
 
     folder = Path(tempfile.mkdtemp(prefix="fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
-    tally, target = Tally(), targets()[name]
+    tally, target = Tally(), _noted(targets()[name], Path(current))
     kept, rng = kept_inputs(corpus, name), seeded(seed, name)
     try:
         started, drawn = time.monotonic(), 0.0
@@ -43,9 +44,17 @@ def work(name, seconds, seed, corpus, replay, current):
                 drawn += time.monotonic() - now
                 continue
             for _ in range(50):
-                data = maker.draw(rng)
-                Path(current).write_bytes(data)  # what is left if the process dies
-                run_one(target, data, folder, tally)
+                run_one(target, maker.draw(rng), folder, tally)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return name, tally
+
+
+def _noted(target, current):
+    """The target with each input written down first: what is left if it kills the process."""
+
+    def use(data, folder):
+        current.write_bytes(data)
+        target.use(data, folder)
+
+    return replace(target, use=use)
