@@ -14,6 +14,7 @@ from tbpsbench.config.flat import explain, fingerprint
 from tbpsbench.config.literal import parse_value
 from tbpsbench.config.load import load_config
 from tbpsbench.config.settings import Settings
+from tbpsbench.data.csv_dataset import CSVDataset
 from tbpsbench.data.cuhk_pedes import CUHKPEDES
 from tbpsbench.data.tokenizers.clip_bpe import CLIPBPE
 from tbpsbench.data.tokenizers.wordpiece import WordPiece
@@ -87,6 +88,16 @@ def _release():
 def _prepare(data, folder):
     written(data, folder, "reid_raw.json")
     CUHKPEDES(str(folder)).prepare(allow_partial=True)
+
+
+def _csv_data():
+    rows = [f"{n}.png,{n // 2},{('train', 'test')[n // 2]},a man in red,{n}" for n in range(4)]
+    return ["\n".join(["file,pid,split,caption,camera", *rows, ""]).encode()]
+
+
+def _read_csv_data(data, folder):
+    written(data, folder, "mine.csv")
+    CSVDataset(str(folder), "mine.csv").load()
 
 
 @cache
@@ -172,6 +183,7 @@ TARGETS = (
     Target("annotations", _annotations,
            lambda data, folder: there_and_back(written(data, folder, "odd.jsonl"), folder), as_json_lines),
     Target("official", _release, _prepare, as_json),
+    Target("csv-data", _csv_data, _read_csv_data),
     Target("config-text", _config_examples,
            lambda data, folder: use_config(written(data, folder, "odd.py"), folder), as_python, CODE),
     Target("config-override", _overrides, _override, _overrides_json,
