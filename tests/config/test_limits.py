@@ -16,7 +16,16 @@ DEMO = "configs/mini/two-tower_mini-pedes.py"
 
 
 def problems(*overrides):
-    return {problem.path: str(problem) for problem in check(load_config(DEMO, overrides))}
+    """Problems by place. Values are set as a Python script would: the reader of files refuses some of them before."""
+    config = load_config(DEMO)
+    for override in overrides:
+        key, _, text = override.partition("=")
+        *place, last = key.split(".")
+        section = config.values
+        for name in place:
+            section = section.setdefault(name, {})
+        section[last] = eval(text, {"dict": dict})
+    return {problem.path: str(problem) for problem in check(config)}
 
 
 @pytest.mark.parametrize(
