@@ -1,18 +1,27 @@
-"""Files that are whole or absent: atomic writes and hashes."""
+"""Files and folders that are whole or absent: atomic writes and hashes.
+
+What is being written lies beside its place as `.NAME.tmp`. A killed process leaves it there; the next one to write the
+same file uses it again, so that such leftovers neither add up nor stay.
+"""
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 from tbpsbench.errors import DataError, StorageError
+
+# What flock says where the file system has none, as some NFS.
+NO_FLOCK = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 @contextmanager
@@ -27,21 +36,96 @@ def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
         StorageError: if the disk is full or the folder cannot be written; `path` keeps its old content.
     """
     path = Path(path)
-    temporary: str | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-        with os.fdopen(handle, mode, encoding=None if "b" in mode else "utf-8") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        publish(temporary, path)
-        temporary = None
+        handle, temporary = _file_beside(path)
+        try:
+            with os.fdopen(handle, mode, encoding=None if "b" in mode else "utf-8") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+                publish(temporary, path)  # before it is closed: until then nobody else takes it for a leftover
+        finally:
+            Path(temporary).unlink(missing_ok=True)
     except OSError as error:
         raise storage_error(path, error) from error
-    finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(folder: str | Path, *, replace: bool = False) -> Iterator[Path]:
+    """Make a folder beside `folder`; on success it takes the place of `folder`, on failure it vanishes.
+
+    Args:
+        folder: where the finished folder shall be; the folder above it is made.
+        replace: whether a folder that is there gives way; otherwise only an empty one does.
+
+    Yields:
+        The empty folder to be filled.
+
+    Raises:
+        StorageError: if the disk is full, the place cannot be written or is taken; what was there stays.
+    """
+    folder = Path(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = _folder_beside(folder)
+        try:
+            yield temporary
+            if replace:
+                publish_folder(temporary, folder)
+            else:
+                _set_permissions(temporary)
+                temporary.rename(folder)  # fails if a folder with files is there
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+            os.close(handle)
+    except OSError as error:
+        raise storage_error(folder, error) from error
+
+
+def _file_beside(path: Path) -> tuple[int, str]:
+    """A new or left-over file beside `path` that nobody else writes: (descriptor, path)."""
+    usual = path.with_name(f".{path.name}.tmp")
+    try:
+        handle = os.open(usual, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
+    except OSError:  # somebody else's, or the disk's fault, which will show again
+        return tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    if _claimed(handle, usual):
+        os.ftruncate(handle, 0)
+        return handle, str(usual)
+    return tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+
+
+def _folder_beside(path: Path) -> tuple[int, Path]:
+    """A new or left-over folder beside `path` that nobody else fills, now empty: (descriptor, path)."""
+    usual = path.with_name(f".{path.name}.tmp")
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+    with suppress(OSError):
+        usual.mkdir(mode=0o700, exist_ok=True)
+        handle = os.open(usual, flags)
+        if _claimed(handle, usual):
+            for left in usual.iterdir():
+                if left.is_dir() and not left.is_symlink():
+                    shutil.rmtree(left)
+                else:
+                    left.unlink()
+            return handle, usual
+    other = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+    return os.open(other, flags), other
+
+
+def _claimed(handle: int, path: Path) -> bool:
+    """Lock an open file or folder, if nobody else has and it still lies at `path`; else close it."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(handle), os.lstat(path)):
+            return True
+    except OSError as error:
+        if error.errno in NO_FLOCK:  # nobody uses the usual name where it cannot be claimed
+            with suppress(OSError):
+                path.rmdir() if path.is_dir() else path.unlink()
+    os.close(handle)
+    return False
 
 
 def write_together(folder: str | Path, contents: Mapping[str, bytes]) -> list[Path]:
@@ -69,20 +153,14 @@ def write_together(folder: str | Path, contents: Mapping[str, bytes]) -> list[Pa
 
 def publish(temporary: str | Path, path: str | Path) -> None:
     """Let a finished temporary file take the place of `path`, with the permissions a plain `open` would have given."""
-    mask = os.umask(0)
-    os.umask(mask)
-    Path(temporary).chmod(0o666 & ~mask)
+    Path(temporary).chmod(0o666 & ~_umask())
     Path(temporary).replace(path)
 
 
 def publish_folder(temporary: str | Path, folder: str | Path) -> None:
     """Let a finished temporary folder take the place of `folder`: whole or as it was before, never half of each."""
     temporary, folder = Path(temporary), Path(folder)
-    mask = os.umask(0)
-    os.umask(mask)
-    temporary.chmod(0o777 & ~mask)
-    for path in temporary.iterdir():
-        path.chmod(0o666 & ~mask)
+    _set_permissions(temporary)
     if not folder.exists():
         temporary.rename(folder)
         return
@@ -95,6 +173,20 @@ def publish_folder(temporary: str | Path, folder: str | Path) -> None:
         raise
     finally:
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _set_permissions(folder: Path) -> None:
+    """As those of a plain `mkdir` with files of a plain `open`."""
+    mask = _umask()
+    folder.chmod(0o777 & ~mask)
+    for path in folder.iterdir():
+        path.chmod(0o666 & ~mask)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def storage_error(path: str | Path, error: OSError) -> StorageError:

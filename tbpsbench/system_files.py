@@ -11,8 +11,6 @@ folder/model.safetensors                       the weights
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +26,7 @@ from tbpsbench.config.schema import TOP_LEVEL
 from tbpsbench.data.preprocess import Preprocess
 from tbpsbench.data.tokenizers.base import Tokenizer
 from tbpsbench.errors import CheckpointError, ConfigError, DataError
-from tbpsbench.files import publish_folder, storage_error, write_json
+from tbpsbench.files import atomic_folder, write_json
 from tbpsbench.model.person_search import PersonSearchModel
 from tbpsbench.reading import read_json, read_text
 from tbpsbench.system_card import card
@@ -146,21 +144,13 @@ def save_system(system: System, folder: Path, *, overwrite: bool = False) -> Pat
     preprocess, files = own.pop("preprocess"), own["tokenizer"].pop("files")
     own["tokenizer"]["files"] = sorted(files)
     state = {key: value.detach().cpu().clone().contiguous() for key, value in system.model.state_dict().items()}
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
-        try:
-            save_file(state, aside / WEIGHTS, metadata={"format": "pt"})
-            write_json(aside / CONFIG, own)
-            write_json(aside / PREPROCESS, preprocess)
-            for name, text in files.items():
-                (aside / name).write_text(text, encoding="utf-8", newline="")
-            (aside / CARD).write_text(card(system), encoding="utf-8")
-            publish_folder(aside, folder)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
-    except OSError as error:
-        raise storage_error(folder, error) from error
+    with atomic_folder(folder, replace=True) as aside:
+        save_file(state, aside / WEIGHTS, metadata={"format": "pt"})
+        write_json(aside / CONFIG, own)
+        write_json(aside / PREPROCESS, preprocess)
+        for name, text in files.items():
+            (aside / name).write_text(text, encoding="utf-8", newline="")
+        (aside / CARD).write_text(card(system), encoding="utf-8")
     return folder
 
 

@@ -1,10 +1,13 @@
 import errno
+import fcntl
 import os
+import subprocess
+import sys
 
 import pytest
 
 from tbpsbench.errors import DataError, StorageError
-from tbpsbench.files import atomic_write, sha256_bytes, sha256_file, write_json
+from tbpsbench.files import atomic_folder, atomic_write, sha256_bytes, sha256_file, write_json
 from tbpsbench.reading import read_json
 
 
@@ -64,3 +67,73 @@ def test_missing_files_are_named(tmp_path):
 def test_hash_of_a_file_is_the_hash_of_its_bytes(tmp_path):
     (tmp_path / "a").write_bytes(b"x" * 100_000)
     assert sha256_file(tmp_path / "a") == sha256_bytes(b"x" * 100_000)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from tbpsbench.files import atomic_folder, atomic_write
+with atomic_write(sys.argv[1] + "/a") as stream:
+    stream.write(b"half")
+    stream.flush()
+    with atomic_folder(sys.argv[1] + "/b") as folder:
+        (folder / "half").mkdir()
+        (folder / "half" / "c").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def names(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+def test_what_a_killed_process_left_is_used_up_by_the_next_one(tmp_path):
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
+        assert names(tmp_path) == [".a.tmp", ".b.tmp", ".b.tmp/half", ".b.tmp/half/c"]
+    with atomic_write(tmp_path / "a") as stream:
+        stream.write(b"new")
+    with atomic_folder(tmp_path / "b") as folder:
+        (folder / "d").touch()
+    assert names(tmp_path) == ["a", "b", "b/d"]
+    assert (tmp_path / "a").read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("flock", [True, False])
+def test_two_that_write_the_same_at_once_do_not_mix(tmp_path, monkeypatch, flock):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "no locks")
+
+    if not flock:
+        monkeypatch.setattr(fcntl, "flock", refuse)
+    with atomic_write(tmp_path / "a", "w") as first, atomic_write(tmp_path / "a", "w") as second:
+        second.write("second")
+        first.write("first")
+    assert (tmp_path / "a").read_text() == "first"  # the last to be finished
+    with atomic_folder(tmp_path / "b", replace=True) as one, atomic_folder(tmp_path / "b", replace=True) as two:
+        (two / "two").touch()
+        (one / "one").touch()
+    assert names(tmp_path) == ["a", "b", "b/one"]
+
+
+def test_a_folder_that_is_there_gives_way_only_if_told_to(tmp_path):
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "old").touch()
+
+    def fill(replace):
+        with atomic_folder(tmp_path / "b", replace=replace) as folder:
+            (folder / "new").touch()
+
+    with pytest.raises(StorageError, match="cannot write"):
+        fill(False)
+    assert names(tmp_path) == ["b", "b/old"]
+    fill(True)
+    assert names(tmp_path) == ["b", "b/new"]
+
+
+def test_a_link_at_the_temporary_name_is_not_followed(tmp_path):
+    (tmp_path / "precious").write_text("mine")
+    (tmp_path / ".a.tmp").symlink_to(tmp_path / "precious")
+    write_json(tmp_path / "a", 1)
+    assert (tmp_path / "precious").read_text() == "mine"
+    assert read_json(tmp_path / "a") == 1

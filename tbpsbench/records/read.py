@@ -36,6 +36,8 @@ def read_record(folder: str | Path) -> dict[str, Any]:
 def find_records(root: str | Path) -> list[Path]:
     """Folders below `root` (or `root` itself) that hold a record, sorted; `root` may be a record.json, too.
 
+    Hidden folders, such as one that a killed process was still filling, hold none.
+
     Raises:
         DataError: if `root` does not exist.
     """
@@ -44,7 +46,8 @@ def find_records(root: str | Path) -> list[Path]:
         return [root.parent]
     if not root.is_dir():
         raise DataError(f"{root}: no such folder of records")
-    return sorted(path.parent for path in root.rglob(RECORD))
+    found = (path.parent for path in root.rglob(RECORD))
+    return sorted(folder for folder in found if not any(p.startswith(".") for p in folder.relative_to(root).parts))
 
 
 def read_records(root: str | Path) -> list[tuple[str, dict[str, Any]]]:

@@ -56,7 +56,7 @@ def test_no_permission_is_said_plainly(tmp_path, monkeypatch):
     def refuse(*args, **kwargs):
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr("tempfile.mkstemp", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(StorageError, match="no permission: choose a folder that you may write to"):
         save({}, tmp_path / "last.pth")
 

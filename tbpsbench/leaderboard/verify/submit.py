@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any, Literal
 
 from tbpsbench.config.flat import flatten
 from tbpsbench.errors import DataError, TBPSError
-from tbpsbench.files import storage_error
+from tbpsbench.files import atomic_folder
 from tbpsbench.leaderboard.verify.group import GroupVerification, group_problems, verify_all
 from tbpsbench.leaderboard.verify.report import Verification
 from tbpsbench.reading import read_json, shown
@@ -210,18 +209,8 @@ def _same(folder: Path, target: Path) -> bool:
 
 
 def _copy(folder: Path, target: Path) -> None:
-    """Copy a record aside and rename it: the folder is whole or absent, and one that appeared meanwhile stays."""
-    aside: Path | None = None
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    """Copy a record to its place: whole or not at all, and a record that appeared there meanwhile stays."""
+    with atomic_folder(target) as aside:
         for name in LIMITS:
             if (folder / name).is_file():
                 shutil.copyfile(folder / name, aside / name)
-        aside.chmod(0o755)
-        aside.rename(target)  # fails if a folder with files is there
-    except OSError as error:
-        raise storage_error(target, error) from error
-    finally:
-        if aside is not None and aside.is_dir():
-            shutil.rmtree(aside)

@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -10,6 +12,7 @@ from tbpsbench.errors import DataError, StorageError
 from tbpsbench.leaderboard.verify import submit as module
 from tbpsbench.leaderboard.verify.submit import SubmissionError, submit
 from tbpsbench.records.names import record_folder
+from tbpsbench.records.read import find_records
 
 from ..factory import edit, edit_ranks, imagine, make, make_seeds, read
 
@@ -170,6 +173,27 @@ def test_copy_that_fails_leaves_nothing_behind(parcel, shelf, monkeypatch):
         submit(parcel, shelf)
     assert files(shelf) == []
     assert not [name for _, folders, _ in os.walk(shelf) for name in folders if name.startswith(".")]
+
+
+def test_what_a_kill_left_is_no_record_and_goes_with_the_next_submission(parcel, shelf):
+    code = f"""
+import os, shutil, signal
+from tbpsbench.leaderboard.verify import submit as module
+copied = []
+def copyfile(source, target, plain=shutil.copyfile):
+    plain(source, target)
+    copied.append(target)
+    if len(copied) == 4:  # the second record's first file
+        os.kill(os.getpid(), signal.SIGKILL)
+module.shutil.copyfile = copyfile
+module.submit({str(parcel)!r}, {str(shelf)!r})
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
+    assert len(list(shelf.rglob("record.json"))) == 2
+    assert len(find_records(shelf)) == 1  # the one that was whole
+    found = submit(parcel, shelf)
+    assert (len(found.taken), len(found.known)) == (2, 1)
+    assert len(files(shelf)) == 9
 
 
 def test_annotations_are_compared_where_asked_for(made, shelf, tmp_path):
