@@ -17,12 +17,17 @@ from typing import Any, NoReturn
 from tbpsbench import __version__, bundle
 from tbpsbench.arguments import did_you_mean
 from tbpsbench.errors import TBPSError
+from tbpsbench.processes import end_with_starter
 from tbpsbench.progress import no_bars_in_logs
 from tbpsbench.reading import MAX_SHOWN, read_text, require_text, shown
 
 
 def run_tool(main: Callable[[], int | None]) -> NoReturn:
-    """Run a tool's main function; an error that the user can act on is printed without a traceback."""
+    """Run a tool's main function; an error that the user can act on is printed without a traceback.
+
+    A tool that another of ours or torchrun has started ends with it, even where that is killed.
+    """
+    end_with_starter()
     no_bars_in_logs()
     try:
         for argument in sys.argv[1:]:

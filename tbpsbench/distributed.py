@@ -14,6 +14,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from tbpsbench.processes import end_with_starter
+
 
 def rank_and_world() -> tuple[int, int]:
     """(rank, number of processes); (0, 1) where nothing is initialised."""
@@ -31,6 +33,7 @@ def join_processes() -> bool:
         return dist.get_world_size() > 1
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return False
+    end_with_starter()
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")

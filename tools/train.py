@@ -60,7 +60,7 @@ def main() -> None:
             allow_config_change=args.allow_config_change,
             command=sys.argv,
         )
-    record = training.train()
+        record = training.train()
     workdir.release()
     if record:
         from tbpsbench.records.table import print_record

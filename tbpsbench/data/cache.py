@@ -29,10 +29,10 @@ from torch import Tensor, from_numpy
 
 from tbpsbench.annotations import Annotations
 from tbpsbench.data.images import BadImageError, Interpolation, bad_images_error, load_image
-from tbpsbench.data.locking import exclusive
 from tbpsbench.data.verify import check_images
 from tbpsbench.errors import DataError, StorageError
 from tbpsbench.files import storage_error, write_json
+from tbpsbench.locking import exclusive
 from tbpsbench.progress import progress_bar
 from tbpsbench.reading import read_json
 

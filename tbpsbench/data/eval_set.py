@@ -19,6 +19,7 @@ from tbpsbench.data.randomness import sample_rng
 from tbpsbench.data.texts import TextStore, records_of, role_texts
 from tbpsbench.errors import DataError
 from tbpsbench.model.roles import QUERY
+from tbpsbench.processes import end_with_parent
 from tbpsbench.types import Batch, Sample
 
 
@@ -85,7 +86,12 @@ class GallerySet(Dataset[Sample]):
         """Batches in order; `indices` picks some items (a process' share), `sample_index_B` tells which they are."""
         order = list(range(len(self)) if indices is None else indices)
         loader: DataLoader[Sample] = DataLoader(
-            self, batch_size, sampler=order, num_workers=num_workers, collate_fn=collate
+            self,
+            batch_size,
+            sampler=order,
+            num_workers=num_workers,
+            collate_fn=collate,
+            worker_init_fn=end_with_parent,
         )
         yield from loader  # type: ignore[misc]
 

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from tbpsbench.annotations import Annotations
 from tbpsbench.data.base import PersonSearchDataset
-from tbpsbench.data.locking import exclusive
 from tbpsbench.errors import DataError
+from tbpsbench.locking import exclusive
 from tbpsbench.registry import DATASETS
 
 

@@ -21,6 +21,7 @@ from tbpsbench.data.tokenizers.base import Tokenizer
 from tbpsbench.data.train_set import TrainSet
 from tbpsbench.data.transforms.compose import Compose
 from tbpsbench.model.roles import QUERY
+from tbpsbench.processes import end_with_parent
 from tbpsbench.types import Sample
 
 
@@ -139,6 +140,7 @@ def build_training(
         sampler=sampler,
         num_workers=section.num_workers,
         collate_fn=collate,
+        worker_init_fn=end_with_parent,
         pin_memory=torch.cuda.is_available(),
         # torch draws a seed for its workers at every pass; ours are keyed by sample, the global generator stays ours.
         generator=torch.Generator(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -169,3 +169,20 @@ def not_finite(model: torch.nn.Module) -> list[str]:
         return []
     flags = torch.stack([flag.reshape(()) for flag in good.values()]).tolist()
     return [name for name, fine in zip(good, flags, strict=True) if not fine]
+
+
+class FirstStep(EngineHook):
+    """Tell when something has been trained.
+
+    Args:
+        made: called once, after the first step.
+    """
+
+    def __init__(self, made: Callable[[], None]) -> None:
+        self.made: Callable[[], None] | None = made
+
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:  # noqa: ARG002
+        """From the first one on there is something to lose."""
+        if self.made is not None:
+            self.made()
+            self.made = None

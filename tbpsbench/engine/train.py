@@ -23,7 +23,7 @@ from tbpsbench.engine.cost import model_cost
 from tbpsbench.engine.evaluate import best_metric, evaluate, score_names
 from tbpsbench.engine.hooks import Hook
 from tbpsbench.engine.loop import RetrievalLoop
-from tbpsbench.engine.mm_hooks import LearningRate, Progress, RequireFinite, StartEpoch
+from tbpsbench.engine.mm_hooks import FirstStep, LearningRate, Progress, RequireFinite, StartEpoch
 from tbpsbench.engine.optim import build_optim_wrapper, build_optimizer, group_table
 from tbpsbench.engine.plan import plan_evaluation
 from tbpsbench.engine.record import record_of
@@ -62,8 +62,7 @@ def train(
         with undo_if_refused(workdir):
             loaded = load_config(config, overrides)
             require_valid(loaded)
-            training = Training(build_run(loaded), workdir, command=command)
-        return training.train()
+            return Training(build_run(loaded), workdir, command=command).train()
     finally:
         workdir.release()
 
@@ -266,6 +265,7 @@ class Training:
                 RequireFinite(),
                 StartEpoch(run.training, settings.seed, self.hooks, self.progress),
                 LearningRate(settings.schedule, self.rates),
+                FirstStep(self.workdir.keep),
                 self.checkpointer,
             ],
             launcher="pytorch" if rank_and_world()[1] > 1 else "none",

@@ -5,11 +5,12 @@ config.py           the resolved config, readable as a config
 last.pth, best.pth  checkpoints, each written aside and renamed
 logs/               text log, scalars, TensorBoard
 record/             record.json and ranks.npz of the final evaluation
+.lock               held by the process that trains here
+.replaced/          the run that is overwritten, until the new one has made a step
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -18,8 +19,9 @@ from pathlib import Path
 from typing import Literal
 
 from tbpsbench.config.load import RUN_CARD, RUN_CONFIG
-from tbpsbench.errors import CheckpointError, TBPSError
-from tbpsbench.files import storage_error, write_json
+from tbpsbench.errors import CheckpointError
+from tbpsbench.files import write_json
+from tbpsbench.locking import Lock
 from tbpsbench.reading import given_path
 
 Resume = Literal["no", "yes", "auto"]
@@ -27,6 +29,9 @@ Resume = Literal["no", "yes", "auto"]
 CARD = RUN_CARD
 LAST = "last.pth"
 BEST = "best.pth"
+LOCK = ".lock"
+REPLACED = ".replaced"
+PATIENCE_SECONDS = 2.0  # a killed process with much memory takes a moment to be gone
 OWN = (CARD, RUN_CONFIG, LAST, BEST, "logs", "record")
 
 
@@ -36,30 +41,32 @@ class WorkDir:
     Args:
         path: the folder; it is made.
         resume: "yes" goes on with the run that is there, "auto" does so if there is one, "no" wants a new run.
-        overwrite: discard the run that is there.
+        overwrite: discard the run that is there, once the new one has made a step.
         command: what is written into a new run card.
 
     Raises:
         CheckpointError: if there is a run and neither resuming nor overwriting is asked for, if there is none to
             resume, or if another process is training here.
-        StorageError: if the folder cannot be made or written.
+        StorageError: if the folder cannot be made, written or locked.
     """
 
     def __init__(
         self, path: str | Path, *, resume: Resume = "no", overwrite: bool = False, command: Sequence[str] = ()
     ) -> None:
         self.path, self.fresh = given_path(path), False
-        self._lock: int | None = None
+        self._lock = Lock(self.path / LOCK)
         if int(os.environ.get("RANK", "0")) > 0:
             return  # under torchrun the first process claims the folder for all
         self._claim()
         try:
             self._start(resume, overwrite, command)
-        except TBPSError:
+        except BaseException:
             self.release()
             raise
 
     def _start(self, resume: Resume, overwrite: bool, command: Sequence[str]) -> None:
+        if self._replaced.exists() and not (self.path / CARD).exists():
+            self._restore()  # killed while it was set aside
         has_run = (self.path / CARD).exists() or (self.path / LAST).exists()
         if resume == "yes" and not has_run:
             raise CheckpointError(
@@ -67,7 +74,7 @@ class WorkDir:
                 "folder with --work-dir."
             )
         if has_run and overwrite:
-            self._discard()
+            self._set_aside()
         elif has_run and resume == "no":
             raise CheckpointError(
                 f"{self.path}: already holds a run. Continue it (--resume), discard it (--overwrite), or choose "
@@ -79,24 +86,45 @@ class WorkDir:
         self._remove_leftovers()
 
     def _claim(self) -> None:
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(self.path / ".lock", os.O_CREAT | os.O_RDWR, 0o666)
-        except OSError as error:
-            raise storage_error(self.path, error) from error
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self.release()
+        if not self._lock.acquire(PATIENCE_SECONDS):
             raise CheckpointError(
-                f"{self.path}: another process is training here. Wait for it or choose another folder (--work-dir)."
-            ) from None
+                f"{self.path}: another process is training here{self._lock.holder()}. Wait for it or choose another "
+                "folder (--work-dir)."
+            )
+
+    def keep(self) -> None:
+        """There is something to be kept now: a step is made."""
+        self.fresh = False
+        if self._replaced.exists():
+            shutil.rmtree(self._replaced, ignore_errors=True)
+
+    def undo(self) -> None:
+        """Delete the run that is here, and bring back the one that it was to replace."""
+        self._discard()
+        if self._replaced.exists():
+            self._restore()
 
     def release(self) -> None:
         """Give up the claim; the operating system does so too when the process ends."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._lock.release()
+
+    @property
+    def _replaced(self) -> Path:
+        return self.path / REPLACED
+
+    def _set_aside(self) -> None:
+        if self._replaced.exists():  # the run that is here has never made a step
+            self._discard()
+        self._replaced.mkdir(exist_ok=True)
+        for name in OWN:  # the card first: where it is missing, the rest was not moved for good
+            if (self.path / name).exists():
+                (self.path / name).rename(self._replaced / name)
+
+    def _restore(self) -> None:
+        for name in reversed(OWN):
+            if (self._replaced / name).exists():
+                (self._replaced / name).rename(self.path / name)
+        shutil.rmtree(self._replaced)
 
     def _discard(self) -> None:
         for name in OWN:
@@ -108,8 +136,9 @@ class WorkDir:
 
     def _remove_leftovers(self) -> None:
         """Files that a killed process was still writing."""
-        for leftover in self.path.glob(".*.tmp"):
-            leftover.unlink(missing_ok=True)
+        for folder in (self.path, self.path / "record"):
+            for leftover in folder.glob(".*.tmp"):
+                leftover.unlink(missing_ok=True)
 
     @property
     def last(self) -> Path | None:
@@ -119,14 +148,18 @@ class WorkDir:
 
 @contextmanager
 def undo_if_refused(workdir: WorkDir) -> Iterator[None]:
-    """Remove a just claimed folder again where config or data turn out to be wrong: nothing half-made stays."""
+    """Remove a just claimed folder again where anything fails before the first step: nothing half-made stays.
+
+    Whatever it is, a wrong config, a defect of a plug-in or Ctrl-C: the same command can be given again, and a run that
+    was to be overwritten is there again. After the first step (`WorkDir.keep`) the folder stays, to be resumed.
+    """
     try:
         yield
-    except TBPSError:
+    except BaseException:
         if workdir.fresh:
-            for name in (CARD, ".lock"):
-                (workdir.path / name).unlink(missing_ok=True)
+            workdir.undo()
+            (workdir.path / LOCK).unlink(missing_ok=True)
             with suppress(OSError):
-                workdir.path.rmdir()
+                workdir.path.rmdir()  # unless it holds something else
         workdir.release()
         raise

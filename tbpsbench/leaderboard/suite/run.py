@@ -1,12 +1,12 @@
 """Workers of a suite: any number of processes, on any number of machines that share a folder, take its tasks.
 
-A worker claims a task by the lock of its run folder, which the operating system drops when the holder dies, however it
-dies. Nothing else is agreed upon: a worker that finds every open task claimed waits until one is done or free again.
+A worker claims a task by the lock of its run folder, which is free again when its holder dies, however it dies. Nothing
+else is agreed upon: a worker that finds every open task claimed waits until one is done or free again. Whatever is
+started here ends with what started it.
 """
 
 from __future__ import annotations
 
-import fcntl
 import subprocess
 import sys
 import time
@@ -14,9 +14,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tbpsbench.bundle import locate
+from tbpsbench.engine.workdir import LOCK
 from tbpsbench.errors import ConfigError, TBPSError
 from tbpsbench.leaderboard.suite.read import not_evaluated, read_suite
 from tbpsbench.leaderboard.suite.wanted import all_there, records_there
+from tbpsbench.locking import is_held
+from tbpsbench.processes import child_environment
 
 WAIT_SECONDS = 1.0
 LOG = "train.log"
@@ -93,7 +96,7 @@ def run_workers(path: str | Path, records: Path, work: Path, workers: int) -> No
     """
     read_suite(path)
     command = [sys.executable, "-m", "tbpsbench.leaderboard.suite.run", str(path), str(records), str(work)]
-    running = [subprocess.Popen(command) for _ in range(workers)]
+    running = [subprocess.Popen(command, env=child_environment()) for _ in range(workers)]
     codes = [process.wait() for process in running]
     if any(codes):
         raise RunError(f"{path}: {sum(map(bool, codes))} of {workers} workers failed; see above")
@@ -153,7 +156,7 @@ def _option(text: str) -> tuple[str, str | int]:
 def _worker_in(path: str, records: Path, work: Path, folder: Path) -> str:
     """A worker on another machine, in the folder that relative paths of configs start from: "" or what went wrong."""
     command = [sys.executable, "-m", "tbpsbench.leaderboard.suite.run", path, str(records), str(work)]
-    finished = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    finished = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=child_environment())
     return "" if finished.returncode == 0 else finished.stdout + finished.stderr
 
 
@@ -168,20 +171,16 @@ def _work(path: str | Path, number: int, records: Path, folder: Path) -> int:
     command = [sys.executable, "-m", "tbpsbench.leaderboard.suite.work", str(path), str(number)]
     with (folder / LOG).open("a") as log:
         return subprocess.run(
-            [*command, "--records", str(records), "--work", str(folder)], stdout=log, stderr=subprocess.STDOUT
+            [*command, "--records", str(records), "--work", str(folder)],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=child_environment(),
         ).returncode
 
 
 def _busy(folder: Path) -> bool:
     """Whether a process works in a run's folder right now."""
-    try:
-        with (folder / ".lock").open("r+") as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except FileNotFoundError:
-        return False
-    return False
+    return is_held(folder / LOCK)
 
 
 def _tail(log: Path) -> str:

@@ -1,0 +1,93 @@
+"""What a process started ends with it, though it is killed with SIGKILL."""
+
+import os
+import subprocess
+import sys
+import textwrap
+import time
+import uuid
+
+import pytest
+from survivors import alive, marked, orphans
+
+from tbpsbench.processes import STARTED_BY
+
+TOOL = """
+    import time
+    from tbpsbench.cli import run_tool
+    run_tool(lambda: time.sleep(60))
+"""
+STARTER = f"""
+    import subprocess, sys, time
+    from tbpsbench.processes import child_environment
+    command = [sys.executable, "-c", {textwrap.dedent(TOOL)!r}]
+    children = [subprocess.Popen(command, env=child_environment()) for _ in range(2)]
+    time.sleep(60)
+"""
+LOADER = """
+    import sys, time
+    import torch
+    from torch.utils.data import DataLoader
+    from tbpsbench.processes import end_with_parent
+    loader = DataLoader(torch.arange(64), num_workers=2, worker_init_fn=end_with_parent)
+    for _ in loader:
+        time.sleep(60)
+"""
+RANKS = """
+    import time
+    from tbpsbench.cli import run_tool
+    run_tool(lambda: time.sleep(60))
+"""
+
+
+def family(code, members, *, by=()):
+    """Start a program and wait until it has `members` processes: (process, mark)."""
+    mark = uuid.uuid4().hex
+    process = subprocess.Popen(
+        [sys.executable, *by, *([] if by else ["-c", textwrap.dedent(code)])],
+        env=marked(mark), stdout=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while len(alive(mark)) < members:
+        assert process.poll() is None
+        assert time.monotonic() < deadline, alive(mark)
+        time.sleep(0.05)
+    return process, mark
+
+
+@pytest.mark.parametrize(("code", "members"), [(STARTER, 3), (LOADER, 3)], ids=["programs", "loader"])
+def test_children_end_within_three_seconds_of_a_kill(code, members):
+    process, mark = family(code, members)
+    process.kill()
+    process.wait()
+    assert orphans(mark) == {}
+
+
+@pytest.mark.parametrize("after", [0.0, 3.0], ids=["starting", "running"])
+def test_ranks_end_with_a_killed_torchrun_even_while_they_start(tmp_path, after):
+    script = tmp_path / "ranks.py"
+    script.write_text(textwrap.dedent(RANKS))
+    torchrun = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", str(script)]
+    process, mark = family("", 2, by=torchrun)
+    time.sleep(after)
+    process.kill()
+    process.wait()
+    assert orphans(mark) == {}
+
+
+def test_a_program_whose_starter_has_ended_before_it_ran_ends_at_once():
+    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(TOOL)],
+        env={**os.environ, STARTED_BY: ended.stdout.strip()},
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 1
+
+
+def test_programs_do_not_hand_on_whom_to_follow():
+    code = f"import os; from tbpsbench.cli import run_tool; run_tool(lambda: print({STARTED_BY!r} in os.environ))"
+    environment = {**os.environ, STARTED_BY: str(os.getpid())}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
