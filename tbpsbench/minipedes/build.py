@@ -7,21 +7,15 @@
     ROOT/.parts/                finished persons of a build that is not complete yet
 
 The annotation files are written last, and every file appears whole or not at all, so that a build can be killed at any
-time and started again. With `workers` > 1 a script must guard its entry point (`if __name__ == "__main__":`), because
-the worker processes are spawned.
+time and started again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import multiprocessing
-import os
 import shutil
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +31,7 @@ from tbpsbench.minipedes.grammar import annotators_for, write
 from tbpsbench.minipedes.scenes import Scene, draw_image
 from tbpsbench.minipedes.shots import DOMAINS
 from tbpsbench.minipedes.words import Facts
+from tbpsbench.minipedes.workers import draw_in_processes
 from tbpsbench.progress import progress_bar
 from tbpsbench.reading import read_json
 from tbpsbench.types import Caption, ImageRecord
@@ -234,37 +229,14 @@ def _complete(root: Path, made_from: dict[str, Any]) -> bool:
 
 
 def _draw_all(root: Path, jobs: list[Job], made_from: dict[str, Any], workers: int) -> dict[Job, dict[str, Any]]:
-    parts: dict[Job, dict[str, Any]] = {}
     with progress_bar(total=sum(job.images for job in jobs), what=DATASET) as bar:
-        if workers <= 1:
-            for job in jobs:
-                parts[job] = draw_person(root, job, made_from)
-                bar.update(job.images)
-            return parts
-        context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent)
-        try:
-            waiting = {pool.submit(draw_person, root, job, made_from): job for job in jobs}
-            for done in as_completed(waiting):
-                parts[waiting[done]] = done.result()
-                bar.update(waiting[done].images)
-        except BrokenProcessPool:
-            guard = "guard the script's entry (`if __name__ == '__main__':`) or build with workers=1"
-            raise DataError(f"{root}: the drawing processes could not start: {guard}") from None
-        finally:
-            pool.shutdown(cancel_futures=True)
+        if workers > 1:
+            draw_in_processes(root, jobs, made_from, workers, bar.update)
+        parts = {}
+        for job in jobs:  # read, or drawn where nobody has
+            parts[job] = draw_person(root, job, made_from)
+            bar.update(job.images if workers <= 1 else 0)
     return parts
-
-
-def _end_with_parent() -> None:
-    """Let a worker end when the building process is killed; left alone it would wait for work for ever."""
-
-    def watch() -> None:
-        if (parent := multiprocessing.parent_process()) is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _verified(

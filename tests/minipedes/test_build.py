@@ -2,14 +2,16 @@ import json
 import subprocess
 import sys
 import time
+import uuid
 from collections import defaultdict
 
 import numpy as np
 import pytest
 from PIL import Image
+from survivors import marked, orphans
 
 from tbpsbench.annotations import read_annotations
-from tbpsbench.errors import DataError
+from tbpsbench.errors import DataError, StorageError
 from tbpsbench.minipedes.build import build, load_png, plan
 from tbpsbench.minipedes.people import CLOTHING_FACTORS, IDENTITY_FACTORS
 from tbpsbench.minipedes.scenes import draw_image
@@ -131,13 +133,38 @@ def test_an_interrupted_build_is_finished_with_the_same_bytes(tiny, tmp_path, mo
 
 def test_workers_end_when_the_build_is_killed_and_the_next_one_finishes_it(tiny, tmp_path):
     code = f"from tbpsbench.minipedes.build import build; build({str(tmp_path)!r}, 'tiny', workers=2)"
-    killed = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    mark = uuid.uuid4().hex
+    killed = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL, env=marked(mark))
     while killed.poll() is None and not any(tmp_path.glob(".parts/*.json")):
         time.sleep(0.02)
     killed.kill()
-    killed.communicate(timeout=60)  # the pipe closes only when the workers, which hold it too, have ended
+    killed.wait()
+    assert orphans(mark) == {}
     assert not (tmp_path / "human.jsonl").exists()
     assert build(tmp_path, "tiny", workers=1).read_bytes() == tiny.path.read_bytes()
+
+
+@pytest.mark.parametrize("asks", ["build(root, 'tiny', workers=2)", "MiniPEDES(root, 'tiny').load()"])
+def test_a_script_that_does_its_work_on_import_gets_its_data(tmp_path, asks):
+    script = tmp_path / "unguarded.py"
+    script.write_text(
+        "import sys\n"
+        "from tbpsbench.data.mini_pedes import MiniPEDES\n"
+        "from tbpsbench.minipedes.build import build\n"
+        f"print('asked', flush=True); root = {str(tmp_path / 'data')!r}; {asks}\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "asked\n"  # nobody has run the script a second time
+
+
+def test_what_a_drawing_process_cannot_draw_is_drawn_or_refused_by_the_build(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr("tbpsbench.minipedes.workers.COMMAND", (sys.executable, "-c", "raise MemoryError"))
+    assert build(tmp_path / "a", "tiny", workers=2).read_bytes() == tiny.path.read_bytes()
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "images").write_text("in the way")
+    with pytest.raises(StorageError, match="images"):
+        build(tmp_path / "b", "tiny", workers=2)
 
 
 def test_lost_images_and_annotations_are_made_again(tmp_path):
