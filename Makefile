@@ -7,14 +7,15 @@ DEMO   := configs/mini/two-tower_mini-pedes.py
 OUT    := work_dirs/demo
 RESULTS := benchmarks/results
 JOBS   ?= 2
-SECONDS ?= 120
 SEED   ?= 0
+KILLS  ?= 100
 
-.PHONY: help venv demo test fuzz lint bench leaderboard clean
+.PHONY: help venv demo test fuzz chaos lint bench leaderboard clean
 help:
 	@echo "make demo    data, training, evaluation and pictures on MiniPEDES (no download but the packages)"
 	@echo "make test    the test suite          make lint    ruff, mypy, import floors"
 	@echo "make fuzz    random inputs for every reader, for SECONDS=120, or until INPUTS=N were made over all runs"
+	@echo "make chaos   KILLS=100 SEED=0 SECONDS=: kill training, suites, submit, data and cache building at random, restart"
 	@echo "make bench   all benchmarks, results into README and docs"
 	@echo "make leaderboard   the pages in docs/leaderboard from the committed records"
 	@echo "make venv    only the set-up"
@@ -44,7 +45,10 @@ test: $(STAMP)
 
 fuzz: $(STAMP)
 	PYTHONPATH=tests/helpers OMP_NUM_THREADS=1 $(BIN)/python -m fuzzing --seed $(SEED) --jobs $(JOBS) \
-	  $(if $(INPUTS),--inputs $(INPUTS),--seconds $(SECONDS))
+	  $(if $(INPUTS),--inputs $(INPUTS),--seconds $(or $(SECONDS),120))
+
+chaos: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/chaos/chaos.py --kills $(KILLS) --seed $(SEED) $(if $(SECONDS),--seconds $(SECONDS))
 
 lint: $(STAMP)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo

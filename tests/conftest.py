@@ -6,24 +6,12 @@ from pathlib import Path
 
 import pytest
 import suite_seeds
-from small_models import CLIP_IMAGE, CLIP_TEXT, CLIP_TOKENS, tiny_mini_pedes
+from small_models import tiny_mini_pedes
+from smallest import DEMO, SMALLEST
 
 pytest.register_assert_rewrite("golden_files", "golden_losses", "benchmark_runs")
 
-# A model that starts and trains in seconds, small enough to be run many times.
-SMALLEST = [
-    f"{CLIP_IMAGE})",
-    f"{CLIP_TEXT})",
-    "model.heads.global.embed_dim=16",
-    "data.size=(48, 24)",
-    CLIP_TOKENS,
-    "data.batch_size=16",
-    "data.dataset.size=tiny",
-    "runtime.threads=1",
-    "evaluation.interval=1",
-]
 ROOT = Path(__file__).resolve().parent.parent
-DEMO = "configs/mini/two-tower_mini-pedes.py"
 
 
 def pytest_configure(config):
