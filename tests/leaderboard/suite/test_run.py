@@ -2,13 +2,14 @@
 
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 
 import pytest
+from survivors import alive, marked, orphans
 
 from tbpsbench.errors import RegistryError, TBPSError
 from tbpsbench.leaderboard.suite.run import RunError, run_on_ray, run_on_slurm, run_suite, run_workers
@@ -52,7 +53,7 @@ def results(records):
 def worker(path, folder):
     command = [sys.executable, "-m", "tbpsbench.leaderboard.suite.run", path, folder / "records", folder / "work"]
     return subprocess.Popen(
-        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
 
@@ -68,14 +69,28 @@ def test_workers_killed_at_random_leave_the_scores_of_an_undisturbed_run(suite, 
         process = worker(path, folder)
         time.sleep(chance.uniform(0.2, 8.0))
         if process.poll() is None:
-            # The worker and the task that it started, as when a machine goes down.
-            os.killpg(process.pid, signal.SIGKILL)
+            process.kill()  # it alone: the task that it started ends with it
         process.communicate()
         killed += 1
     process = worker(path, folder)
     out = process.communicate(timeout=240)[0].decode()
     assert process.returncode == 0, out
     assert results(folder / "records") == whole
+
+
+@pytest.mark.slow
+def test_workers_tasks_and_loaders_end_with_a_killed_launcher(suite, tmp_path):
+    path, mark = suite(epochs=50, options=["data.num_workers=1"]), uuid.uuid4().hex
+    places = ["--records", str(tmp_path / "records"), "--work", str(tmp_path / "work"), "--workers", "2"]
+    command = [sys.executable, "tools/leaderboard.py", "run", str(path), *places]
+    launcher = subprocess.Popen(command, env=marked(mark), stdout=subprocess.DEVNULL)
+    while len(list(tmp_path.glob("work/**/last.pth"))) < 2:
+        assert launcher.poll() is None
+        time.sleep(0.1)
+    assert len(alive(mark)) >= 5
+    launcher.kill()
+    launcher.wait()
+    assert orphans(mark) == {}
 
 
 @pytest.mark.slow
