@@ -95,19 +95,20 @@ class Lock:
         )
 
     def _try(self) -> bool:
+        taken = False
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._descriptor = os.open(self.path, os.O_CREAT | os.O_RDWR, 0o666)
             _held.add(self)
-            if self._taken():
-                return True
+            taken = self._taken()
         except BlockingIOError:
             pass
         except OSError as error:
-            self.forget()
             raise storage_error(self.path, error) from error
-        self.forget()
-        return False
+        finally:
+            if not taken:
+                self.forget()
+        return taken
 
     def _taken(self) -> bool:
         assert self._descriptor is not None
@@ -131,7 +132,7 @@ class Lock:
             with os.fdopen(handle, "w") as stream:
                 stream.write(note)
             os.link(aside, holder)  # whole or not at all, and only if nobody else has
-        except FileExistsError:
+        except (FileExistsError, FileNotFoundError):  # held, or `aside` swept away by who holds it
             return False
         except OSError as error:
             raise StorageError(
@@ -139,7 +140,7 @@ class Lock:
                 "a folder on another one, e.g. a local disk"
             ) from error
         finally:
-            Path(aside).unlink()
+            Path(aside).unlink(missing_ok=True)
         self._note = note
         return True
 

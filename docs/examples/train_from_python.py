@@ -29,5 +29,5 @@ def main(folder: str, *overrides: str) -> None:
 
 
 if __name__ == "__main__":
-    # MiniPEDES is drawn by several processes, each of which imports this file: hence the guard.
+    # Where processes are spawned and not forked (macOS), the workers of a loader import this file: hence the guard.
     main(*sys.argv[1:] or ["work_dirs/example"])
