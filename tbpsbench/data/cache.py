@@ -14,6 +14,7 @@ Shapes: N images, H x W pixels.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -173,8 +174,7 @@ def _build(plan: _Plan, workers: int, progress: bool) -> None:
         plan.folder.mkdir(parents=True, exist_ok=True)
         (plan.folder / "pixels.u8").touch()
         with (plan.folder / "pixels.u8").open("r+b") as pixels:
-            # Take the whole space now: a full disk shows before the work, not after it.
-            os.posix_fallocate(pixels.fileno(), 0, max(len(plan.files) * plan.image_bytes, 1))
+            _reserve(pixels, max(len(plan.files) * plan.image_bytes, 1))
             done = _finished_blocks(plan, pixels)
             with (plan.folder / "blocks.txt").open("w") as blocks:
                 for block, crc in done.items():
@@ -194,6 +194,16 @@ def _build(plan: _Plan, workers: int, progress: bool) -> None:
         plan.folder / "meta.json",
         {"version": VERSION, "count": len(plan.files), "size": plan.size, "interpolation": plan.interpolation},
     )
+
+
+def _reserve(pixels: IO[bytes], size: int) -> None:
+    """Take the whole space now, where the file system can: a full disk shows before the work, not after it."""
+    try:
+        os.posix_fallocate(pixels.fileno(), 0, size)
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL):
+            raise
+        os.ftruncate(pixels.fileno(), size)
 
 
 def _finished_blocks(plan: _Plan, pixels: IO[bytes]) -> dict[int, int]:

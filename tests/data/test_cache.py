@@ -1,6 +1,7 @@
 """The decoded-image cache: kills, concurrent builders, full disks and bad images."""
 
 import errno
+import fcntl
 import multiprocessing
 import os
 import pickle
@@ -174,6 +175,13 @@ def test_a_full_disk_shows_before_any_image_is_decoded(annotations, monkeypatch,
             build(annotations)
     assert decoding.files == []
     assert list((tmp_path / ".cache").glob("images-*")) == []
+    assert_whole(build(annotations), annotations)
+
+
+@pytest.mark.parametrize("code", [errno.EOPNOTSUPP, errno.ENOLCK])
+def test_a_file_system_without_reservation_or_locks_will_do(annotations, monkeypatch, code):
+    monkeypatch.setattr(os, "posix_fallocate", refuse(errno.EOPNOTSUPP))
+    monkeypatch.setattr(fcntl, "flock", refuse(code))
     assert_whole(build(annotations), annotations)
 
 
