@@ -1,6 +1,7 @@
 """What a process started ends with it, though it is killed with SIGKILL."""
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -33,11 +34,6 @@ LOADER = """
     for _ in loader:
         time.sleep(60)
 """
-RANKS = """
-    import time
-    from tbpsbench.cli import run_tool
-    run_tool(lambda: time.sleep(60))
-"""
 
 
 def family(code, members, *, by=()):
@@ -63,15 +59,32 @@ def test_children_end_within_three_seconds_of_a_kill(code, members):
     assert orphans(mark) == {}
 
 
-@pytest.mark.parametrize("after", [0.0, 3.0], ids=["starting", "running"])
-def test_ranks_end_with_a_killed_torchrun_even_while_they_start(tmp_path, after):
+@pytest.fixture
+def torchrun(tmp_path):
+    """Start two ranks that would sleep for a minute: (torchrun's process, mark)."""
     script = tmp_path / "ranks.py"
-    script.write_text(textwrap.dedent(RANKS))
-    torchrun = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", str(script)]
-    process, mark = family("", 2, by=torchrun)
-    time.sleep(after)
+    script.write_text(textwrap.dedent(TOOL))
+
+    def start(members):
+        by = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", str(script)]
+        return family("", members, by=by)
+
+    return start
+
+
+@pytest.mark.parametrize("members", [2, 3], ids=["starting", "running"])
+def test_ranks_end_with_a_killed_torchrun_even_while_they_start(torchrun, members):
+    process, mark = torchrun(members)
     process.kill()
     process.wait()
+    assert orphans(mark) == {}
+
+
+def test_all_ranks_end_with_one_that_is_killed(torchrun):
+    process, mark = torchrun(3)
+    rank = next(pid for pid in alive(mark) if pid != process.pid)
+    os.kill(rank, signal.SIGKILL)
+    assert process.wait(timeout=60) != 0
     assert orphans(mark) == {}
 
 
