@@ -76,6 +76,7 @@ class Life:
             list(map(str, scenario.command(folder))),
             cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT,
         )  # fmt: skip
+        self.victim = self.process.pid
 
     def end(self, timeout: float) -> bool:
         """Whether it ends well within the time."""
@@ -101,12 +102,13 @@ class Life:
         if self.process.poll() is not None:
             return False
         ranks = [pid for pid, line in alive(self.mark).items() if pid != self.process.pid and "tools/train.py" in line]
-        victim = chance.choice(ranks) if self.scenario.ranks and ranks and chance.random() < 0.5 else self.process.pid
+        if self.scenario.ranks and ranks and chance.random() < 0.5:
+            self.victim = chance.choice(ranks)
         try:
-            os.kill(victim, signal.SIGKILL)
+            os.kill(self.victim, signal.SIGKILL)
         except ProcessLookupError:
             return False
-        if victim == self.process.pid:
+        if self.victim == self.process.pid:
             self.process.wait()
         return True
 
@@ -148,7 +150,7 @@ def torment(scenario: Scenario, base: Path, kills: int, chance: random.Random, u
         lives.append(life)
         if not enough and life.kill_at(chance, duration):
             outcome.kills += 1
-            watchers.append(threading.Thread(target=_watch, args=(life.mark, outcome)))
+            watchers.append(threading.Thread(target=_watch, args=(life, outcome)))
             watchers[-1].start()
             continue
         if not life.end(timeout=max(60.0, HANGS_AFTER * duration)):
@@ -170,8 +172,11 @@ def torment(scenario: Scenario, base: Path, kills: int, chance: random.Random, u
     return outcome
 
 
-def _watch(mark: str, outcome: Outcome) -> None:
-    outcome.orphans += [f"{pid}: {line}" for pid, line in orphans(mark, ORPHAN_SECONDS).items()]
+def _watch(life: Life, outcome: Outcome) -> None:
+    found = orphans(life.mark, ORPHAN_SECONDS)
+    if life.victim != life.process.pid:
+        found.pop(life.process.pid, None)  # torchrun itself was not killed and may take its time to say so
+    outcome.orphans += [f"{pid}: {line}" for pid, line in found.items()]
 
 
 def _afresh(scenario: Scenario, folder: Path) -> Path:
