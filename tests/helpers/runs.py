@@ -1,6 +1,6 @@
 """Runs of training in this process, as tests of the engine start, break off and continue them."""
 
-import torch
+from same_run import resumed_parts, unlike
 
 from tbpsbench.config.check import require_valid
 from tbpsbench.config.load import load_config
@@ -8,7 +8,8 @@ from tbpsbench.engine import checkpoint
 from tbpsbench.engine.run import build_run
 from tbpsbench.engine.train import Training
 from tbpsbench.engine.workdir import WorkDir
-from tbpsbench.weights.files import read_checkpoint
+
+__all__ = ["assert_equal", "copy_after_epoch", "resumed_parts", "train_in"]
 
 
 def train_in(folder, demo, *options, allow=(), resume="auto"):
@@ -36,27 +37,6 @@ def copy_after_epoch(monkeypatch, epoch, folder):
     monkeypatch.setattr(checkpoint, "save", save_twice)
 
 
-def resumed_parts(folder, name="last.pth"):
-    """What a checkpoint holds that must not depend on whether its run was broken off."""
-    content = read_checkpoint(folder / name)
-    own = content["tbpsbench"]
-    return {key: content[key] for key in ("state_dict", "optimizer", "meta")} | {
-        key: own.get(key) for key in ("best", "history", "steps", "test_evaluations", "hooks")
-    }
-
-
 def assert_equal(one, other, path=""):
     """Nested data are equal, tensors to the last bit."""
-    assert type(one) is type(other), path
-    if isinstance(one, dict):
-        assert one.keys() == other.keys(), path
-        for key in one:
-            assert_equal(one[key], other[key], f"{path}/{key}")
-    elif isinstance(one, list | tuple):
-        assert len(one) == len(other), path
-        for position, pair in enumerate(zip(one, other, strict=True)):
-            assert_equal(*pair, f"{path}/{position}")
-    elif isinstance(one, torch.Tensor):
-        assert torch.equal(one, other), path
-    else:
-        assert one == other, path
+    assert list(unlike(one, other, path)) == []

@@ -33,13 +33,13 @@ def unlike(one: Any, other: Any, path: str = "") -> Iterator[str]:
         yield f"{path}: {one!r} and {other!r}"
 
 
-def unlike_checkpoints(one: Path, other: Path) -> Iterator[str]:
-    """Where two checkpoints differ in anything but time and memory."""
-    first, second = read_checkpoint(one), read_checkpoint(other)
-    for part in ("state_dict", "optimizer", "meta"):
-        yield from unlike(first[part], second[part], f"{other.name}/{part}")
-    for part in ("best", "history"):
-        yield from unlike(first["tbpsbench"][part], second["tbpsbench"][part], f"{other.name}/{part}")
+def resumed_parts(folder: Path, name: str = "last.pth") -> dict[str, Any]:
+    """What a checkpoint holds that must not depend on whether its run was broken off."""
+    content = read_checkpoint(folder / name)
+    own = content["tbpsbench"]
+    return {key: content[key] for key in ("state_dict", "optimizer", "meta")} | {
+        key: own.get(key) for key in ("best", "history", "steps", "test_evaluations", "hooks")
+    }
 
 
 def unlike_records(one: Path, other: Path) -> Iterator[str]:
@@ -53,5 +53,9 @@ def unlike_records(one: Path, other: Path) -> Iterator[str]:
 
 def unlike_runs(one: Path, other: Path) -> list[str]:
     """Where two run folders differ."""
-    found = [line for name in ("last.pth", "best.pth") for line in unlike_checkpoints(one / name, other / name)]
+    found = [
+        line
+        for name in ("last.pth", "best.pth")
+        for line in unlike(resumed_parts(one, name), resumed_parts(other, name), name)
+    ]
     return [*found, *unlike_records(one / "record", other / "record")]
