@@ -21,9 +21,9 @@ from typing import ClassVar
 
 from tbpsbench.annotations import Annotations, counts, raise_problems, write_annotations
 from tbpsbench.data.base import PersonSearchDataset
-from tbpsbench.data.locking import exclusive
 from tbpsbench.errors import DataError
 from tbpsbench.files import sha256_file
+from tbpsbench.locking import exclusive
 from tbpsbench.reading import INT64, read_jsonl, read_text, shown
 from tbpsbench.registry import DATASETS
 from tbpsbench.types import Caption, ImageRecord
