@@ -126,7 +126,7 @@ ODD_HEADERS = [
     {"made_from": {"domain": ["a"]}}, {"made_from": {"size": "x" * 300}},
 ]  # fmt: skip
 ODD_RECORDS = [
-    {"attributes": "{"}, {"attributes": [1]}, {"attributes": {"a": float("inf")}}, {"attributes": {"a": object()}},
+    {"attributes": "{"}, {"attributes": [1]}, {"attributes": {"a": float("inf")}}, {"attributes": {"a": {1, 2}}},
     {"camera": "a"}, {"camera": ["a"]}, {"camera": True}, {"camera": 2**63}, {"outfit": 3}, {"outfit": "\ud800"},
     {"pid": 2**64}, {"pid": "1"}, {"pid": None}, {"file": ""}, {"file": "a\0"}, {"file": 3}, {"text": "a \ud800"},
     {"text": 3}, {"split": "test-" + "x" * 300}, {"split": "test-\n"},
@@ -159,7 +159,7 @@ def test_an_odd_record_is_neither_written_nor_read(tmp_path, odd):
     changed = json.loads(text[3]) | {key: value for key, value in odd.items() if key != "text"}
     changed["captions"][0]["text"] = odd.get("text", "a person")
     path.write_text("\n".join([*text[:3], json.dumps(changed, default=str)]))
-    if "object" not in repr(odd):  # which no file holds
+    if odd != {"attributes": {"a": {1, 2}}}:  # which no file holds
         with pytest.raises(DataError):
             read_annotations(path)
 
