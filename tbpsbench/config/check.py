@@ -124,14 +124,16 @@ def _sections(values: Mapping[str, Any]) -> Iterator[Problem]:
         parameters = dict(inspect.signature(section).parameters)
         entry: Entry[Any] = Entry(section, f"tbpsbench/config/schema.py, {section.__name__}", parameters=parameters)
         found = argument_problems(entry, {"type": None, **values[name]}, name, set(), name)
-        yield from found
+        needed = [
+            f"{name}.{key}"
+            for key, parameter in parameters.items()
+            if values[name].get(key, 0) is None and "None" not in str(parameter.annotation)
+        ]
+        yield from (problem for problem in found if problem.path not in needed)
+        for path in needed:
+            yield Problem(path, f"{path} is needed and cannot be None.", "Give it, or drop the override.")
         if "type" in values[name] and "type" not in parameters:
             yield Problem(f"{name}.type", f"{name} is a section and has no type.", "Remove it.")
-        known = {problem.path for problem in found}
-        for key, parameter in parameters.items():
-            path, optional = f"{name}.{key}", "None" in str(parameter.annotation)
-            if values[name].get(key, 0) is None and not optional and path not in known:
-                yield Problem(path, f"{path} is needed and cannot be None.", "Give it, or drop the override.")
         if name == "model" and values[name].get("type", "PersonSearchModel") != "PersonSearchModel":
             yield Problem("model.type", f"there is one model, PersonSearchModel; got {values[name]['type']!r}")
         for key in ("heads", "losses") if name == "model" else ():

@@ -64,7 +64,7 @@ class ModelSection:
 
     image_encoder: dict[str, Any]
     text_encoder: dict[str, Any]
-    heads: dict[str, dict[str, Any]]
+    heads: dict[str, dict[str, Any] | None]
     losses: dict[str, dict[str, Any] | None]
     disentangler: dict[str, Any] | None = None
     fuser: dict[str, Any] | None = None
