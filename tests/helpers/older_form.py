@@ -16,6 +16,6 @@ OLD = ("config", "data", "best", "history", "seconds", "energy", "peak_memory", 
 def write_older(checkpoint: Path, out: Path, **changed: Any) -> Path:
     """Write a checkpoint of today in the older form; `changed` replaces what it says of its run."""
     content = torch.load(checkpoint, weights_only=True)
-    own: Mapping[str, Any] = {key: content[KEY].get(key) for key in OLD}
+    own: Mapping[str, Any] = {key: content[KEY][key] for key in OLD if key in content[KEY]}
     torch.save({**content, KEY: {**own, **changed}}, out)
     return out

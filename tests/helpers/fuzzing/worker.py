@@ -11,6 +11,8 @@ from pathlib import Path
 
 from fuzzing.engine import Maker, Tally, kept_inputs, run_one, seeded
 
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # where writing an input down costs least
+
 
 def targets():
     """Every target by its name."""
@@ -26,11 +28,11 @@ def prepare():
     logging.disable(logging.CRITICAL)
 
 
-def work(name, seconds, seed, corpus, replay, current):
-    """One slice of one target: what is kept, then what the engine and hypothesis draw, half of the time each."""
+def work(name, seconds, share, seed, corpus, replay, current):
+    """One slice of one target: what is kept, then what the engine and, for a share of the time, hypothesis draw."""
     from fuzzing.hypothesis_part import run_batch
 
-    folder = Path(tempfile.mkdtemp(prefix="fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+    folder = Path(tempfile.mkdtemp(prefix="fuzz-", dir=MEMORY))
     tally, target = Tally(), _noted(targets()[name], Path(current))
     kept, rng = kept_inputs(corpus, name), seeded(seed, name)
     try:
@@ -39,7 +41,7 @@ def work(name, seconds, seed, corpus, replay, current):
             run_one(target, data, folder, tally)
         maker = Maker(target, kept)
         while (now := time.monotonic()) - started < seconds or not drawn:
-            if drawn <= (now - started) / 2:
+            if drawn <= (now - started) * share:
                 run_batch(maker, folder, tally, rng.getrandbits(60))
                 drawn += time.monotonic() - now
                 continue
