@@ -13,6 +13,7 @@ BUILTINS: dict[str, dict[str, str]] = {
     },
     "HEADS": {
         "GlobalHead": "tbpsbench.heads.global_head:GlobalHead",
+        "TokenHead": "tbpsbench.heads.token_head:TokenHead",
     },
     "DISENTANGLERS": {
         "BDAM": "tbpsbench.disentanglers.bdam:BDAM",
@@ -25,6 +26,8 @@ BUILTINS: dict[str, dict[str, str]] = {
     },
     "LOSSES": {
         "InfoNCE": "tbpsbench.losses.infonce:InfoNCE",
+        "MaxSim": "tbpsbench.losses.max_sim:MaxSim",
+        "ITM": "tbpsbench.losses.itm:ITM",
         "SDM": "tbpsbench.losses.sdm:SDM",
         "CMPM": "tbpsbench.losses.cmpm:CMPM",
         "NITC": "tbpsbench.losses.nitc:NITC",
@@ -81,9 +84,17 @@ BUILTINS: dict[str, dict[str, str]] = {
         "MeanINP": "tbpsbench.metrics.mean_inp:MeanINP",
         "TrapezoidalAP": "tbpsbench.metrics.trapezoidal_ap:TrapezoidalAP",
     },
+    "RERANKERS": {
+        "KReciprocal": "tbpsbench.rerankers.k_reciprocal:KReciprocal",
+        "InvertedSoftmax": "tbpsbench.rerankers.inverted_softmax:InvertedSoftmax",
+        "QueryExpansion": "tbpsbench.rerankers.query_expansion:QueryExpansion",
+        "ImageTextMatching": "tbpsbench.rerankers.image_text_matching:ImageTextMatching",
+    },
     "PROTOCOLS": {
         "standard": "tbpsbench.protocols.standard:Standard",
         "without-captioned-image": "tbpsbench.protocols.without_captioned_image:WithoutCaptionedImage",
         "clothes-change": "tbpsbench.protocols.clothes_change:ClothesChange",
+        "distractors": "tbpsbench.protocols.distractors:Distractors",
+        "camera-filtered": "tbpsbench.protocols.camera_filtered:CameraFiltered",
     },
 }

@@ -159,6 +159,15 @@ def sum_over_processes(value: Tensor) -> Tensor:
     return value if world_size() == 1 else _Sum.apply(value)  # type: ignore[no-any-return]
 
 
+def largest_over_processes(number: int, device: torch.device | str | None = None) -> int:
+    """The largest of a number that every process has one of."""
+    if world_size() == 1:
+        return number
+    value = torch.tensor(number, device=device)
+    dist.all_reduce(value, op=dist.ReduceOp.MAX)
+    return int(value)
+
+
 def mean_over_processes(values: Tensor) -> Tensor:
     """Mean of a tensor that every process has; a new tensor, without gradients."""
     return sum_over_processes(values.detach().clone()) / world_size()

@@ -37,6 +37,7 @@ SAMPLERS = _slot("SAMPLERS", "sampler", "data.samplers.base:TrainSampler", "pids
 # what is measured
 METRICS = _slot("METRICS", "metric", "metrics.base:Metric")
 PROTOCOLS = _slot("PROTOCOLS", "protocol", "protocols.base:Protocol")
+RERANKERS = _slot("RERANKERS", "re-ranker", "rerankers.base:Reranker")
 
 # captions, search and dialogue; filled by their own packages
 CLUSTERERS = _slot("CLUSTERERS", "clusterer", "captions.clustering.base:Clusterer")
@@ -48,7 +49,7 @@ SLOTS: dict[str, Registry[Any]] = {
     slot.slot: slot
     for slot in (
         IMAGE_ENCODERS, TEXT_ENCODERS, HEADS, DISENTANGLERS, FUSERS, LOSSES, BALANCERS, PARAM_GROUPS, HOOKS,
-        DATASETS, CAPTION_SOURCES, TRANSFORMS, TOKENIZERS, SAMPLERS, METRICS, PROTOCOLS,
+        DATASETS, CAPTION_SOURCES, TRANSFORMS, TOKENIZERS, SAMPLERS, METRICS, PROTOCOLS, RERANKERS,
         CLUSTERERS, MLLM_CLIENTS, INDEXES, INTERACTORS,
     )
 }  # fmt: skip

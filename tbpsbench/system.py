@@ -13,11 +13,11 @@ Shapes: N texts or pictures, D width of the joint embedding, Q queries, k best m
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -33,6 +33,9 @@ from tbpsbench.model.person_search import PersonSearchModel, joint
 from tbpsbench.reading import require_text
 from tbpsbench.system_files import read_parts, save_system
 from tbpsbench.types import Ranking
+from tbpsbench.vectors import Encoded, Vectors
+
+Embedded: TypeAlias = Tensor | Encoded
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ class System:
         """Where the model computes."""
         return next(self.model.parameters()).device
 
-    def encode_text(self, texts: str | Sequence[str], *, batch_size: int = 256) -> Tensor:
+    def encode_text(self, texts: str | Sequence[str], *, batch_size: int = 256) -> Embedded:
         """Embed captions as queries.
 
         Args:
@@ -116,21 +119,22 @@ class System:
             batch_size: captions at a time.
 
         Returns:
-            (N, D) float32 on the CPU; the dot product with a row of `encode_images` is the similarity.
+            (N, D) float32 on the CPU; the dot product with a row of `encode_images` is the similarity. Where the heads
+            compare otherwise (token sets, say) the vectors of each head; `similarity` and `rank` take both.
 
         Raises:
             DataError: if a caption is empty, or holds a lone surrogate or a NUL.
         """
         asked = _texts([texts] if isinstance(texts, str) else list(texts), "caption")
 
-        def embed(rows: range) -> dict[str, Tensor]:
+        def embed(rows: range) -> dict[str, Vectors]:
             return self.model.encode_query(self.tokenizer([asked[row] for row in rows]).to(self.device))
 
         return self._embed(embed, len(asked), batch_size)
 
     def encode_images(
         self, pictures: Sequence[Picture], *, texts: Mapping[str, Sequence[str]] | None = None, batch_size: int = 64
-    ) -> Tensor:
+    ) -> Embedded:
         """Embed pictures as a gallery.
 
         Args:
@@ -140,7 +144,7 @@ class System:
             batch_size: pictures at a time; each batch is read when it is embedded.
 
         Returns:
-            (N, D) float32 on the CPU, in the order of the pictures.
+            (N, D) float32 on the CPU, in the order of the pictures; or the vectors of each head, as `encode_text`.
 
         Raises:
             DataError: if a file is missing or damaged, pixels have another type or shape, or texts are too few,
@@ -151,24 +155,28 @@ class System:
         shown = list(pictures)
         told = {role: self._described(role, given, len(shown)) for role, given in (texts or {}).items()}
 
-        def embed(rows: range) -> dict[str, Tensor]:
+        def embed(rows: range) -> dict[str, Vectors]:
             seen = torch.stack([self.preprocess(shown[row]) for row in rows]).to(self.device)
             tokens = {r: self.tokenizer([given[row] for row in rows]).to(self.device) for r, given in told.items()}
             return self.model.encode_gallery(seen, tokens or None)
 
         return self._embed(embed, len(shown), batch_size)
 
-    def similarity(self, texts: str | Sequence[str] | Tensor, images: Sequence[Picture] | Tensor) -> Tensor:
+    def similarity(self, texts: str | Sequence[str] | Embedded, images: Sequence[Picture] | Embedded) -> Tensor:
         """Similarity of every text with every image, (N texts, N images); each side raw or already embedded.
 
         Raises:
             DataError: as `encode_text` and `encode_images`.
         """
-        text_ND = texts if isinstance(texts, Tensor) else self.encode_text(texts)
-        image_ND = images if isinstance(images, Tensor) else self.encode_images(images)
-        return text_ND @ image_ND.T
+        asking = texts if isinstance(texts, Tensor | Encoded) else self.encode_text(texts)
+        answering = images if isinstance(images, Tensor | Encoded) else self.encode_images(images)
+        if isinstance(asking, Tensor) and isinstance(answering, Tensor):
+            return asking @ answering.T
+        if isinstance(asking, Tensor) or isinstance(answering, Tensor):
+            raise DataError("one side is embedded as vectors, the other by heads: embed both with this system")
+        return self.model.score(asking.to(self.device).heads, answering.to(self.device).heads).cpu()
 
-    def rank(self, text: str | Sequence[str] | Tensor, index: Tensor, k: int = 10) -> Ranking:
+    def rank(self, text: str | Sequence[str] | Embedded, index: Embedded, k: int = 10) -> Ranking:
         """The k pictures that fit a caption best; equal similarities in the order of the index.
 
         Args:
@@ -182,12 +190,9 @@ class System:
         Raises:
             DataError: as `encode_text`; or if index or embeddings are of another width, or k is not positive.
         """
-        width = sum(head.dim for head in self.model.heads.values())
-        for name, side in (("an index", index), ("embeddings of captions", text)):
-            wrong = isinstance(side, Tensor) and (side.ndim != 2 or side.shape[1] != width)
-            if wrong or (name == "an index" and not isinstance(side, Tensor)):
-                shape = tuple(getattr(side, "shape", ())) or type(side).__name__
-                raise DataError(f"{name} of shape {shape}: expected (N, {width}), what this system's encoders return")
+        self._require_own("an index", index)
+        if not isinstance(text, str | Sequence):
+            self._require_own("embeddings of captions", text)
         if k < 1:
             raise DataError(f"k is {k}, expected at least 1")
         scores_QN = self.similarity(text, index.float()).numpy()
@@ -207,6 +212,17 @@ class System:
         """
         return save_system(self, Path(folder), overwrite=overwrite)
 
+    def _require_own(self, what: str, side: Any) -> None:
+        """Refuse embeddings that this system's encoders cannot have made."""
+        if self.model.cosine:
+            width = sum(head.dim for head in self.model.heads.values())
+            if not isinstance(side, Tensor) or side.ndim != 2 or side.shape[1] != width:
+                shape = tuple(getattr(side, "shape", ())) or type(side).__name__
+                raise DataError(f"{what} of shape {shape}: expected (N, {width}), what this system's encoders return")
+        elif not isinstance(side, Encoded) or set(side.heads) != set(self.model.heads):
+            heads = ", ".join(self.model.heads)
+            raise DataError(f"{what}: expected what this system's encoders return, vectors of its heads ({heads})")
+
     def _described(self, role: str, given: Sequence[str], count: int) -> list[str]:
         """The texts of a role, one for each picture."""
         known = sorted(self.model.gallery_roles)
@@ -219,12 +235,14 @@ class System:
         return _texts(list(given), f"text of the role {role!r}")
 
     @torch.no_grad()
-    def _embed(self, embed: Any, count: int, batch_size: int) -> Tensor:
+    def _embed(self, embed: Callable[[range], dict[str, Vectors]], count: int, batch_size: int) -> Embedded:
         if batch_size < 1:
             raise DataError(f"batch_size is {batch_size}, expected at least 1")
         was_training = self.model.training
         self.model.eval()
         try:
+            if not self.model.cosine:
+                return Encoded.join([Encoded(embed(rows)).to("cpu") for rows in _batches(count, batch_size)])
             parts = [joint(embed(rows), self.model.head_weights).cpu() for rows in _batches(count, batch_size)]
         finally:
             self.model.train(was_training)

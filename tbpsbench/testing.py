@@ -12,6 +12,7 @@ Shapes: B batch, T text tokens, D width.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -175,14 +176,32 @@ def check_balancer(config: Component) -> None:
 
 
 def check_head(config: Component, width: int = WIDTH) -> None:
-    """A head embeds both sides to its width, and either side alone, as galleries and queries do."""
+    """A head embeds both sides to its width, each alone as galleries and queries do, and every row by itself."""
     roles = _roles_read(registry.HEADS.entry(config["type"]), config)
     dims, batch = toy_dims(width, roles), toy_batch(roles=roles)
     head = registry.HEADS.build(config, "head", {"dims": dims}).eval()
     features = toy_features(batch, width)
     both = head(features, batch)
-    assert both.image.shape == both.text.shape == (len(batch), head.dim)
-    assert head.weight > 0
+    for side, rows in (("image", both.image), ("text", both.text)):
+        assert rows.ndim in (2, 3), f"the {side} side has shape {tuple(rows.shape)}, expected (B, D) or (B, T, D)"
+        ends = (len(rows), rows.shape[-1])
+        assert ends == (len(batch), head.dim), f"the {side} side has shape {tuple(rows.shape)}, expected B and head.dim"
+    assert head.weight > 0, f"the weight is {head.weight}, expected above 0"
+    one = head(_first_row(features), _first_row(batch))
+    for side in ("image", "text"):
+        alone, together = getattr(one, side), getattr(both, side)[:1]
+        torch.testing.assert_close(
+            alone, together, rtol=1e-4, atol=1e-5,
+            msg=f"the {side} side of a row depends on the other rows of its batch: scores would depend on the gallery",
+        )  # fmt: skip
+    with torch.no_grad():
+        text, image = head.compared(both, "text"), head.compared(both, "image")
+        score = head.score(text, image)
+        assert score.shape == (len(text), len(image)), f"scores have shape {tuple(score.shape)}, expected (Q, G)"
+        assert torch.isfinite(score).all(), "a score is not finite"
+        torch.testing.assert_close(head.score(text[:2], image[1:3]), score[:2, 1:3], rtol=1e-4, atol=1e-5)
+        if head.cosine:
+            torch.testing.assert_close(text.values @ image.values.T, score, rtol=1e-4, atol=1e-5)
     texts = Features({k: v for k, v in features.tensors.items() if k.startswith("text.query")})
     assert head(texts, batch).image is None, "without an image the image side must be None"
     torch.testing.assert_close(head(texts, batch).text, both.text)
@@ -190,6 +209,18 @@ def check_head(config: Component, width: int = WIDTH) -> None:
     assert head(images, batch).text is None, "without a query the text side must be None"
     torch.testing.assert_close(head(images, batch).image, both.image)
     check_state(head, registry.HEADS.build(config, "head", {"dims": dims}))
+
+
+def _first_row(part: Any) -> Any:
+    """Features or a batch, cut to its first row."""
+    if isinstance(part, Features):
+        return Features({name: value[:1] for name, value in part.tensors.items()})
+    texts = {
+        role: Tokens(tokens.ids[:1], tokens.mask[:1], None if tokens.labels is None else tokens.labels[:1])
+        for role, tokens in part.texts.items()
+    }
+    cut = {f.name: getattr(part, f.name) for f in fields(part) if f.name != "texts"}
+    return Batch(texts=texts, **{name: None if value is None else value[:1] for name, value in cut.items()})
 
 
 def check_disentangler(config: Component, width: int = WIDTH) -> None:

@@ -157,20 +157,25 @@ class Embedding:
     """One retrieval head: what an image and a text are compared by.
 
     Attributes:
-        image, text: (B, D), not yet normalised; None on the side that was not encoded.
+        image, text: (B, D), or (B, T, D) where a side is compared as a set of vectors; not yet normalised; None on the
+            side that was not encoded.
         weight: share of this head in the similarity.
+        image_mask, text_mask: (B, T) bool, which vectors of a set are there; None: all.
     """
 
     image: Tensor | None
     text: Tensor | None
     weight: float = 1.0
+    image_mask: Tensor | None = None
+    text_mask: Tensor | None = None
 
 
 @dataclass
 class Features:
     """Named tensors of one forward pass.
 
-    `features["image.tokens"]` reads a named tensor, `features["heads.global.image"]` one side of a head.
+    `features["image.tokens"]` reads a named tensor, `features["heads.global.image"]` one side of a head,
+    `features["heads.global.image_mask"]` which vectors of a set are there.
     """
 
     tensors: dict[str, Tensor] = field(default_factory=dict)
@@ -195,10 +200,9 @@ class Features:
     def __iter__(self) -> Iterator[str]:
         yield from self.tensors
         for name, head in self.heads.items():
-            if head.image is not None:
-                yield f"heads.{name}.image"
-            if head.text is not None:
-                yield f"heads.{name}.text"
+            for side in ("image", "text", "image_mask", "text_mask"):
+                if getattr(head, side) is not None:
+                    yield f"heads.{name}.{side}"
 
 
 @dataclass

@@ -106,7 +106,10 @@ class EvaluationSection:
         metric: what "best" means; a key of the result.
         ties: rule for equal similarities (protocol.md section 2).
         metrics: METRICS components.
-        protocols: "standard", "clothes-change", "without-captioned-image".
+        protocols: names of PROTOCOLS; the first one's scores choose the checkpoint.
+        rerank: RERANKERS components that order the results of text-to-image search anew, one after the other (track
+            rerank); not applied where the checkpoint is chosen.
+        distractors: folder of pictures that match nobody, for the protocol "distractors".
         both_directions: also image -> text.
         gallery_texts: name of the annotation file whose texts the gallery side may use, or None (track gallery-text).
         batch_size: images or texts per forward pass.
@@ -122,6 +125,8 @@ class EvaluationSection:
         default_factory=lambda: [{"type": "RecallAtK"}, {"type": "MeanAP"}, {"type": "MeanINP"}]
     )
     protocols: tuple[str, ...] = ("standard",)
+    rerank: list[dict[str, Any]] = field(default_factory=list)
+    distractors: str | None = None
     both_directions: bool = False
     gallery_texts: str | None = None
     batch_size: int = 256
@@ -178,6 +183,7 @@ SLOT_PLACES: dict[tuple[str, ...], Registry[Any]] = {
     ("model", "losses", "*"): registry.LOSSES,
     ("model", "balancer"): registry.BALANCERS,
     ("evaluation", "metrics", "*"): registry.METRICS,
+    ("evaluation", "rerank", "*"): registry.RERANKERS,
     ("param_groups",): registry.PARAM_GROUPS,
     ("hooks", "*"): registry.HOOKS,
 }

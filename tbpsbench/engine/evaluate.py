@@ -6,22 +6,27 @@ Shapes: N items of a side, D width of an embedding.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from tbpsbench import registry
 from tbpsbench.config.schema import EvaluationSection
 from tbpsbench.data.evaluation import EvaluationData
-from tbpsbench.engine.embed import embed_captions, embed_images
-from tbpsbench.engine.plan import Question, plan_evaluation
+from tbpsbench.engine.embed import embed_captions, embed_folder, embed_images
+from tbpsbench.engine.plan import Plan, Question, Side, plan_evaluation
+from tbpsbench.engine.reranking import Asked, build_rerankers, reranked
+from tbpsbench.engine.scoring import Kind, Scored, ranks_of
 from tbpsbench.errors import ConfigError
 from tbpsbench.metrics.leaks import TrainingTexts
-from tbpsbench.metrics.ranking import PositiveRanks, positive_ranks
+from tbpsbench.metrics.ranking import PositiveRanks
 from tbpsbench.metrics.result import Evaluation, Result, per_query_values, percent
 from tbpsbench.metrics.tracks import track_of
-from tbpsbench.model.person_search import PersonSearchModel, joint
+from tbpsbench.model.person_search import PersonSearchModel
+from tbpsbench.protocols.base import BEFORE
+from tbpsbench.vectors import Vectors
 
 
 @torch.no_grad()
@@ -57,19 +62,12 @@ def evaluate(
     after_images = time.perf_counter()
     texts = embed_captions(model, plan.queries, section.batch_size)
     after_captions = time.perf_counter()
+    rankings = _Rankings(model, data, section, plan, texts, images)
+    results = {result.name: result for question in plan.questions for result in rankings.results(question)}
     model.train(was_training)
-    galleries: dict[tuple[str, ...], dict[str, Tensor]] = {}
-    results: dict[str, Result] = {}
-    for question in plan.questions:
-        if question.splits not in galleries:
-            joined = {head: torch.cat([images[part][head] for part in question.splits]) for head in texts}
-            galleries[question.splits] = joined
-        sides = [texts, galleries[question.splits]]
-        asking, answering = sides if question.captions_ask else sides[::-1]
-        results[question.name] = _result(model, question, asking, answering, section)
     return Evaluation(
         split,
-        track_of(gallery_texts=plan.gallery_texts or None),
+        track_of(gallery_texts=plan.gallery_texts or None, reranker=bool(section.rerank)),
         results,
         plan.leaks,
         {
@@ -77,49 +75,86 @@ def evaluate(
             "captions_per_s": len(plan.queries) / (after_captions - after_images),
             "ranking_s": time.perf_counter() - after_captions,
         },
-        index_bytes=4 * len(plan.galleries[split]) * sum(tensor.shape[1] for tensor in images[split].values()),
+        index_bytes=4 * sum(vectors.values.numel() for vectors in images[split].values()),
+        rerank=[
+            {"component": dict(component), "transductive": registry.RERANKERS.get(component["type"]).transductive}
+            for component in section.rerank
+        ],
+        rerank_cost=rankings.costs,
+        compared="cosines" if model.cosine else "scores",
+        distractors=None if plan.distractors is None else plan.distractors.about(),
     )
 
 
-def _result(
-    model: PersonSearchModel,
-    question: Question,
-    asking: Mapping[str, Tensor],
-    answering: Mapping[str, Tensor],
-    section: EvaluationSection,
-) -> Result:
-    weights, ask, answer = model.head_weights, question.ask, question.answer
-    asking, answering = _rows(asking, ask.rows), _rows(answering, answer.rows)
+@dataclass
+class _Rankings:
+    """From embeddings to the results of every question."""
 
-    def rank(ask_ND: Tensor, answer_ND: Tensor) -> PositiveRanks:
-        return positive_ranks(
-            ask_ND,
-            answer_ND,
-            ask.pids,
-            answer.pids,
-            ties=section.ties,
-            query_groups=ask.groups,
-            gallery_groups=answer.groups,
-            skip_unmatched=question.skip,
-        )
+    model: PersonSearchModel
+    data: EvaluationData
+    section: EvaluationSection
+    plan: Plan
+    texts: Mapping[str, Vectors]
+    images: Mapping[str, Mapping[str, Vectors]]
+    costs: dict[str, dict[str, float]] = field(default_factory=dict)
+    _galleries: dict[tuple[str, ...], Mapping[str, Vectors]] = field(default_factory=dict)
 
-    ranks = rank(joint(asking, weights), joint(answering, weights))
-    per_query = per_query_values(ranks, section.metrics)
-    scores = percent(per_query)
-    heads = {}
-    if len(weights) > 1:
-        for head in weights:
-            heads[head] = percent(per_query_values(rank(asking[head], answering[head]), section.metrics))
-    pids = ask.pids[ranks.query]
-    return Result(
-        question.name, scores, heads, per_query, ranks, pids, ask.ids[ranks.query],
-        queries=len(ranks), gallery=len(answer.pids), identities=len(np.unique(pids)),
-    )  # fmt: skip
+    def results(self, question: Question) -> Iterator[Result]:
+        """One, or two where the images are ordered anew: after and before."""
+        ask, answer = self._sides(question)
+        if question.distractors:
+            yield self._among_distractors(question, ask, answer)
+            return
+        plain = self._plain(question, ask, answer)
+        if not self.section.rerank or not question.captions_ask:
+            yield plain
+            return
+        asked = Asked(self.plan.queries, question.ask.rows, [self.plan.galleries[part] for part in question.splits])
+        ranks, self.costs[question.name] = reranked(
+            self.model, self.data, asked, ask, answer, build_rerankers(self.section.rerank), self.section.ties,
+            batch_size=self.section.batch_size, skip_unmatched=question.skip,
+        )  # fmt: skip
+        yield self._result(question, ranks, {})
+        yield replace(plain, name=f"{question.name}{BEFORE}")
+
+    def _sides(self, question: Question) -> tuple[Scored, Scored]:
+        if question.splits not in self._galleries:
+            self._galleries[question.splits] = {
+                head: Vectors.join([self.images[part][head] for part in question.splits]) for head in self.texts
+            }
+        sides = [("text", self.texts), ("image", self._galleries[question.splits])]
+        (ask, answer) = sides if question.captions_ask else sides[::-1]
+        return _scored(*ask, question.ask), _scored(*answer, question.answer)
+
+    def _plain(self, question: Question, ask: Scored, answer: Scored) -> Result:
+        def rank(head: str | None = None) -> PositiveRanks:
+            return ranks_of(self.model, ask, answer, self.section.ties, skip_unmatched=question.skip, head=head)
+
+        ranks, single = rank(), self.model.heads if len(self.model.heads) > 1 else ()
+        heads = {head: percent(per_query_values(rank(head), self.section.metrics)) for head in single}
+        return self._result(question, ranks, heads)
+
+    def _among_distractors(self, question: Question, ask: Scored, answer: Scored) -> Result:
+        folder = self.plan.distractors
+        assert folder is not None
+        parts = embed_folder(self.model, folder, self.section.batch_size, self.data.num_workers)
+        ranks = ranks_of(self.model, ask, answer, self.section.ties, skip_unmatched=question.skip, distractors=parts)
+        return replace(self._result(question, ranks, {}), gallery=len(answer) + len(folder))
+
+    def _result(self, question: Question, ranks: PositiveRanks, heads: dict[str, dict[str, float]]) -> Result:
+        ask = question.ask
+        per_query = per_query_values(ranks, self.section.metrics)
+        pids = ask.pids[ranks.query]
+        return Result(
+            question.name, percent(per_query), heads, per_query, ranks, pids, ask.ids[ranks.query],
+            queries=len(ranks), gallery=len(question.answer.pids), identities=len(np.unique(pids)),
+        )  # fmt: skip
 
 
-def _rows(heads: Mapping[str, Tensor], rows: np.ndarray) -> dict[str, Tensor]:
-    picked = torch.from_numpy(rows)
-    return {head: tensor if len(rows) == len(tensor) else tensor[picked] for head, tensor in heads.items()}
+def _scored(kind: Kind, heads: Mapping[str, Vectors], side: Side) -> Scored:
+    picked = torch.from_numpy(side.rows)
+    chosen = {head: rows if len(side.rows) == len(rows) else rows[picked] for head, rows in heads.items()}
+    return Scored(kind, chosen, side.pids, side.groups)
 
 
 def score_names(section: EvaluationSection) -> dict[str, float]:

@@ -6,7 +6,7 @@ Shapes: N items of a side, queries or images.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,7 +14,9 @@ from tbpsbench import registry
 from tbpsbench.config.schema import EvaluationSection
 from tbpsbench.data.eval_set import GallerySet, QuerySet
 from tbpsbench.data.evaluation import EvaluationData
-from tbpsbench.errors import DataError
+from tbpsbench.data.folder import ImageFolder
+from tbpsbench.data.preprocess import Preprocess
+from tbpsbench.errors import ConfigError, DataError
 from tbpsbench.metrics.leaks import TrainingTexts, check_leaks
 from tbpsbench.metrics.matching import MatchTable
 from tbpsbench.protocols.base import IMAGE_TO_TEXT, Protocol
@@ -47,6 +49,7 @@ class Question:
         captions_ask: whether `ask` are captions.
         splits: whose images make the gallery, in this order.
         skip: leave out who has no match.
+        distractors: whether further pictures lie behind the gallery.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Question:
     captions_ask: bool
     splits: tuple[str, ...]
     skip: bool
+    distractors: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ class Plan:
         questions: in the order of the protocols.
         gallery_texts: texts that the gallery side uses.
         leaks: what the leak guard saw and `allow_leak` let pass.
+        distractors: pictures that match nobody, where a protocol has them behind the gallery.
     """
 
     queries: QuerySet
@@ -74,6 +79,7 @@ class Plan:
     questions: tuple[Question, ...]
     gallery_texts: list[Caption]
     leaks: list[str]
+    distractors: ImageFolder | None = None
 
 
 def plan_evaluation(
@@ -82,6 +88,7 @@ def plan_evaluation(
     """Make sure that an evaluation of a split can be had, and say what it asks. For the arguments see `evaluate`.
 
     Raises:
+        ConfigError: if a protocol needs a folder of distractors and none is named.
         DataError: if the split is empty, a protocol lacks its images, a query has no match, or none has one.
         LeakError: if the leak guard refuses.
     """
@@ -107,7 +114,29 @@ def plan_evaluation(
         questions += _questions(name, protocol, queries, shown, splits, section)
     for question in questions:
         _require_matches(question, split)
-    return Plan(queries, galleries, tuple(questions), gallery_texts, leaks)
+    among = any(protocol.distractors for protocol in protocols.values())
+    distractors = _distractors(section, data.preprocess) if among else None
+    return Plan(queries, galleries, tuple(questions), gallery_texts, leaks, distractors)
+
+
+def _distractors(section: EvaluationSection, preprocess: Preprocess) -> ImageFolder:
+    if section.distractors is None:
+        raise ConfigError(
+            "evaluation.protocols: 'distractors' needs a folder of pictures that match nobody: set "
+            "evaluation.distractors=/path/to/folder, or leave the protocol out"
+        )
+    if section.gallery_texts:
+        raise ConfigError(
+            "evaluation.distractors: these pictures have no texts, which evaluation.gallery_texts="
+            f"{section.gallery_texts!r} asks for on the gallery side; leave one of the two out"
+        )
+    return ImageFolder(section.distractors, preprocess)
+
+
+def choosing(section: EvaluationSection) -> EvaluationSection:
+    """What a checkpoint is chosen by: nothing is re-ranked, and no distractors are embedded after every epoch."""
+    plain = tuple(name for name in section.protocols if not registry.PROTOCOLS.get(name).distractors)
+    return replace(section, rerank=[], protocols=plain or section.protocols)
 
 
 def _questions(
@@ -126,7 +155,7 @@ def _questions(
     pids, ids = np.array([record.pid for record in shown]), np.array([record.image_id for record in shown])
     images = Side(np.arange(len(shown)), pids, ids, task.gallery_group_G)
     skip = section.skip_unmatched or protocol.skips_unmatched
-    found = [Question(name, captions, images, True, splits, skip)]
+    found = [Question(name, captions, images, True, splits, skip, protocol.distractors)]
     if section.both_directions and protocol.reversible:
         found.append(Question(f"{name}{IMAGE_TO_TEXT}", images, captions, False, splits, skip))
     return found

@@ -25,7 +25,7 @@ from tbpsbench.engine.hooks import Hook
 from tbpsbench.engine.loop import RetrievalLoop
 from tbpsbench.engine.mm_hooks import FirstStep, LearningRate, Progress, RequireFinite, StartEpoch
 from tbpsbench.engine.optim import build_optim_wrapper, build_optimizer, group_table
-from tbpsbench.engine.plan import plan_evaluation
+from tbpsbench.engine.plan import choosing, plan_evaluation
 from tbpsbench.engine.record import record_of
 from tbpsbench.engine.resumable import chooses_anew, require_whole, resume_optimizer
 from tbpsbench.engine.run import Run, build_run
@@ -97,7 +97,7 @@ class Training:
         self.section = run.settings.evaluation
         self.metric = self.section.metric if self.section.selection != "last" else None
         if self.metric is not None:
-            best_metric(self.section, score_names(self.section))
+            best_metric(self.section, score_names(choosing(self.section)))
         self.hooks: dict[str, Hook] = {
             name: registry.HOOKS.build(value, f"hooks.{name}") for name, value in run.settings.hooks.items()
         }
@@ -237,9 +237,10 @@ class Training:
         validation: dict[str, Any] = {}
         if self.section.selection != "last":
             split, known = self._selecting_split(), run.system.trained_on.texts
+            plain = choosing(self.section)
 
             def score(model: PersonSearchModel) -> dict[str, float]:
-                return evaluate(model, run.evaluation, split, self.section, known).flat()
+                return evaluate(model, run.evaluation, split, plain, known).flat()
 
             # mmengine wants a loader and an evaluator for a loop; ours brings its own data and metrics.
             loop = {"type": RetrievalLoop, "score": score}

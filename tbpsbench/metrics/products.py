@@ -5,6 +5,8 @@ Shapes: Q queries, G gallery, D width, B queries of one block.
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import torch
 
@@ -70,9 +72,27 @@ class Products:
         step = rows if chunk is None else positive(chunk, "chunk") + -chunk % rows
         self.step = min(step, self.queries + -self.queries % rows)
         self._query_QD = query_QD
-        self._padded_GD = torch.nn.functional.pad(gallery_GD, (0, 0, 0, -self.gallery % GALLERY_MULTIPLE))
-        self._buffer_BG = query_QD.new_empty(self.step, len(self._padded_GD))
         self._last_BD = query_QD.new_zeros(rows, width)
+        self._hold(gallery_GD)
+
+    def beside(self, further_CD: Array) -> Products:
+        """The same queries in the same blocks, with other items than the gallery: (C, D) features.
+
+        Raises:
+            DataError: if they are not finite or of another width.
+        """
+        part_CD = as_features(further_CD, "distractor", self._query_QD.device).to(self._query_QD.dtype)
+        if part_CD.shape[1] != self._query_QD.shape[1]:
+            width = self._query_QD.shape[1]
+            raise DataError(f"distractor features have {part_CD.shape[1]} values, the queries {width}")
+        other = copy.copy(self)
+        other._hold(part_CD)
+        return other
+
+    def _hold(self, gallery_GD: torch.Tensor) -> None:
+        self.gallery = len(gallery_GD)
+        self._padded_GD = torch.nn.functional.pad(gallery_GD, (0, 0, 0, -self.gallery % GALLERY_MULTIPLE))
+        self._buffer_BG = self._query_QD.new_empty(self.step, len(self._padded_GD))
 
     def __call__(self, start: int, stop: int) -> torch.Tensor:
         """(stop - start, G) similarities of the queries start .. stop - 1, valid until the next call."""

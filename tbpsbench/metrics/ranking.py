@@ -11,15 +11,17 @@ Shapes: Q queries, G gallery, D width, B queries of one block, M matches of a bl
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import torch
 
 from tbpsbench.errors import DataError
-from tbpsbench.metrics.counting import Counting, count
+from tbpsbench.metrics.block_ranks import block_ranks
+from tbpsbench.metrics.counting import Counting
+from tbpsbench.metrics.distractors import Part, add_distractors
 from tbpsbench.metrics.inputs import Array, as_scores, listed, rows_with_nan
-from tbpsbench.metrics.matching import Labels, Matches, MatchTable, as_array
+from tbpsbench.metrics.matching import Labels, MatchTable, as_array
 from tbpsbench.metrics.products import Products, positive, product_rows
 from tbpsbench.metrics.ranks import (
     TIES,
@@ -38,6 +40,7 @@ __all__ = [
     "average_precision",
     "inverse_negative_penalty",
     "positive_ranks",
+    "positive_ranks_by",
     "positive_ranks_from_scores",
     "product_rows",
     "recall_at",
@@ -56,6 +59,7 @@ def positive_ranks(
     query_groups: Labels | None = None,
     gallery_groups: Labels | None = None,
     skip_unmatched: bool = False,
+    distractors: Iterable[Array] = (),
     chunk: int | None = None,
     device: torch.device | str | None = None,
     counting: Counting = "auto",
@@ -77,6 +81,8 @@ def positive_ranks(
         query_groups, gallery_groups: (Q,) and (G,) labels. Gallery items with the query's identity and group leave the
             gallery for this query: the image id gives "without the captioned image", the outfit "other clothes only".
         skip_unmatched: leave out queries without a positive; `PositiveRanks.skipped` lists them.
+        distractors: features (C, D) of images that match nobody and lie behind the gallery, part after part; each part
+            is asked for once and forgotten.
         chunk: queries whose similarities are held at once, rounded up to whole blocks; default one block.
         device: where to compute; default where the query features are.
         counting: form of the count, for tests; never changes a number.
@@ -91,7 +97,8 @@ def positive_ranks(
     """
     products = Products(query_QD, gallery_GD, chunk=chunk, device=device)
     table = _table(products.queries, products.gallery, query_pids, gallery_pids, query_groups, gallery_groups)
-    return _rank(products, products.step, table, query_pids, products.gallery, ties, skip_unmatched, counting)
+    further = ((len(features), products.beside(features)) for features in distractors)
+    return _rank(products, products.step, table, query_pids, products.gallery, ties, skip_unmatched, counting, further)
 
 
 def positive_ranks_from_scores(
@@ -119,17 +126,53 @@ def positive_ranks_from_scores(
     """
     if scores_QG.ndim != 2:
         raise DataError(f"similarities have the shape {tuple(scores_QG.shape)}, not (queries, gallery)")
-    queries, gallery = scores_QG.shape
+    return positive_ranks_by(
+        lambda start, stop: scores_QG[start:stop], query_pids, gallery_pids, ties=ties, query_groups=query_groups,
+        gallery_groups=gallery_groups, skip_unmatched=skip_unmatched, chunk=chunk, counting=counting,
+        sizes=scores_QG.shape,
+    )  # fmt: skip
+
+
+def positive_ranks_by(
+    scores: Callable[[int, int], Array],
+    query_pids: Labels,
+    gallery_pids: Labels,
+    *,
+    ties: Ties = "pessimistic",
+    query_groups: Labels | None = None,
+    gallery_groups: Labels | None = None,
+    skip_unmatched: bool = False,
+    chunk: int | None = None,
+    counting: Counting = "auto",
+    sizes: Sequence[int] | None = None,
+    distractors: Iterable[Part] = (),
+) -> PositiveRanks:
+    """Rank the gallery by similarities that are made block by block, in their own precision.
+
+    Args:
+        scores: (start, stop) -> (stop - start, G) similarities, called once for each block of queries, in order.
+        chunk: queries of a block; default as many as `positive_ranks` takes.
+        sizes: (Q, G); default the numbers of identities.
+        distractors: see `add_distractors`.
+
+    The rest, and what is raised, as in `positive_ranks_from_scores`.
+    """
+    queries, gallery = sizes or (len(as_array(query_pids)), len(as_array(gallery_pids)))
     table = _table(queries, gallery, query_pids, gallery_pids, query_groups, gallery_groups)
 
-    def scores(start: int, stop: int) -> Array:
-        block_BG = as_scores(scores_QG[start:stop])
+    def block(start: int, stop: int) -> Array:
+        block_BG = as_scores(scores(start, stop))
+        if tuple(block_BG.shape) != (stop - start, gallery):
+            raise DataError(
+                f"similarities of queries {start} to {stop - 1} have the shape {tuple(block_BG.shape)}, expected "
+                f"{(stop - start, gallery)}"
+            )
         if bad := [start + row for row in rows_with_nan(block_BG)]:
             raise DataError(f"similarities of {listed('query', bad)} are NaN: nothing can be ranked by them")
         return block_BG
 
     step = product_rows(gallery) if chunk is None else positive(chunk, "chunk")
-    return _rank(scores, step, table, query_pids, gallery, ties, skip_unmatched, counting)
+    return _rank(block, step, table, query_pids, gallery, ties, skip_unmatched, counting, distractors)
 
 
 def _rank(
@@ -141,19 +184,19 @@ def _rank(
     ties: Ties,
     skip_unmatched: bool,
     counting: Counting,
+    distractors: Iterable[Part] = (),
 ) -> PositiveRanks:
     """Walk over blocks of similarities; `scores(start, stop)` makes the rows start .. stop - 1."""
     if ties not in TIES:
         raise ValueError(f"ties is {ties!r}, not one of {', '.join(TIES)}")
     kept_K = table.kept(query_pids, skip_unmatched=skip_unmatched)
     queries = len(table.positives_Q)
-    ranks, tied = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    parts = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))]
     for start in range(0, queries, step):
         stop = min(start + step, queries)
-        rank_P, tied_P = _block_ranks(scores(start, stop), table.block(np.arange(start, stop)), ties, counting)
-        ranks.append(rank_P)
-        tied.append(tied_P)
-    return PositiveRanks(
+        parts.append(block_ranks(scores(start, stop), table.block(np.arange(start, stop)), ties, counting))
+    ranks, tied, score_T = ([part[n] for part in parts] for n in range(3))
+    found = PositiveRanks(
         ranks=np.concatenate(ranks),
         offsets=np.concatenate([[0], np.cumsum(table.positives_Q[kept_K])]).astype(np.int64),
         gallery_size=gallery - table.removed_Q[kept_K],
@@ -162,53 +205,7 @@ def _rank(
         query=kept_K.astype(np.int64),
         skipped=np.flatnonzero(table.positives_Q == 0).astype(np.int64),
     )
-
-
-def _block_ranks(scores_BG: Array, matches: Matches, ties: Ties, counting: Counting) -> tuple[np.ndarray, np.ndarray]:
-    """Ranks of the positives of one block and their ties with non-matches, row by row, best first.
-
-    Matches are put in order of similarity, those of equal similarity in gallery order; such a run shares one threshold.
-    Its counts, less the matches among them, are the non-matches before it: `others_before` or, with those of equal
-    similarity, `others_until`. The k-th positive of a row comes after these and after k positives.
-    """
-    row_M, column_M, score_M = matches.row_M, matches.column_M, _gather(scores_BG, matches)
-    order_M = np.lexsort((column_M, -score_M, row_M))
-    row_M, column_M, score_M, positive_M = (
-        row_M[order_M],
-        column_M[order_M],
-        score_M[order_M],
-        matches.positive_M[order_M],
-    )
-    place_M = np.arange(len(row_M))
-    new_row_M = np.diff(row_M, prepend=-1) != 0
-    new_run_M = new_row_M | np.concatenate([[True], score_M[1:] != score_M[:-1]])[: len(row_M)]
-    run_M = np.cumsum(new_run_M) - 1
-    start_R = np.flatnonzero(new_run_M)
-    stop_R = np.append(start_R[1:], len(row_M))[: len(start_R)]
-    row_start_M = np.maximum.accumulate(np.where(new_row_M, place_M, 0))
-    edges = np.searchsorted(row_M[start_R], np.arange(len(scores_BG) + 1))
-
-    at_least_R, above_R = count(scores_BG, score_M[start_R], edges, counting)
-    others_until_R = at_least_R - (stop_R - row_start_M[start_R])
-    others_before_R = above_R - (start_R - row_start_M[start_R])
-    tied_R = others_until_R - others_before_R
-
-    others_M = (others_until_R if ties == "pessimistic" else others_before_R)[run_M]
-    if ties == "stable":
-        for place in np.flatnonzero(positive_M & (tied_R[run_M] > 0)):
-            equal = scores_BG[row_M[place], : column_M[place]] == score_M[place].item()
-            others_M[place] += int(equal.sum()) - (place - start_R[run_M[place]])
-    before_M = np.cumsum(positive_M) - positive_M
-    rank_M = others_M + before_M - before_M[row_start_M]
-    return rank_M[positive_M], tied_R[run_M][positive_M]
-
-
-def _gather(scores_BG: Array, matches: Matches) -> np.ndarray:
-    """(M,) similarities of the matches."""
-    if isinstance(scores_BG, np.ndarray):
-        return scores_BG[matches.row_M, matches.column_M]
-    row_M, column_M = (torch.from_numpy(index).to(scores_BG.device) for index in (matches.row_M, matches.column_M))
-    return scores_BG[row_M, column_M].cpu().numpy()
+    return add_distractors(found, np.concatenate(score_T), distractors, queries, step, counting)
 
 
 def _table(queries: int, gallery: int, query_pids: Labels, gallery_pids: Labels, *groups: Labels | None) -> MatchTable:

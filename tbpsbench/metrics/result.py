@@ -57,6 +57,10 @@ class Evaluation:
         leaks: what the leak guard saw and `allow_leak` let pass.
         speed: images and captions embedded per second, and seconds for ranking.
         index_bytes: size of the gallery's joint embeddings.
+        rerank: what re-ranked the results, in order: "component", and whether it is "transductive".
+        rerank_cost: by name of protocol.
+        compared: what a head gives: "cosines", or "scores" where one compares otherwise.
+        distractors: number and hash of the pictures behind the gallery, where a protocol has any.
     """
 
     split: str
@@ -65,6 +69,10 @@ class Evaluation:
     leaks: list[str] = field(default_factory=list)
     speed: dict[str, float] = field(default_factory=dict)
     index_bytes: int = 0
+    rerank: list[dict[str, Any]] = field(default_factory=list)
+    rerank_cost: dict[str, dict[str, float]] = field(default_factory=dict)
+    compared: str = "cosines"
+    distractors: dict[str, Any] | None = None
 
     def flat(self) -> dict[str, float]:
         """Scores as one dict: the first protocol's keys bare, the others' as "protocol/key"."""

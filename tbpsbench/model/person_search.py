@@ -21,14 +21,15 @@ from typing import Any
 import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
-from torch.nn.functional import normalize
 
 from tbpsbench import registry
 from tbpsbench.backbones.base import Encoded
 from tbpsbench.errors import ConfigError
+from tbpsbench.heads.base import Side
 from tbpsbench.model.roles import MASKED, QUERY, role_of
 from tbpsbench.model.wiring import Component, require_roles, required, stages
 from tbpsbench.types import Batch, Features, LossOutput, Tokens
+from tbpsbench.vectors import Vectors
 
 
 class PersonSearchModel(BaseModel):
@@ -124,11 +125,11 @@ class PersonSearchModel(BaseModel):
             for name in [name for name in features if name.startswith(f"text.{original}.")]:
                 features[name.replace(f".{original}.", f".{role}.", 1)] = features[name]
 
-    def encode_gallery(self, image_B3HW: Tensor, texts: Mapping[str, Tokens] | None = None) -> dict[str, Tensor]:
+    def encode_gallery(self, image_B3HW: Tensor, texts: Mapping[str, Tokens] | None = None) -> dict[str, Vectors]:
         """Embed gallery images, with the texts made from them where the gallery side uses texts.
 
         Returns:
-            head name -> (B, D), L2-normalised float32.
+            head name -> what the head compares of each image: (B, D) L2-normalised float32 as a rule.
 
         Raises:
             ValueError: if a query text is passed: the gallery must not know it.
@@ -137,13 +138,24 @@ class PersonSearchModel(BaseModel):
             raise ValueError("the gallery side must not see query captions (protocol.md, leak guard)")
         return self._embed(_batch(image_B3HW, dict(texts or {})), "image")
 
-    def encode_query(self, texts: Tokens) -> dict[str, Tensor]:
-        """Embed query captions: head name -> (B, D), L2-normalised float32."""
+    def encode_query(self, texts: Tokens) -> dict[str, Vectors]:
+        """Embed query captions: head name -> what the head compares of each, as in `encode_gallery`."""
         return self._embed(_batch(None, {QUERY: texts}), "text")
 
-    def _embed(self, batch: Batch, side: str) -> dict[str, Tensor]:
-        heads = self.extract(batch).heads
-        return {name: normalize(getattr(head, side).float(), dim=-1) for name, head in heads.items()}
+    def _embed(self, batch: Batch, side: Side) -> dict[str, Vectors]:
+        embedded = self.extract(batch).heads
+        return {name: self.heads[name].compared(embedding, side) for name, embedding in embedded.items()}
+
+    @property
+    def cosine(self) -> bool:
+        """Whether the similarity is one dot product of the vectors that `joint` makes."""
+        return all(head.cosine for head in self.heads.values())
+
+    @torch.no_grad()
+    def score(self, texts: Mapping[str, Vectors], images: Mapping[str, Vectors]) -> Tensor:
+        """(Q, G) float32 similarities: the weighted sum of what the heads say."""
+        parts = [self.head_weights[name] * head.score(texts[name], images[name]) for name, head in self.heads.items()]
+        return torch.stack(parts).sum(dim=0)
 
     @property
     def head_weights(self) -> dict[str, float]:
@@ -197,17 +209,17 @@ class BatchToDevice(nn.Module):
         return {"batch": batch.to(self._anchor.device)}
 
 
-def joint(embeddings: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
+def joint(embeddings: Mapping[str, Vectors], weights: Mapping[str, float]) -> Tensor:
     """Concatenate heads so that one dot product equals the weighted sum of their cosines.
 
     Args:
-        embeddings: head name -> (N, D), L2-normalised.
+        embeddings: head name -> (N, D), L2-normalised; of heads that compare by the cosine.
         weights: head name -> share.
 
     Returns:
         (N, sum of D) float32.
     """
-    return torch.cat([weights[name] ** 0.5 * embeddings[name] for name in embeddings], dim=1)
+    return torch.cat([weights[name] ** 0.5 * embeddings[name].values for name in embeddings], dim=1)
 
 
 def _encode(encoder: nn.Module, given: Tensor | Tokens, attention: bool) -> Encoded:

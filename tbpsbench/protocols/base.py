@@ -14,7 +14,8 @@ import numpy as np
 
 from tbpsbench.types import ImageRecord
 
-IMAGE_TO_TEXT = " (image-to-text)"  # behind the name of a protocol that is asked the other way round
+# Behind the name of a protocol in the results: asked the other way round; without the re-rankers.
+IMAGE_TO_TEXT, BEFORE = " (image-to-text)", " (before re-ranking)"
 Counts = Mapping[str, Mapping[str, int]]
 
 
@@ -33,6 +34,11 @@ class Task:
     gallery_group_G: np.ndarray | None = None
 
 
+def protocol_name(result: str) -> str:
+    """The protocol that a result is of."""
+    return result.removesuffix(IMAGE_TO_TEXT).removesuffix(BEFORE)
+
+
 class Protocol(ABC):
     """Base of the slot PROTOCOLS; it is registered under the name that records and tables use.
 
@@ -42,12 +48,14 @@ class Protocol(ABC):
             not refused.
         asks_everybody: whether every query caption of the split takes part.
         whole_gallery: whether every query sees every image of the gallery.
+        distractors: whether the pictures of the folder `evaluation.distractors` lie behind the gallery.
     """
 
     reversible: ClassVar[bool] = False
     skips_unmatched: ClassVar[bool] = False
     asks_everybody: ClassVar[bool] = True
     whole_gallery: ClassVar[bool] = False
+    distractors: ClassVar[bool] = False
 
     def gallery_splits(self, split: str) -> tuple[str, ...]:
         """Splits whose images make the gallery, the evaluated one first."""

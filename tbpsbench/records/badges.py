@@ -13,6 +13,7 @@ def badges_of(record: Mapping[str, Any]) -> list[str]:
     badges = ["selected on test"] if record["selection"]["rule"] == "test" else []
     badges += ["checkpoint given"] if record["selection"]["rule"] == "given" else []
     badges += ["leak allowed"] if record["leaks"] else []
+    badges += ["transductive"] if any(one["transductive"] for one in record.get("rerank", ())) else []
     badges += ["partial data"] if record["data"].get("partial") else []
     badges += [SIMULATED] if simulated(record) else []
     return badges

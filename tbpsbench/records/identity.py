@@ -27,16 +27,22 @@ RUN_MAY_DIFFER = (*NEUTRAL, "evaluation.batch_size")
 SYSTEM_MAY_DIFFER = (*NEUTRAL, "seed", "data.dataset.root")
 # Data sets of ours that hold whatever lies in their folder, as those of plug-ins may.
 ANY_CONTENT = ("CSVDataset",)
+# Keys of `evaluation` that came later, with the values at which they change nothing.
+ADDED: Mapping[str, Any] = {"rerank": [], "distractors": None}
 # Arguments of a data set that do not say which images and captions are evaluated.
 _PLACE_AND_SPLIT = ("root", "val_carve")
 
 
 def in_first_form(config: Mapping[str, Any]) -> dict[str, Any]:
     """A resolved config in the form of version 1: `PatchMean` was what `disentangler=None` meant."""
-    model = dict(config.get("model", {}))
-    if model.get("disentangler") == {"type": "PatchMean"}:
-        model["disentangler"] = None
-    return {**config, "model": model} if "model" in config else dict(config)
+    found = dict(config)
+    if config.get("model", {}).get("disentangler") == {"type": "PatchMean"}:
+        found["model"] = {**config["model"], "disentangler": None}
+    evaluation = config.get("evaluation", {})
+    unused = [key for key, value in ADDED.items() if key in evaluation and evaluation[key] == value]
+    if unused:
+        found["evaluation"] = {key: value for key, value in evaluation.items() if key not in unused}
+    return found
 
 
 def system_config(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -84,14 +84,21 @@ def make_record(
         "environment": environment(),
         "data": dict(provenance),
         "protocol": {
-            "similarity": "weighted sum of the heads' cosines, float32",
+            "similarity": f"weighted sum of the heads' {evaluation.compared}, float32",
             "ties": config["evaluation"]["ties"],
             "image_size": list(config["data"]["size"]),
             "text_length": text_length,
             "skip_unmatched": config["evaluation"]["skip_unmatched"],
+            **({"distractors": evaluation.distractors} if evaluation.distractors else {}),
         },
         "results": {result_name: _result(evaluation, result_name) for result_name in evaluation.results},
-        "cost": {**cost, **evaluation.speed, "index_bytes": evaluation.index_bytes},
+        "cost": {
+            **cost,
+            **evaluation.speed,
+            "index_bytes": evaluation.index_bytes,
+            **({"rerank": evaluation.rerank_cost} if evaluation.rerank else {}),
+        },
+        **({"rerank": evaluation.rerank} if evaluation.rerank else {}),
         "evidence": {"file": EVIDENCE, "sha256": sha256_bytes(evidence)},
     }
     return record, evidence

@@ -83,6 +83,8 @@ EVALUATION = {
     "protocols": Some(NAME),
     "ties": NAME,
     "gallery_texts": Optional(Maybe(NAME)),
+    "rerank": Optional([{"type": NAME}]),
+    "distractors": Optional(Maybe(str)),
     "both_directions": Optional(bool),
     "skip_unmatched": Optional(bool),
     "allow_leak": Optional(bool),
@@ -97,7 +99,13 @@ ENVIRONMENT = {
     "threads": Optional(COUNT),
     "cpu": Optional(LINE),
 }
-COST: dict[Any, Any] = {"peak_memory_bytes": Optional(Each(Maybe(AMOUNT))), ...: Maybe(AMOUNT)}
+COST: dict[Any, Any] = {
+    "peak_memory_bytes": Optional(Each(Maybe(AMOUNT))),
+    "rerank": Optional(Each({"ms_per_query": AMOUNT, "pairs": AMOUNT})),
+    ...: Maybe(AMOUNT),
+}
+DISTRACTORS = {"images": Number(1, 1 << 40, whole=True), "sha256": SHA256}
+RERANK = [{"component": {"type": NAME}, "transductive": bool}]
 PLUGIN = {
     "name": NAME,
     "target": Optional(NAME),
@@ -148,7 +156,9 @@ RECORD_SHAPE: dict[str, Any] = {
     },
     "protocol": {
         "similarity": LINE, "ties": NAME, "image_size": Pair(SIDE), "text_length": COUNT, "skip_unmatched": bool,
+        "distractors": Optional(DISTRACTORS),
     },
+    "rerank": Optional(RERANK),
     "results": Each(RESULT, least=1),
     "cost": COST,
     "evidence": {"file": Text(r"ranks\.npz", "'ranks.npz'"), "sha256": SHA256},

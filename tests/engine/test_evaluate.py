@@ -38,10 +38,10 @@ def by_hand(run, protocol):
     data = run.evaluation
     records = data.annotations.split("test")
     gallery = records + (data.annotations.split("test-clothes") if protocol == "clothes-change" else [])
-    parts = [embed_images(run.model, data.gallery("test"), 64)["global"]]
+    parts = [embed_images(run.model, data.gallery("test"), 64)["global"].values]
     if protocol == "clothes-change":
-        parts.append(embed_images(run.model, data.gallery("test-clothes"), 64)["global"])
-    scores = embed_captions(run.model, data.queries("test"), 64)["global"] @ torch.cat(parts).T
+        parts.append(embed_images(run.model, data.gallery("test-clothes"), 64)["global"].values)
+    scores = embed_captions(run.model, data.queries("test"), 64)["global"].values @ torch.cat(parts).T
     of_image = {record.image_id: record for record in records}
     hits, precisions = [], []
     for row, caption in zip(scores, (c for r in records for c in r.captions), strict=True):

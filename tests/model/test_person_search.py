@@ -73,8 +73,8 @@ def test_missing_feature_names_what_there_is():
 def test_gallery_and_query_encode_alone_what_they_encode_together():
     model, batch = build().eval(), toy_batch()
     together = model.extract(batch).heads["global"]
-    image = model.encode_gallery(batch.image_B3HW)["global"]
-    text = model.encode_query(batch.texts["query"])["global"]
+    image = model.encode_gallery(batch.image_B3HW)["global"].values
+    text = model.encode_query(batch.texts["query"])["global"].values
     torch.testing.assert_close(image, torch.nn.functional.normalize(together.image, dim=-1))
     torch.testing.assert_close(text, torch.nn.functional.normalize(together.text, dim=-1))
     torch.testing.assert_close(image.norm(dim=1), torch.ones(len(batch)))
@@ -93,14 +93,17 @@ def test_similarity_is_the_weighted_sum_of_the_heads_cosines():
     assert model.head_weights == {"a": 0.75, "b": 0.25}
     image, text = model.encode_gallery(batch.image_B3HW), model.encode_query(batch.texts["query"])
     similarity = joint(text, model.head_weights) @ joint(image, model.head_weights).T
-    torch.testing.assert_close(similarity, 0.75 * text["a"] @ image["a"].T + 0.25 * text["b"] @ image["b"].T)
+    torch.testing.assert_close(
+        similarity, 0.75 * text["a"].values @ image["a"].values.T + 0.25 * text["b"].values @ image["b"].values.T
+    )
+    torch.testing.assert_close(model.score(text, image), similarity)
 
 
 def test_cutting_texts_to_the_longest_changes_nothing():
     long = toy_tokens(length=9)
     long.ids[:, 6:], long.mask[:, 6:] = 0, False
     whole, cut = build(cut_texts=False).eval(), build().eval()
-    torch.testing.assert_close(whole.encode_query(long)["global"], cut.encode_query(long)["global"])
+    torch.testing.assert_close(whole.encode_query(long)["global"].values, cut.encode_query(long)["global"].values)
     batch = toy_batch()
     batch.texts = {"query": long}
     assert cut.extract(batch)["text.query.tokens"].shape[1] == 6

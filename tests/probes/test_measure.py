@@ -122,7 +122,7 @@ def test_features_are_one_row_per_image_in_the_order_of_the_records(run):
     assert [record.pid for record in records] == [
         *(r.pid for split in splits for r in run.evaluation.annotations.split(split)),
     ]  # fmt: skip
-    gallery = embed_images(run.model.eval(), run.evaluation.gallery("test"), 64)["global"]
+    gallery = embed_images(run.model.eval(), run.evaluation.gallery("test"), 64)["global"].values
     torch.testing.assert_close(features["heads.global.image"][: len(gallery)], gallery, atol=1e-5, rtol=1e-4)
     batch = next(run.evaluation.gallery("test-clothes").batches(3))
     with torch.no_grad():

@@ -9,11 +9,11 @@ from tbpsbench.registry import PROTOCOLS
 from tbpsbench.types import ImageRecord
 
 
-def image(image_id, pid, split="test", outfit="A"):
-    return ImageRecord(image_id, f"{image_id}.png", pid, split, (), outfit=outfit)
+def image(image_id, pid, split="test", outfit="A", camera=0):
+    return ImageRecord(image_id, f"{image_id}.png", pid, split, (), outfit=outfit, camera=camera)
 
 
-GALLERY = [image(0, 7), image(1, 7), image(2, 8)]
+GALLERY = [image(0, 7), image(1, 7, camera=1), image(2, 8)]
 CHANGED = [image(3, 7, "test-clothes", "B")]
 COUNTS = {"test": {"ids": 2, "images": 3, "captions": 6}, "test-clothes": {"ids": 1, "images": 1, "captions": 0}}
 
@@ -80,3 +80,13 @@ def test_a_plug_in_can_add_one():
         assert build("other-camera").task(GALLERY, GALLERY).asks_Q.all()
     finally:
         PROTOCOLS.remove("other-camera")
+
+
+def test_the_persons_images_by_the_same_camera_leave():
+    protocol = build("camera-filtered")
+    task = protocol.task([GALLERY[1], GALLERY[2]], GALLERY)
+    same = task.query_group_Q[:, None] == task.gallery_group_G
+    assert same.tolist() == [[False, True, False], [True, False, True]]
+    assert protocol.skips_unmatched
+    with pytest.raises(DataError, match=r"needs the camera of every image; 1 have none, e\.g\. '9\.png'"):
+        protocol.task(GALLERY, [*GALLERY, image(9, 8, camera=None)])

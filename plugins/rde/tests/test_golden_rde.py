@@ -63,7 +63,7 @@ def check_evaluation(golden: Golden) -> None:
         for side, normed in (("image", image), ("text", text)):
             expected = golden.tensor(f"eval/{side}_{name}")
             torch.testing.assert_close(features[f"heads.{name}.{side}"], expected, rtol=1e-5, atol=1e-5)
-            torch.testing.assert_close(normed[name], normalize(expected, dim=-1), rtol=1e-5, atol=1e-6)
+            torch.testing.assert_close(normed[name].values, normalize(expected, dim=-1), rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(losses[name].per_sample, golden[f"eval/per_loss_{name}"], rtol=1e-5, atol=1e-6)
 
 

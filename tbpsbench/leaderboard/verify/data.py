@@ -20,7 +20,7 @@ from tbpsbench.leaderboard.verify.checkpoint import run_folder
 from tbpsbench.leaderboard.verify.report import Verification
 from tbpsbench.metrics.leaks import TrainingTexts, leaks
 from tbpsbench.model.roles import QUERY
-from tbpsbench.protocols.base import IMAGE_TO_TEXT
+from tbpsbench.protocols.base import IMAGE_TO_TEXT, protocol_name
 from tbpsbench.reading import shown
 from tbpsbench.records.evidence import Evidence
 from tbpsbench.records.identity import data_key, is_transfer
@@ -190,7 +190,7 @@ def _check_queries(found: Verification, captions: Annotations, evidence: Mapping
         if wrong:
             message = f"{len(wrong)} queries are of other people or not of this split, first query_id {wrong[0]}"
             found.problem(what, message, EDITED)
-        elif protocol.removesuffix(IMAGE_TO_TEXT) in whole:
+        elif protocol_name(protocol) in whole:
             there = dict(zip(*np.unique(list(gallery.values()), return_counts=True), strict=True))
             expected = np.array([there.get(pid, 0) for pid in own.query_pids])
             if (expected != own.ranks.positives).any():

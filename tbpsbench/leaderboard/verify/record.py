@@ -23,7 +23,7 @@ from tbpsbench.leaderboard.verify.recompute import disagreements, per_query, rec
 from tbpsbench.leaderboard.verify.release import check_release
 from tbpsbench.leaderboard.verify.report import UNSCORED, Verification
 from tbpsbench.leaderboard.verify.selection import check_selection
-from tbpsbench.protocols.base import IMAGE_TO_TEXT
+from tbpsbench.protocols.base import BEFORE, IMAGE_TO_TEXT, protocol_name
 from tbpsbench.records.evidence import DAMAGED, EDITED, MAX_FILE, Evidence, read_evidence
 from tbpsbench.records.identity import system_sha256
 from tbpsbench.records.read import RECORD, read_record
@@ -95,15 +95,27 @@ def _check_protocol(found: Verification) -> None:
     found.equal("protocol.ties", protocol["ties"], section["ties"], EDITED, "the config")
     for key, value in (("skip_unmatched", bool(section.get("skip_unmatched"))), ("image_size", _size(record))):
         found.equal(f"protocol.{key}", protocol[key], value, EDITED, "the config")
-    if record["track"] in ("rerank", "interactive"):
-        found.skip("track", f"nothing in a config tells whether {record['track']!r} is right")
+    if record["track"] == "interactive":
+        found.skip("track", "nothing in a config tells whether 'interactive' is right")
     else:
-        track = "gallery-text" if section.get("gallery_texts") else "dual-encoder"
-        found.equal("track", record["track"], track, EDITED, "evaluation.gallery_texts")
+        plain = "gallery-text" if section.get("gallery_texts") else "dual-encoder"
+        track = "rerank" if section.get("rerank") else plain
+        found.equal("track", record["track"], track, EDITED, "evaluation.gallery_texts and evaluation.rerank")
+    components = [one["component"] for one in record.get("rerank", ())]
+    found.equal("rerank", components, list(section.get("rerank") or ()), EDITED, "evaluation.rerank")
+    for one in record.get("rerank", ()):
+        kind = one["component"]["type"]
+        if kind in registry.RERANKERS.names():
+            transductive = registry.RERANKERS.get(kind).transductive
+            found.equal(f"rerank: {kind}", one["transductive"], transductive, EDITED, "the class of that name")
+        else:
+            found.skip(f"whether {kind} is transductive", "no re-ranker of that name is installed")
     if record["leaks"] and not section.get("allow_leak"):
         message = f"the record lists {len(record['leaks'])} leaks, but the config allows none"
         found.problem("leaks", message, EDITED)
     asked = {*section["protocols"]}
+    if section.get("rerank"):
+        asked |= {f"{name}{BEFORE}" for name in section["protocols"]}
     if section.get("both_directions"):
         known = [name for name in section["protocols"] if name in registry.PROTOCOLS.names()]
         asked |= {f"{name}{IMAGE_TO_TEXT}" for name in known if registry.PROTOCOLS.get(name).reversible}
@@ -151,7 +163,7 @@ def _check_counts(found: Verification, name: str, own: Evidence, result: Mapping
     record, what = found.record, f"results.{name}"
     counts, split, ranks = record["data"]["counts"], record["spec"]["split"], own.ranks
     try:
-        protocol = registry.PROTOCOLS.build({"type": name.removesuffix(IMAGE_TO_TEXT)}, what)
+        protocol = registry.PROTOCOLS.build({"type": protocol_name(name)}, what)
     except RegistryError as error:
         found.doubt(f"{COUNTS} of {name!r}", f"{error}\n{_providers(record)}")
         return
@@ -166,6 +178,8 @@ def _check_counts(found: Verification, name: str, own: Evidence, result: Mapping
         found.skip(f"queries and gallery of {name} against the data", f"data.counts has no {split!r}")
         return
     images, captions = protocol.gallery_size(counts, split), counts[split]["captions"]
+    if protocol.distractors:
+        images += record["protocol"].get("distractors", {}).get("images", 0)
     asked, gallery = (images, captions) if name.endswith(IMAGE_TO_TEXT) else (captions, images)
     source = f"data.counts.{split}"
     found.equal(f"{what}.gallery", result["gallery"], gallery, EDITED, source)

@@ -1,0 +1,89 @@
+"""What evaluation and search compare: the vectors of one head for many images or texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from tbpsbench.errors import DataError
+
+
+@dataclass
+class Vectors:
+    """N images or texts as one head compares them.
+
+    Attributes:
+        values: (N, D) float32, or (N, T, D) sets of vectors.
+        mask: (N, T) bool, which vectors of a set are there; None where there is one vector each, or all are there.
+    """
+
+    values: Tensor
+    mask: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, rows: Any) -> Vectors:
+        return Vectors(self.values[rows], None if self.mask is None else self.mask[rows])
+
+    def to(self, device: Any) -> Vectors:
+        """The same vectors on another device."""
+        return Vectors(self.values.to(device), None if self.mask is None else self.mask.to(device))
+
+    def padded(self, length: int) -> Vectors:
+        """Sets of `length` vectors, the added ones not there."""
+        added = length - self.values.shape[1]
+        mask = self.values.new_ones(self.values.shape[:2], dtype=torch.bool) if self.mask is None else self.mask
+        return Vectors(pad(self.values, (0, 0, 0, added)), pad(mask, (0, added)))
+
+    @classmethod
+    def join(cls, parts: Sequence[Vectors]) -> Vectors:
+        """One after the other; sets of different lengths are padded."""
+        if parts[0].values.ndim == 3 and (
+            len({part.values.shape[1] for part in parts}) > 1 or parts[0].mask is not None
+        ):
+            longest = max(part.values.shape[1] for part in parts)
+            parts = [part.padded(longest) for part in parts]
+        masks = [part.mask for part in parts if part.mask is not None]
+        return cls(torch.cat([part.values for part in parts]), torch.cat(masks) if masks else None)
+
+
+@dataclass
+class Encoded:
+    """N images or texts as all heads of a system compare them, where one vector each does not do.
+
+    Attributes:
+        heads: head name -> its vectors.
+    """
+
+    heads: Mapping[str, Vectors]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.heads.values())))
+
+    def __getitem__(self, rows: Any) -> Encoded:
+        return Encoded({name: vectors[rows] for name, vectors in self.heads.items()})
+
+    def to(self, device: Any) -> Encoded:
+        """The same on another device."""
+        return Encoded({name: vectors.to(device) for name, vectors in self.heads.items()})
+
+    def float(self) -> Encoded:
+        """The same; vectors are float32 already. A matrix of vectors has this method, too."""
+        return self
+
+    @classmethod
+    def join(cls, parts: Sequence[Encoded]) -> Encoded:
+        """One after the other.
+
+        Raises:
+            DataError: if there is none.
+        """
+        if not parts:
+            raise DataError("there is nothing to embed: give at least one caption or picture")
+        return cls({name: Vectors.join([part.heads[name] for part in parts]) for name in parts[0].heads})
