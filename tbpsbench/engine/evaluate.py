@@ -122,9 +122,10 @@ class _Rankings:
             self._galleries[question.splits] = {
                 head: Vectors.join([self.images[part][head] for part in question.splits]) for head in self.texts
             }
-        sides = [("text", self.texts), ("image", self._galleries[question.splits])]
-        (ask, answer) = sides if question.captions_ask else sides[::-1]
-        return _scored(*ask, question.ask), _scored(*answer, question.answer)
+        images = self._galleries[question.splits]
+        if question.captions_ask:
+            return _scored("text", self.texts, question.ask), _scored("image", images, question.answer)
+        return _scored("image", images, question.ask), _scored("text", self.texts, question.answer)
 
     def _plain(self, question: Question, ask: Scored, answer: Scored) -> Result:
         def rank(head: str | None = None) -> PositiveRanks:

@@ -107,7 +107,7 @@ def _bank(model: PersonSearchModel, data: EvaluationData, answer: Scored, count:
     """(S, G) similarities of training captions, evenly spread over the training set, with the gallery."""
     captions = QuerySet(data.annotations, TRAIN, data.texts)
     rows = np.linspace(0, len(captions) - 1, min(count, len(captions))).round().astype(np.int64)
-    heads = embed_captions(model, captions, batch_size, positions=rows)
+    heads = embed_captions(model, captions, batch_size, positions=rows.tolist())
     bank = Scored("text", heads, captions.pids[rows])
     return blocks(model, bank, answer)(0, len(rows))
 

@@ -56,17 +56,28 @@ def ranks_of(
     Raises:
         DataError: if vectors or similarities are not finite, or a query has no match.
     """
-    groups = {"query_groups": ask.groups, "gallery_groups": answer.groups}
     if model.cosine if head is None else model.heads[head].cosine:
-        sides = [_one_vector(model, side.heads, head) for side in (ask, answer)]
-        further = (_one_vector(model, part, head) for part in distractors)
         return positive_ranks(
-            *sides, ask.pids, answer.pids, ties=ties, skip_unmatched=skip_unmatched, distractors=further, **groups
+            _one_vector(model, ask.heads, head),
+            _one_vector(model, answer.heads, head),
+            ask.pids,
+            answer.pids,
+            ties=ties,
+            query_groups=ask.groups,
+            gallery_groups=answer.groups,
+            skip_unmatched=skip_unmatched,
+            distractors=(_one_vector(model, part, head) for part in distractors),
         )
     return positive_ranks_by(
-        blocks(model, ask, answer, head), ask.pids, answer.pids, ties=ties, skip_unmatched=skip_unmatched, **groups,
+        blocks(model, ask, answer, head),
+        ask.pids,
+        answer.pids,
+        ties=ties,
+        query_groups=ask.groups,
+        gallery_groups=answer.groups,
+        skip_unmatched=skip_unmatched,
         distractors=(_part(model, ask, part, head) for part in distractors),
-    )  # fmt: skip
+    )
 
 
 def _part(model: PersonSearchModel, ask: Scored, heads: Mapping[str, Vectors], head: str | None) -> Part:
