@@ -1,4 +1,4 @@
-"""Exact expectations of R@k, AP and INP when equal similarities are put in random order.
+"""Exact expectations of R@k, AP, INP and functions of the first match when equal similarities are in random order.
 
 A tie group holds m positives and n non-matches of equal similarity, below `above` items of which `found` are positives.
 All (m + n)! orders are equally likely; positions x inside the group run from 1 to N = m + n. McSherry and Najork (2008)
@@ -10,6 +10,7 @@ values equal those of any other rule.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -75,6 +76,28 @@ def recall(rank_T: np.ndarray, tied_T: np.ndarray, offsets: np.ndarray, k: int) 
         else:
             missed = float(np.exp(_log_falling(others, places) - _log_falling(size, places)))
         value_Q[query] = 1.0 - missed
+    return value_Q
+
+
+def over_first(
+    rank_T: np.ndarray, tied_T: np.ndarray, offsets: np.ndarray, value: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """(Q,) expectation of a function of the rank of the first positive, such as its reciprocal.
+
+    The first of m positives stands at place x of the best group with probability C(N - x, m - 1) / C(N, m). From x = 1
+    upwards: P(1) = m / N, and P(x + 1) = P(x) (n + 1 - x) / (N - x).
+
+    Args:
+        rank_T, tied_T, offsets: as in PositiveRanks under the rule "expected".
+        value: 0-based ranks -> their values, of the same shape.
+    """
+    groups = _pick(tie_groups(rank_T, tied_T, offsets), first=True)
+    value_Q = np.asarray(value(groups.above), dtype=np.float64).copy()
+    for query in np.flatnonzero(groups.others > 0).tolist():
+        above, _, m, others, _ = (int(values[query]) for values in groups)
+        size, place = m + others, np.arange(1, others + 1)
+        chance = np.cumprod(np.concatenate([[m / size], (others + 1 - place) / (size - place)]))
+        value_Q[query] = float((chance * value(above + np.arange(others + 1))).sum())
     return value_Q
 
 

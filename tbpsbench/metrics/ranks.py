@@ -5,7 +5,7 @@ Shapes: Q queries, T positives of all queries together. `_Q` means (Q,). Ranks a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -164,6 +164,21 @@ def recall_at(ranks: PositiveRanks, ks: Iterable[int] = (1, 5, 10)) -> dict[int,
         return {k: expected.recall(ranks.ranks, ranks.tied, ranks.offsets, k) for k in ks}
     first_Q = ranks.ranks[ranks.offsets[:-1]]
     return {k: (first_Q < k).astype(np.float64) for k in ks}
+
+
+def over_first(ranks: PositiveRanks, value: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """A function of the rank of the first match, e.g. `lambda rank: 1 / (rank + 1)` for the reciprocal rank.
+
+    Args:
+        ranks: of Q queries.
+        value: 0-based ranks -> their values, of the same shape.
+
+    Returns:
+        (Q,) float64; the expectation over the orders of ties under the rule "expected".
+    """
+    if ranks.ties_rule == "expected":
+        return expected.over_first(ranks.ranks, ranks.tied, ranks.offsets, value)
+    return np.asarray(value(ranks.ranks[ranks.offsets[:-1]]), dtype=np.float64)
 
 
 def average_precision(ranks: PositiveRanks) -> np.ndarray:

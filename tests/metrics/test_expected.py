@@ -9,6 +9,7 @@ from tbpsbench.metrics.expected import recall, tie_groups
 from tbpsbench.metrics.ranking import (
     average_precision,
     inverse_negative_penalty,
+    over_first,
     positive_ranks_from_scores,
     recall_at,
     summarize,
@@ -56,6 +57,16 @@ def test_large_ties_cost_neither_time_nor_memory():
     assert 0 < expected_ap(ranks, tied, offsets)[0] < 1e-5
 
 
+def test_a_function_of_the_first_match_follows_each_rule():
+    """The match is second, or third among two that tie with it."""
+    for ties, rank in (("pessimistic", 3), ("stable", 2), ("optimistic", 1)):
+        ranks = positive_ranks_from_scores(np.array([[0.9, 0.5, 0.5, 0.5]]), [1], [0, 0, 1, 0], ties=ties)
+        assert over_first(ranks, lambda r: 10 * r).tolist() == [10 * rank]
+    ranks = positive_ranks_from_scores(np.array([[0.9, 0.5, 0.5, 0.5]]), [1], [0, 0, 1, 0], ties="expected")
+    assert over_first(ranks, lambda r: 10 * r) == pytest.approx([20])
+    assert over_first(ranks, lambda r: 1 / (r + 1)) == pytest.approx([(1 / 2 + 1 / 3 + 1 / 4) / 3])
+
+
 def test_collapsed_model_is_expected_to_score_like_chance():
     pids = np.repeat(np.arange(10), 4)
     values = summarize(positive_ranks_from_scores(np.zeros((40, 40)), pids, pids, ties="expected"))
@@ -76,5 +87,7 @@ def test_expected_ties_equal_the_mean_over_all_orders():
         result = positive_ranks_from_scores(scores[None], [1], pids, ties="expected")
         ours = [average_precision(result)[0], inverse_negative_penalty(result)[0], trapezoidal_ap(result)[0]]
         assert ours == pytest.approx(plain[:, 1:].mean(0).tolist(), abs=1e-12)
+        assert over_first(result, lambda rank: 1 / (1 + rank))[0] == pytest.approx((1 / (1 + plain[:, 0])).mean())
         for k, value_Q in recall_at(result, (1, 2, 3, 6)).items():
+            assert over_first(result, lambda rank, k=k: rank < k)[0] == pytest.approx(value_Q[0], abs=1e-12)
             assert value_Q[0] == pytest.approx((plain[:, 0] < k).mean(), abs=1e-12)
