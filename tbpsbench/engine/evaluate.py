@@ -77,8 +77,8 @@ def evaluate(
         },
         index_bytes=4 * sum(vectors.values.numel() for vectors in images[split].values()),
         rerank=[
-            {"component": dict(component), "transductive": registry.RERANKERS.get(component["type"]).transductive}
-            for component in section.rerank
+            {"component": dict(component), "transductive": reranker.transductive}
+            for component, reranker in zip(section.rerank, build_rerankers(section.rerank), strict=True)
         ],
         rerank_cost=rankings.costs,
         compared="cosines" if model.cosine else "scores",

@@ -75,8 +75,8 @@ def reranked(
         queries=len(ask),
         images=len(answer),
         scores=blocks(model, ask, answer),
-        query_QD=_first_stage(model, ask),
-        gallery_GD=_first_stage(model, answer),
+        query_QD=first_stage(model, ask),
+        gallery_GD=first_stage(model, answer),
         bank=lambda count: _bank(model, data, answer, count, batch_size),
         text_features=lambda rows: _text_features(model, asked, rows),
         image_features=lambda rows: _image_features(model, asked, rows, batch_size),
@@ -92,7 +92,7 @@ def reranked(
     return ranks, {"ms_per_query": 1000 * took / max(1, len(ask)), "pairs": sum(one.pairs for one in rerankers)}
 
 
-def _first_stage(model: PersonSearchModel, side: Scored) -> Tensor | None:
+def first_stage(model: PersonSearchModel, side: Scored) -> Tensor | None:
     """(N, D) vectors of all heads together; None where a head has no single one."""
     parts = []
     for name, weight in model.head_weights.items():

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -52,7 +52,7 @@ class Reranker(ABC):
         pairs: pairs of a query and an image that a cross-encoder looked at.
     """
 
-    transductive: ClassVar[bool] = False
+    transductive: bool = False
     pairs: int = 0
 
     @abstractmethod

@@ -5,7 +5,7 @@ Shapes: Q queries, G gallery, K best images of a query, P pairs of a batch.
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -28,15 +28,14 @@ class ImageTextMatching(Reranker):
         loss: name of the model's loss that holds the cross-encoder.
         k: images of each query that are looked at; > 0.
         join: "replace": the logit alone orders the k best, which stay before the rest; "add": logit plus similarity;
-            "range": both over their range, the similarity with a small share (APTM, CMP).
+            "range": both over their range, the similarity with a small share (APTM, CMP). The ranges are those of all
+            queries, so this form is transductive.
         batch_size: pairs per forward pass; > 0.
         image_block: images whose tokens are held at once; > 0.
 
     Raises:
         ValueError: if a number is not positive.
     """
-
-    transductive: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -49,6 +48,7 @@ class ImageTextMatching(Reranker):
         if min(k, batch_size, image_block) < 1:
             raise ValueError(f"k ({k}), batch_size ({batch_size}) and image_block ({image_block}) must be positive")
         self.loss, self.k, self.join, self.batch_size, self.image_block = loss, k, join, batch_size, image_block
+        self.transductive = join == "range"
 
     def rerank(self, search: Search) -> Blocks:
         """Scores of the k best by the cross-encoder, of the rest as `join` says."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -28,7 +26,7 @@ class InvertedSoftmax(Reranker):
     """
 
     # Which images are hubs depends on the other images of the gallery.
-    transductive: ClassVar[bool] = True
+    transductive = True
 
     def __init__(self, beta: float = 20.0, k: int | None = 1, bank: int = 5000) -> None:
         if beta <= 0 or bank < 1 or (k is not None and k < 1):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 import torch
 
@@ -29,7 +27,7 @@ class KReciprocal(Reranker):
         ValueError: if a size is not positive or the weight is outside 0..1.
     """
 
-    transductive: ClassVar[bool] = True
+    transductive = True
 
     def __init__(self, k1: int = 20, k2: int = 6, weight: float = 0.3) -> None:
         if k1 < 1 or k2 < 1 or not 0 <= weight <= 1:

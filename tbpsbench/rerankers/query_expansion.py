@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -27,7 +25,7 @@ class QueryExpansion(Reranker):
         ValueError: if a number is out of range.
     """
 
-    transductive: ClassVar[bool] = True
+    transductive = True
 
     def __init__(self, k: int = 5, alpha: float = 3.0, times: int = 1) -> None:
         if k < 1 or times < 1 or alpha < 0:

@@ -70,6 +70,12 @@ def test_results_before_and_after_stand_side_by_side(run, kind):
     assert after.flat()["R@1"] == after.results["standard"].scores["R@1"]
 
 
+@pytest.mark.parametrize(("join", "transductive"), [("replace", False), ("add", False), ("range", True)])
+def test_the_joined_range_makes_queries_depend_on_each_other_and_says_so(run, join, transductive):
+    component = {"type": "ImageTextMatching", "join": join}
+    assert found(run, component).rerank == [{"component": component, "transductive": transductive}]
+
+
 @pytest.mark.parametrize(("k", "join"), [(3, "replace"), (1000, "replace"), (5, "add"), (5, "range")])
 def test_the_cross_encoder_is_asked_for_the_best_pairs(run, k, join):
     score, logits, *pids = vectors(run)
