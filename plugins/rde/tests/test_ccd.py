@@ -13,6 +13,7 @@ from tbpsbench.engine.train import Training
 from tbpsbench.engine.workdir import WorkDir
 from tbpsbench.errors import ConfigError, RegistryError
 from tbpsbench.registry import HOOKS
+from tbpsbench.testing import check_hook
 
 
 @pytest.fixture
@@ -20,6 +21,11 @@ def state(small):
     config, overrides = small
     run = build_run(load_config(config, [*overrides, "data.noise=0.3"]))
     return RunState(run.model.train(), run.training, 0, 0, 2, seed=5)
+
+
+def test_keeps_the_contract_of_hooks(small, tmp_path):
+    config, overrides = small
+    check_hook({"type": "CCD", "first_epoch": 2}, config, tmp_path, *overrides, "data.noise=0.3")
 
 
 def test_every_pair_is_judged_once_in_evaluation_mode_on_a_view_of_its_own(state):

@@ -1,0 +1,67 @@
+"""Contracts of the slots and toy data, for this package's own tests and for authors of plug-ins.
+
+    from tbpsbench.testing import check_loss
+    def test_my_loss(): check_loss({"type": "MyLoss", "margin": 0.2})
+
+Each `check_*` builds a component by the config that a user would write and asserts what its slot promises; a message
+says what was found and what was expected. `mock_run` trains and evaluates a whole config on tiny MiniPEDES.
+"""
+
+from tbpsbench.testing.compare import check_state
+from tbpsbench.testing.data import (
+    check_caption_source,
+    check_dataset,
+    check_sampler,
+    check_tokenizer,
+    check_transform,
+)
+from tbpsbench.testing.measurement import check_metric, check_protocol
+from tbpsbench.testing.objectives import check_balancer, check_loss
+from tbpsbench.testing.parts import check_disentangler, check_encoder, check_fuser, check_head
+from tbpsbench.testing.runs import check_hook, mock_run
+from tbpsbench.testing.search import check_reranker, toy_search
+from tbpsbench.testing.toy import (
+    ROLES,
+    VECTORS,
+    WIDTH,
+    Component,
+    picked,
+    toy_batch,
+    toy_dims,
+    toy_features,
+    toy_masked,
+    toy_records,
+    toy_tokens,
+)
+
+__all__ = [
+    "ROLES",
+    "VECTORS",
+    "WIDTH",
+    "Component",
+    "check_balancer",
+    "check_caption_source",
+    "check_dataset",
+    "check_disentangler",
+    "check_encoder",
+    "check_fuser",
+    "check_head",
+    "check_hook",
+    "check_loss",
+    "check_metric",
+    "check_protocol",
+    "check_reranker",
+    "check_sampler",
+    "check_state",
+    "check_tokenizer",
+    "check_transform",
+    "mock_run",
+    "picked",
+    "toy_batch",
+    "toy_dims",
+    "toy_features",
+    "toy_masked",
+    "toy_records",
+    "toy_search",
+    "toy_tokens",
+]
