@@ -5,9 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from tbpsbench import testing
 from tbpsbench.metrics.ranking import positive_ranks
 from tbpsbench.registry import DATASETS, METRICS
+from tbpsbench.testing import check_dataset, check_metric
 from tbpsbench.weights import convert
 
 BLOCKS = re.findall(r"^```python\n(.*?)^```", Path("docs/plugins.md").read_text(), re.M | re.S)
@@ -31,9 +34,11 @@ def example():
 def test_data_set_turns_its_list_into_annotations(example, tmp_path):
     rows = ["file,person,split,caption", "a.jpg,7,train,a man in red", "b.jpg,8,test,a woman in blue"]
     (tmp_path / "list.csv").write_text("\n".join(rows))
-    dataset = example("class MySet")["MySet"](str(tmp_path))
-    dataset.prepare()
-    first, second = dataset.load().records
+    (tmp_path / "photos").mkdir()
+    for name in ("a.jpg", "b.jpg"):
+        Image.new("RGB", (4, 8)).save(tmp_path / "photos" / name)
+    example("class MySet")
+    first, second = check_dataset({"type": "MySet", "root": str(tmp_path)}).records
     assert (first.pid, first.split, first.captions[0].text) == (7, "train", "a man in red")
     assert (second.file, second.captions[0].caption_id) == ("b.jpg", 1)
 
@@ -43,6 +48,12 @@ def test_metric_gives_a_value_per_query(example):
     query, gallery = np.eye(2, dtype=np.float32), np.array([[0.9, 0], [0.8, 0.1], [0.1, 0.5]], dtype=np.float32)
     ranks = positive_ranks(query, gallery, np.array([1, 2]), np.array([2, 1, 2]))
     assert metric.per_query(ranks)["MRR"].tolist() == [0.5, 1.0]
+    check_metric({"type": "ReciprocalRank"})
+
+
+def test_the_guide_lists_every_contract():
+    listed = set(re.findall(r"`(check_\w+)\(", Path("docs/plugins.md").read_text().split("## Contracts")[1]))
+    assert listed == {name for name in testing.__all__ if name.startswith("check_")} - {"check_state"}
 
 
 def test_converter_is_registered(example, monkeypatch):

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from tbpsbench import registry
 from tbpsbench.engine.reranking import first_stage
-from tbpsbench.engine.scoring import Side, blocks
+from tbpsbench.engine.scoring import Scored, blocks
 from tbpsbench.errors import TBPSError
 from tbpsbench.model.person_search import PersonSearchModel
 from tbpsbench.model.roles import QUERY
@@ -64,13 +64,11 @@ class ToySearch:
             model=self.model,
         )
 
-    def _side(self, batch: Batch) -> Side:
+    def _side(self, batch: Batch) -> Scored:
         with torch.no_grad():
             if batch.image_B3HW is None:
-                side = Side("text", self.model.encode_query(batch.texts[QUERY]), *(batch.pid_B.numpy(),) * 2)
-            else:
-                side = Side("image", self.model.encode_gallery(batch.image_B3HW), *(batch.pid_B.numpy(),) * 2)
-        return side
+                return Scored("text", self.model.encode_query(batch.texts[QUERY]), batch.pid_B.numpy())
+            return Scored("image", self.model.encode_gallery(batch.image_B3HW), batch.pid_B.numpy())
 
 
 def toy_search(losses: Mapping[str, Component] = LOSSES, seed: int = 0) -> ToySearch:
