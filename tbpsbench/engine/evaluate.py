@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from tbpsbench import registry
 from tbpsbench.config.schema import EvaluationSection
 from tbpsbench.data.evaluation import EvaluationData
 from tbpsbench.engine.embed import embed_captions, embed_folder, embed_images

@@ -15,7 +15,7 @@ import numpy as np
 
 from tbpsbench import registry
 from tbpsbench.config.flat import fingerprint
-from tbpsbench.errors import DataError, RegistryError
+from tbpsbench.errors import DataError, RegistryError, TBPSError
 from tbpsbench.files import sha256_file
 from tbpsbench.leaderboard.verify.checkpoint import check_checkpoint
 from tbpsbench.leaderboard.verify.data import check_data, check_named_data
@@ -105,11 +105,15 @@ def _check_protocol(found: Verification) -> None:
     found.equal("rerank", components, list(section.get("rerank") or ()), EDITED, "evaluation.rerank")
     for one in record.get("rerank", ()):
         kind = one["component"]["type"]
-        if kind in registry.RERANKERS.names():
-            transductive = registry.RERANKERS.get(kind).transductive
-            found.equal(f"rerank: {kind}", one["transductive"], transductive, EDITED, "the class of that name")
-        else:
+        if kind not in registry.RERANKERS.names():
             found.skip(f"whether {kind} is transductive", "no re-ranker of that name is installed")
+            continue
+        try:
+            transductive = registry.RERANKERS.build(one["component"], "evaluation.rerank").transductive
+        except TBPSError as error:
+            found.problem(f"rerank: {kind}", str(error), EDITED)
+            continue
+        found.equal(f"rerank: {kind}", one["transductive"], transductive, EDITED, "the class of that name")
     if record["leaks"] and not section.get("allow_leak"):
         message = f"the record lists {len(record['leaks'])} leaks, but the config allows none"
         found.problem("leaks", message, EDITED)

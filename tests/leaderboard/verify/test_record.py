@@ -209,3 +209,24 @@ def test_file_that_is_no_record_is_a_problem(run):
     assert "not a record" in verify(run).report()
     (run / RECORD).write_text("{")
     assert "not valid JSON" in verify(run).report()
+
+
+@pytest.mark.parametrize(
+    ("component", "said", "problem"),
+    [
+        ({"type": "KReciprocal"}, False, "rerank: KReciprocal"),
+        ({"type": "ImageTextMatching"}, True, "rerank: ImageTextMatching"),
+        ({"type": "ImageTextMatching", "join": "range"}, False, "rerank: ImageTextMatching"),
+        ({"type": "KReciprocal", "k1": 0}, True, "k1 (0) and k2 (6) must be positive"),
+        ({"type": "ImageTextMatching", "join": "range"}, True, None),
+        ({"type": "KReciprocal"}, True, None),
+    ],
+)
+def test_whether_a_re_ranker_is_transductive_follows_from_its_arguments(run, component, said, problem):
+    def change(record):
+        record["rerank"] = [{"component": component, "transductive": said}]
+        record["config"]["evaluation"]["rerank"] = [component]
+
+    edit(run, change, hashes=True)
+    found = [str(line) for line in verify(run).problems if str(line).startswith("rerank: ")]
+    assert [problem in line for line in found] == [True] if problem else found == []
