@@ -20,7 +20,7 @@ from tbpsbench.annotations import Annotations, record_problems
 from tbpsbench.data.base import PersonSearchDataset
 from tbpsbench.data.samplers.base import TrainSampler
 from tbpsbench.data.tokenizers.base import Tokenizer
-from tbpsbench.data.verify import verify
+from tbpsbench.data.verify import check_images
 from tbpsbench.errors import TBPSError
 from tbpsbench.model.roles import QUERY
 from tbpsbench.testing.toy import Component
@@ -202,11 +202,8 @@ def check_dataset(config: Component, **prepare: Any) -> Annotations:
     first = path.read_bytes()
     loaded = _annotations(dataset.load())
     _check_annotations(loaded)
-    found = verify(loaded, workers=1, progress=False)
-    assert found.ok, (
-        f"of its images {found.missing[:3] or found.unreadable[:3]} cannot be read, expected all below "
-        f"{loaded.image_root}"
-    )
+    bad = check_images(loaded.image_root, [record.file for record in loaded.records], workers=1, progress=False)
+    assert not bad, f"{len(bad)} images cannot be used, e.g. {bad[0]}, expected all below {loaded.image_root}"
     name = dataset.name
     assert name in loaded.dataset, f"the annotations are of {loaded.dataset!r}, expected the name {name!r} in it"
     assert dataset.population, "population is empty, expected a name of the people whom the identities number"

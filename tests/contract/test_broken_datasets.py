@@ -80,7 +80,7 @@ def opened(self, **options):
         ({"changed": counted}, "a second call of prepare wrote another file, expected the same bytes"),
         (
             {"changed": lambda self, records: [replace(record, file=f"no-{record.file}") for record in records]},
-            r"of its images \['no-a.png', 'no-b.png'\] cannot be read, expected all below",
+            r"2 images cannot be used, e.g. \('no-a.png', 'missing'\), expected all below",
         ),
         (
             {"changed": lambda self, records: [replace(record, captions=()) for record in records]},
