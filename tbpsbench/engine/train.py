@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tbpsbench.compat import QuietRunner, quiet_mmengine
 from tbpsbench.config.check import require_valid
 from tbpsbench.config.dump import write_config
 from tbpsbench.config.load import load_config
+from tbpsbench.config.settings import Settings
 from tbpsbench.data.evaluation import EvaluationData
 from tbpsbench.distributed import ddp_config, first_says, rank_and_world
 from tbpsbench.engine.checkpoint import Checkpointer, guard_resume
@@ -164,15 +166,24 @@ class Training:
         """The checkpoint that the run's rule chooses."""
         return self.workdir.path / (LAST if self.metric is None else BEST)
 
-    def record(self, data: EvaluationData) -> tuple[dict[str, Any], bytes] | None:
+    def record(
+        self,
+        data: EvaluationData,
+        *,
+        name: str | None = None,
+        settings: Settings | None = None,
+        suite: Mapping[str, Any] | None = None,
+    ) -> tuple[dict[str, Any], bytes] | None:
         """Evaluate the chosen checkpoint on the test split and gather the record; None on all but the first process.
 
         Args:
             data: the run's own, or others that the model was not trained on.
+            name, settings, suite: where the same model is evaluated in another way, e.g. re-ranked: what the record is
+                called, the config with that `evaluation`, and what the record says of the suite.
         """
-        run = self.run
+        run, settings = self.run, settings or self.run.settings
         assert run.system.trained_on is not None
-        evaluation = evaluate(run.model, data, "test", self.section, run.system.trained_on.texts)
+        evaluation = evaluate(run.model, data, "test", settings.evaluation, run.system.trained_on.texts)
         if not is_main_process():
             return None
         cost = {
@@ -183,14 +194,14 @@ class Training:
             "energy_j": self.checkpointer.energy,
         }
         return record_of(
-            run.system,
-            run.settings,
+            run.system if name is None else replace(run.system, name=name),
+            settings,
             data,
             evaluation,
             checkpoint=self.chosen,
             selection=self._selection(),
             cost=cost,
-            suite=self.suite,
+            suite=suite or self.suite,
         )
 
     def _selection(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tbpsbench import registry
 from tbpsbench.arguments import did_you_mean
 from tbpsbench.entries import Entry, Problem, argument_problems
 from tbpsbench.errors import TBPSError
@@ -27,11 +28,13 @@ class SuiteEntry:
         config: its config, relative to the suite's file; may hold "{data}".
         options: overrides of this entry alone.
         datasets: the data sets that it is run on; all of the suite's by default.
+        rerank: names of the suite's re-rankers that its results are ordered anew with; none by default.
     """
 
     config: str
     options: tuple[str, ...] = ()
     datasets: tuple[str, ...] | None = None
+    rerank: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class SuiteFile:
         seeds: every entry is run with each of them.
         options: overrides of all entries.
         transfer: name of other data -> overrides that read them; every trained model is evaluated on them, too.
+        rerank: name -> RERANKERS component; an entry that names it gets a record "ENTRY + NAME" beside its own, of the
+            same trained model.
     """
 
     title: str
@@ -53,6 +58,7 @@ class SuiteFile:
     seeds: tuple[int, ...] = (0, 1, 2)
     options: tuple[str, ...] = ()
     transfer: dict[str, list[str]] = field(default_factory=dict)
+    rerank: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def suite_problems(values: Mapping[str, Any]) -> list[Problem]:
@@ -75,7 +81,10 @@ def _problems(values: Mapping[str, Any]) -> Iterator[Problem]:
         yield from _arguments(SuiteEntry, entry, place)
         yield from _options(f"{place}.options", entry.get("options", ()))
         yield from _file(f"{place}.config", entry.get("config", ""))
-        yield from _subset(place, entry.get("datasets"), datasets)
+        yield from _subset(place, "datasets", "data set", entry.get("datasets"), datasets)
+        rerankers = values.get("rerank", {})
+        known = rerankers if isinstance(rerankers, Mapping) else {}
+        yield from _subset(place, "rerank", "re-ranker", entry.get("rerank", ()), known)
     yield from _options("options", values.get("options", ()))
     for section in ("datasets", "transfer"):
         named = values.get(section, {})
@@ -85,6 +94,7 @@ def _problems(values: Mapping[str, Any]) -> Iterator[Problem]:
         for name, options in named.items():
             yield from _name(f"{section}.{name}", name)
             yield from _options(f"{section}.{name}", options)
+    yield from _rerankers(values.get("rerank", {}))
     yield from _name("title", values.get("title", ""))
     yield from _seeds(values.get("seeds", (0,)))
 
@@ -130,17 +140,25 @@ def _file(place: str, file: object) -> Iterator[Problem]:
         yield Problem(place, f"is no file: the name of one has at most {MAX_NAME} characters, got {_short(file)}")
 
 
-def _subset(place: str, asked: object, datasets: Mapping[str, Any]) -> Iterator[Problem]:
+def _subset(place: str, key: str, kind: str, asked: object, known: Mapping[str, Any]) -> Iterator[Problem]:
     if asked is None:
         return
     if not isinstance(asked, list | tuple):
-        yield Problem(f"{place}.datasets", f"is a list of names, got {_short(asked)}")
+        yield Problem(f"{place}.{key}", f"is a list of names, got {_short(asked)}")
         return
-    for data in asked:
-        if not isinstance(data, str) or data not in datasets:
-            near = did_you_mean(str(data), datasets)
-            message = f"no data set is called {_short(data)}.{near}"
-            yield Problem(f"{place}.datasets", message, f"The suite has: {', '.join(datasets)}")
+    for name in asked:
+        if not isinstance(name, str) or name not in known:
+            message = f"no {kind} is called {_short(name)}.{did_you_mean(str(name), known)}"
+            yield Problem(f"{place}.{key}", message, f"The suite has: {', '.join(known) or 'none'}")
+
+
+def _rerankers(named: object) -> Iterator[Problem]:
+    if not isinstance(named, Mapping):
+        yield Problem("rerank", f"is dict(name=dict(type='...')), got {_short(named)}")
+        return
+    for name, component in named.items():
+        yield from _name(f"rerank.{name}", name)
+        yield from registry.RERANKERS.problems(component, f"rerank.{name}")
 
 
 def _seeds(seeds: object) -> Iterator[Problem]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ class Task:
         config: path of the config.
         options: all overrides.
         transfer: name of other data -> overrides.
+        rerank: name of a re-ranker -> component.
     """
 
     suite: str
@@ -56,14 +57,15 @@ class Task:
     config: Path
     options: tuple[str, ...]
     transfer: Mapping[str, tuple[str, ...]]
+    rerank: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
-    def load(self, more: tuple[str, ...] = ()) -> Config:
-        """The config of this run, with `more` overrides.
+    def load(self, more: tuple[str, ...] = (), name: str | None = None) -> Config:
+        """The config of this run, with `more` overrides, and another name than the entry's.
 
         Raises:
             ConfigError: if the file is missing or an override matches nothing.
         """
-        return load_config(self.config, [*self.options, *more, f"seed={self.seed}", f"name={self.entry!r}"])
+        return load_config(self.config, [*self.options, *more, f"seed={self.seed}", f"name={name or repr(self.entry)}"])
 
     @property
     def settings(self) -> Settings:
@@ -76,14 +78,24 @@ class Task:
         entry, data = (name if PLAIN.fullmatch(name) else slug(name) for name in (self.entry, self.data))
         return f"{entry}_{data}_seed-{self.seed}_{system_sha256(self.settings.values())[:8]}"
 
-    def about(self) -> dict[str, Any]:
-        """What the record says of the suite."""
-        return {"name": self.suite, "entry": self.entry, "data": self.data, "seeds": list(self.seeds)}
+    def about(self, entry: str | None = None) -> dict[str, Any]:
+        """What a record says of the suite."""
+        return {"name": self.suite, "entry": entry or self.entry, "data": self.data, "seeds": list(self.seeds)}
 
     def wanted(self) -> list[Wanted]:
         """The records that this task must leave."""
         own = self.settings
-        return [wanted_record(self.entry, self.seed, own, settings) for settings in (own, *self.elsewhere())]
+        found = [wanted_record(self.entry, self.seed, own, settings) for settings in (own, *self.elsewhere())]
+        return found + [wanted_record(name, self.seed, changed, changed) for name, changed in self.reranked().items()]
+
+    def reranked(self) -> dict[str, Settings]:
+        """Name of a record -> config that orders the trained model's results anew."""
+        found = {}
+        for name, component in self.rerank.items():
+            called = f"{self.entry} + {name}"
+            config = self.load((f"evaluation.rerank={[dict(component)]!r}",), repr(called))
+            found[called] = Settings.of(config.values)
+        return found
 
     def elsewhere(self) -> list[Settings]:
         """Configs that read the other data on which the trained model is evaluated, its own left out."""
@@ -120,6 +132,7 @@ def read_suite(path: str | Path) -> list[Task]:
             config=path.parent / entry.config.replace("{data}", data),
             options=(*suite.options, *suite.datasets[data], *entry.options),
             transfer=transfer,
+            rerank={key: suite.rerank[key] for key in entry.rerank},
         )
         for seed in suite.seeds
         for data in suite.datasets
@@ -160,7 +173,8 @@ def _check_tasks(path: Path, tasks: list[Task]) -> None:
     problems = []
     for task in tasks:
         try:
-            for more in ((), *task.transfer.values()):
+            reranked = [(f"evaluation.rerank={[dict(component)]!r}",) for component in task.rerank.values()]
+            for more in ((), *task.transfer.values(), *reranked):
                 config = task.load(more)
                 if found := check(config):
                     problems.append(f"entry {task.entry!r} on {task.data!r}: {report(config, found)}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from tbpsbench.cli import run_tool
 from tbpsbench.engine.workdir import WorkDir
@@ -37,24 +38,30 @@ def work(task: Task, records: Path, folder: Path) -> list[Path]:
         from tbpsbench.engine.run import build_run
         from tbpsbench.engine.train import Training
         from tbpsbench.records.evidence import EVIDENCE
-        from tbpsbench.records.make import write_record
 
         run = build_run(task.load())
         training = Training(run, workdir, suite=task.about())
         record = training.train()
         evidence = (folder / "record" / EVIDENCE).read_bytes()
-        written = [free_folder(records, record)]
-        write_record(written[0], record, evidence)
+        written = [_put(records, (record, evidence))]
         own = run.evaluation
         for other in task.elsewhere():
             data = evaluation_data(other.data, other.evaluation.gallery_texts, own.texts, own.preprocess)
-            made = training.record(data)
-            assert made is not None, "one process per task"
-            written.append(free_folder(records, made[0]))
-            write_record(written[-1], *made)
+            written.append(_put(records, training.record(data)))
+        for name, settings in task.reranked().items():
+            written.append(_put(records, training.record(own, name=name, settings=settings, suite=task.about(name))))
         return written
     finally:
         workdir.release()
+
+
+def _put(records: Path, made: tuple[dict[str, Any], bytes] | None) -> Path:
+    from tbpsbench.records.make import write_record
+
+    assert made is not None, "one process per task"
+    folder = free_folder(records, made[0])
+    write_record(folder, *made)
+    return folder
 
 
 def main() -> None:

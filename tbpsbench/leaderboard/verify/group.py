@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from tbpsbench.config.flat import differences
+from tbpsbench.config.flat import canonical, differences
 from tbpsbench.errors import DataError
 from tbpsbench.leaderboard.verify.record import verify
 from tbpsbench.leaderboard.verify.report import Verification
@@ -162,8 +162,9 @@ def _copies(records: Records) -> Iterable[Finding]:
 
 def _evaluated(record: Mapping[str, Any]) -> tuple[Any, ...]:
     """What was evaluated on what."""
-    texts = record["config"]["evaluation"].get("gallery_texts")
-    return record["checkpoint"]["sha256"], annotations_sha256(record), texts
+    evaluation = record["config"]["evaluation"]
+    how = evaluation.get("gallery_texts"), canonical(evaluation.get("rerank", []))
+    return record["checkpoint"]["sha256"], annotations_sha256(record), how
 
 
 def _ranks(record: Mapping[str, Any]) -> str:
