@@ -33,6 +33,7 @@ BUILTINS: dict[str, dict[str, str]] = {
         "NITC": "tbpsbench.losses.nitc:NITC",
         "RITC": "tbpsbench.losses.ritc:RITC",
         "CITC": "tbpsbench.losses.citc:CITC",
+        "SimCLR": "tbpsbench.losses.simclr:SimCLR",
         "TAL": "tbpsbench.losses.tal:TAL",
         "TRL": "tbpsbench.losses.trl:TRL",
         "ClothingAlignment": "tbpsbench.losses.clothing_alignment:ClothingAlignment",
@@ -69,6 +70,13 @@ BUILTINS: dict[str, dict[str, str]] = {
         "Grayscale": "tbpsbench.data.transforms.grayscale:Grayscale",
         "RandomPick": "tbpsbench.data.transforms.random_pick:RandomPick",
         "RandomResizedCrop": "tbpsbench.data.transforms.random_resized_crop:RandomResizedCrop",
+        "GaussianBlur": "tbpsbench.data.transforms.gaussian_blur:GaussianBlur",
+    },
+    "TEXT_TRANSFORMS": {
+        "WordDrop": "tbpsbench.data.text_transforms.word_drop:WordDrop",
+        "WordSwap": "tbpsbench.data.text_transforms.word_swap:WordSwap",
+        "TokenMask": "tbpsbench.data.text_transforms.token_mask:TokenMask",
+        "CaptionMix": "tbpsbench.data.text_transforms.caption_mix:CaptionMix",
     },
     "TOKENIZERS": {
         "CLIPBPE": "tbpsbench.data.tokenizers.clip_bpe:CLIPBPE",

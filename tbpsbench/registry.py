@@ -31,6 +31,7 @@ HOOKS = _slot("HOOKS", "hook", "engine.hooks:Hook")
 DATASETS = _slot("DATASETS", "data set", "data.base:PersonSearchDataset")
 CAPTION_SOURCES = _slot("CAPTION_SOURCES", "caption source", "captions.base:CaptionSource")
 TRANSFORMS = _slot("TRANSFORMS", "transform", "data.transforms.base:Transform", "size", "mean", "std")
+TEXT_TRANSFORMS = _slot("TEXT_TRANSFORMS", "text transform", "data.text_transforms.base:TextTransform", "tokenizer")
 TOKENIZERS = _slot("TOKENIZERS", "tokenizer", "data.tokenizers.base:Tokenizer", "texts", "cache_dir", "files")
 SAMPLERS = _slot("SAMPLERS", "sampler", "data.samplers.base:TrainSampler", "pids", "batch_size", "seed")
 
@@ -49,7 +50,7 @@ SLOTS: dict[str, Registry[Any]] = {
     slot.slot: slot
     for slot in (
         IMAGE_ENCODERS, TEXT_ENCODERS, HEADS, DISENTANGLERS, FUSERS, LOSSES, BALANCERS, PARAM_GROUPS, HOOKS,
-        DATASETS, CAPTION_SOURCES, TRANSFORMS, TOKENIZERS, SAMPLERS, METRICS, PROTOCOLS, RERANKERS,
+        DATASETS, CAPTION_SOURCES, TRANSFORMS, TEXT_TRANSFORMS, TOKENIZERS, SAMPLERS, METRICS, PROTOCOLS, RERANKERS,
         CLUSTERERS, MLLM_CLIENTS, INDEXES, INTERACTORS,
     )
 }  # fmt: skip

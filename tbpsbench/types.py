@@ -112,6 +112,8 @@ class Sample:
         image_id, caption_id: as in the annotation file.
         sample_index: position in the training set.
         pair_weight: 1.0, or the confidence that image and text belong together (RDE).
+        views: name -> a further view of the image, (3, H, W) float32, drawn apart from `image_3HW`.
+        extras: name -> what else the data set knows of the image, (...).
     """
 
     image_3HW: Tensor
@@ -121,6 +123,8 @@ class Sample:
     caption_id: int
     sample_index: int
     pair_weight: float = 1.0
+    views: dict[str, Tensor] = field(default_factory=dict)
+    extras: dict[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass
@@ -132,6 +136,8 @@ class Batch:
         texts: role -> Tokens of (B, T).
         pid_B, image_id_B, caption_id_B, sample_index_B: (B,) int64.
         pair_weight_B: (B,) float32.
+        views: name -> a further view of the images, (B, 3, H, W) float32; of training batches alone, as `extras`.
+        extras: name -> what else the data set knows of the images, (B, ...).
     """
 
     image_B3HW: Tensor | None
@@ -141,6 +147,8 @@ class Batch:
     caption_id_B: Tensor
     sample_index_B: Tensor
     pair_weight_B: Tensor
+    views: dict[str, Tensor] = field(default_factory=dict)
+    extras: dict[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.pid_B)
@@ -149,6 +157,8 @@ class Batch:
         """The same batch on another device."""
         moved = {f.name: getattr(self, f.name) for f in fields(self) if f.name.endswith(("_B", "_B3HW"))}
         moved = {name: None if t is None else t.to(device, non_blocking=True) for name, t in moved.items()}
+        for name in ("views", "extras"):
+            moved[name] = {key: t.to(device, non_blocking=True) for key, t in getattr(self, name).items()}
         return replace(self, texts={role: tokens.to(device) for role, tokens in self.texts.items()}, **moved)
 
 
@@ -175,14 +185,19 @@ class Features:
     """Named tensors of one forward pass.
 
     `features["image.tokens"]` reads a named tensor, `features["heads.global.image"]` one side of a head,
-    `features["heads.global.image_mask"]` which vectors of a set are there.
+    `features["heads.global.image_mask"]` which vectors of a set are there, `features["view.second.image.tokens"]` a
+    feature of the pairs as the view "second" shows them (model/views.py).
     """
 
     tensors: dict[str, Tensor] = field(default_factory=dict)
     heads: dict[str, Embedding] = field(default_factory=dict)
+    views: dict[str, Features] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Tensor:
-        if name.startswith("heads."):
+        if name.startswith("view."):
+            _, view, rest = name.split(".", 2)
+            value = self.views[view][rest] if view in self.views and rest in self.views[view] else None
+        elif name.startswith("heads."):
             _, head, side = name.split(".")
             value = getattr(self.heads[head], side) if head in self.heads else None
         else:
@@ -203,6 +218,8 @@ class Features:
             for side in ("image", "text", "image_mask", "text_mask"):
                 if getattr(head, side) is not None:
                     yield f"heads.{name}.{side}"
+        for view, features in self.views.items():
+            yield from (f"view.{view}.{name}" for name in features)
 
 
 @dataclass

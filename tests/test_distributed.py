@@ -1,5 +1,7 @@
 """Every loss in two gloo processes equals one process on the joined batch: values, and gradients after averaging."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.distributed as dist
@@ -34,8 +36,10 @@ def half(features, batch, rank):
     for name, value in parts.tensors.items():
         value.requires_grad_(features[name].requires_grad)
     for name, head in features.heads.items():
-        sides = (side.detach()[rows].requires_grad_() for side in (head.image, head.text))
+        sides = (None if side is None else side.detach()[rows].requires_grad_() for side in (head.image, head.text))
         parts.heads[name] = Embedding(*sides)
+    for name, view in features.views.items():
+        parts.views[name], _ = half(view, replace(batch), rank)
     batch.pid_B, batch.pair_weight_B = batch.pid_B[rows], batch.pair_weight_B[rows]
     return parts, batch
 

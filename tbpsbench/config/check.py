@@ -9,13 +9,14 @@ from typing import Any
 
 from tbpsbench import plugins, registry
 from tbpsbench.arguments import did_you_mean
+from tbpsbench.config.data_check import data_problems, remedy_in_data, training_features
 from tbpsbench.config.fit import misfits
 from tbpsbench.config.limits import limit_problems, optimizer_problems, param_group_problems
 from tbpsbench.config.load import Config
 from tbpsbench.config.schema import REQUIRED, SECTIONS, TOP_LEVEL, components, with_defaults
 from tbpsbench.entries import Entry, Problem, argument_problems
 from tbpsbench.errors import ConfigError, RegistryError
-from tbpsbench.model.roles import MASKED, QUERY, description_roles, role_of
+from tbpsbench.model.roles import MASKED, QUERY, description_roles, of_training, role_of
 from tbpsbench.model.wiring import TEXT_ATTENTION, available_texts, stages
 from tbpsbench.reading import shown
 from tbpsbench.registration import Registry
@@ -39,6 +40,7 @@ def check(config: Config, *, trained: bool = False) -> list[Problem]:
     for path, slot, value in components(config.values):
         named = {"type": value} if path == ("data", "captions") and isinstance(value, str) else value
         found += slot.problems(named, ".".join(path))
+    found += data_problems(config.values.get(\"data\"))
     if "optimizer" in config.values:
         found += optimizer_problems(config.values["optimizer"])
     found += param_group_problems(config.values.get("param_groups"))
@@ -170,16 +172,17 @@ def _wiring(values: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem("model.losses", "a model needs at least one loss to be trained with.")
     parts = ("image_encoder", "text_encoder", "heads", "losses", "disentangler", "fuser")
     found = stages(**{part: model[part] for part in parts})
-    texts, masked = available_texts(found, _roles(data), data["masked_tokens"])
-    available = texts | {name.removesuffix("_B3HW").removesuffix("_B") for name in Batch.__dataclass_fields__}
+    own = training_features(found, data)
+    fields = {name.removesuffix("_B3HW").removesuffix("_B") for name in Batch.__dataclass_fields__}
+    available = available_texts(found, {QUERY, *_roles(data)}) | fields
     for stage in found:
         for feature in stage.requires():
-            if feature not in available | (masked if stage.may_read_masked else set()):
+            if feature not in available | (own if stage.of_training else set()):
                 near = did_you_mean(feature, [*available, *stage.slot.entry(stage.config["type"]).parameters])
                 remedy = _remedy(feature, stage.path, sorted(available))
                 yield Problem(stage.path, _missing(feature, model) + near, remedy)
         available |= set(stage.provides()) - {TEXT_ATTENTION}
-    read = {role_of(feature) for stage in found if not stage.may_read_masked for feature in stage.requires()}
+    read = {role_of(feature) for stage in found if not stage.of_training for feature in stage.requires()}
     if values["evaluation"]["gallery_texts"] and not read - {None, QUERY, MASKED}:
         yield Problem(
             "evaluation.gallery_texts",
@@ -192,7 +195,8 @@ def _wiring(values: Mapping[str, Any]) -> Iterator[Problem]:
 def _roles(data: Mapping[str, Any]) -> set[str]:
     """Text roles that these data can have: those of the caption source, and of descriptions where there are any."""
     source = registry.CAPTION_SOURCES.get(data["captions"]["type"], "data.captions")
-    return {*source.roles, *(description_roles() if data["descriptions"] else ())} - {MASKED}
+    roles = {*source.roles, *(description_roles() if data["descriptions"] else ())}
+    return {role for role in roles if not of_training(role)}
 
 
 def _missing(feature: str, model: Mapping[str, Any]) -> str:
@@ -203,11 +207,11 @@ def _missing(feature: str, model: Mapping[str, Any]) -> str:
 
 def _remedy(feature: str, path: str, available: list[str]) -> str:
     role = role_of(feature)
+    if known := remedy_in_data(feature):
+        return known
     if feature.endswith(".attention") and feature.replace(".attention", ".tokens") in available:
         slot, name = (registry.TEXT_ENCODERS, TEXT_ATTENTION) if role else (registry.IMAGE_ENCODERS, feature)
         return f"{slot.plural[0].upper()}{slot.plural[1:]} that give their attention: {', '.join(_makers(name, slot))}"
-    if role == MASKED:
-        return "Masked captions are drawn for losses with data.masked_tokens=True; set it."
     if role in description_roles():
         return f"Texts with the role {role!r} come from data.descriptions (an annotation file's name); set it."
     if role is not None and role != QUERY:

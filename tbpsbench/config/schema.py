@@ -28,6 +28,14 @@ class DataSection:
         interpolation: how images are resized.
         mean, std: per channel, of pixel values scaled to 0..1.
         transforms: TRANSFORMS components for training, in order; evaluation only normalises.
+        views: name -> TRANSFORMS components that draw a further view of the image for losses; an empty list stands for
+            `transforms`. Their features are called `view.NAME.FEATURE`.
+        captions_per_sample: captions of the image in one sample: the query, and others of the same image in the roles
+            query_2, query_3, ... for losses.
+        more_captions: names of further annotation files with captions of the same images (translated back, say), which
+            text transforms may show in place of a caption.
+        text_transforms: TEXT_TRANSFORMS components that change the captions of a sample, in order.
+        extras: names of attributes of the images that losses read, as `extras.NAME`.
         sampler: a SAMPLERS component.
         batch_size: training pairs per step, over all processes.
         num_workers: loader processes.
@@ -49,6 +57,11 @@ class DataSection:
     mean: tuple[float, float, float] = (0.48145466, 0.4578275, 0.40821073)
     std: tuple[float, float, float] = (0.26862954, 0.26130258, 0.27577711)
     transforms: list[dict[str, Any]] = field(default_factory=list)
+    views: dict[str, Any] = field(default_factory=dict)
+    captions_per_sample: int = 1
+    more_captions: list[str] = field(default_factory=list)
+    text_transforms: list[dict[str, Any]] = field(default_factory=list)
+    extras: list[str] = field(default_factory=list)
     sampler: dict[str, Any] = field(default_factory=lambda: {"type": "Shuffle"})
     num_workers: int = 2
     masked_tokens: bool = False
@@ -174,6 +187,9 @@ SLOT_PLACES: dict[tuple[str, ...], Registry[Any]] = {
     ("data", "tokenizer"): registry.TOKENIZERS,
     ("data", "transforms", "*"): registry.TRANSFORMS,
     ("data", "transforms", "*", "transforms", "*"): registry.TRANSFORMS,  # RandomPick
+    ("data", "views", "*", "*"): registry.TRANSFORMS,
+    ("data", "views", "*", "*", "transforms", "*"): registry.TRANSFORMS,
+    ("data", "text_transforms", "*"): registry.TEXT_TRANSFORMS,
     ("data", "sampler"): registry.SAMPLERS,
     ("model", "image_encoder"): registry.IMAGE_ENCODERS,
     ("model", "text_encoder"): registry.TEXT_ENCODERS,
@@ -245,8 +261,8 @@ def with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(captions, str):
         filled["data"]["captions"] = {"type": captions}
     filled["model"]["balancer"] = _without_removed(filled["model"]["balancer"], filled["model"]["losses"])
-    for name in ("losses", "heads"):
-        filled["model"][name] = {key: value for key, value in filled["model"][name].items() if value is not None}
+    for section, name in (("model", "losses"), ("model", "heads"), ("data", "views")):
+        filled[section][name] = {key: value for key, value in filled[section][name].items() if value is not None}
     filled.setdefault("param_groups", None)
     filled["hooks"] = {key: value for key, value in (values.get("hooks") or {}).items() if value is not None}
     filled.setdefault("seed", 0)

@@ -5,11 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from tbpsbench.annotations import Annotations, read_annotations
 from tbpsbench.errors import DataError
 from tbpsbench.reading import given_path
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from tbpsbench.types import ImageRecord
 
 Expected = Mapping[str, Mapping[str, int]]
 
@@ -23,12 +28,14 @@ class PersonSearchDataset(ABC):
     Attributes:
         name: as the literature writes it.
         annotation_files: official file names that `prepare` accepts, in order of preference.
+        arrays: names of what it can read of an image besides its picture (a mask, key points); `data.extras` asks.
         expected: official counts per split, {"train": {"ids": ..., "images": ..., "captions": ...}}; None if unknown.
     """
 
     name: ClassVar[str]
     annotation_files: ClassVar[tuple[str, ...]] = ()
     expected: ClassVar[Expected | None] = None
+    arrays: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, root: str) -> None:
         self.root = given_path(root)
@@ -71,6 +78,14 @@ class PersonSearchDataset(ABC):
     def arrange(self, annotations: Annotations) -> Annotations:
         """Annotations with the splits that this data set's arguments ask for; by default as they are."""
         return annotations
+
+    def array(self, name: str, record: ImageRecord) -> np.ndarray:
+        """One of `arrays` for one image: numbers, of one shape for all images; read when a sample is made.
+
+        Raises:
+            DataError: if it cannot be read.
+        """
+        raise DataError(f"{type(self).__name__} has no array {name!r} of {record.file}")
 
     def how_to_make(self, captions: str) -> str:
         """What to do when an annotation file is missing."""

@@ -21,6 +21,8 @@ def collate(samples: Sequence[Sample]) -> Batch:
         caption_id_B=torch.tensor([sample.caption_id for sample in samples]),
         sample_index_B=torch.tensor([sample.sample_index for sample in samples]),
         pair_weight_B=torch.tensor([sample.pair_weight for sample in samples], dtype=torch.float32),
+        views={name: stack([sample.views[name] for sample in samples]) for name in samples[0].views},
+        extras={name: torch.stack([sample.extras[name] for sample in samples]) for name in samples[0].extras},
     )
 
 

@@ -27,12 +27,17 @@ class TokenChanger:
     def __init__(self, tokenizer: Tokenizer) -> None:
         if tokenizer.mask_id is None:
             raise ConfigError(
-                f"data.tokenizer: {type(tokenizer).__name__} has no mask token; masked_tokens and token noise need one"
+                f"data.tokenizer: {type(tokenizer).__name__} has no mask token; masked_tokens, text_noise and "
+                "TokenMask need one"
             )
         self.mask_id, self.pad_id = tokenizer.mask_id, tokenizer.pad_id
         self._special = np.zeros(tokenizer.vocab_size, dtype=bool)
         self._special[list(tokenizer.special_ids)] = True
         self._ordinary = np.flatnonzero(~self._special)
+
+    def chosen(self, ids_T: np.ndarray, rng: np.random.Generator, p: float) -> np.ndarray:
+        """(T,) bool: each token that is not special with probability `p`."""
+        return ~self._special[ids_T] & (rng.random(len(ids_T)) < p)
 
     def mask(
         self, ids_T: np.ndarray, rng: np.random.Generator, p: float = MASK_PROBABILITY
@@ -43,7 +48,7 @@ class TokenChanger:
         random ordinary id, 10 % stay. A label is the original id where chosen and 0 elsewhere. If nothing was chosen,
         position 1 is masked.
         """
-        chosen_T = ~self._special[ids_T] & (rng.random(len(ids_T)) < p)
+        chosen_T = self.chosen(ids_T, rng, p)
         if not chosen_T.any():
             masked_T, labels_T = ids_T.copy(), np.full_like(ids_T, self.pad_id)
             masked_T[1], labels_T[1] = self.mask_id, ids_T[1]
@@ -62,7 +67,7 @@ class TokenChanger:
         Returns:
             The changed ids and the number of real tokens that are left of `length`.
         """
-        chosen_T = ~self._special[ids_T] & (rng.random(len(ids_T)) < p)
+        chosen_T = self.chosen(ids_T, rng, p)
         fate_T, random_T = rng.random(len(ids_T)), rng.choice(self._ordinary, len(ids_T))
         changed_T = np.where(chosen_T & (fate_T < 0.6), self.mask_id, ids_T)
         changed_T = np.where(chosen_T & (fate_T >= 0.6) & (fate_T < 0.8), random_T, changed_T)

@@ -60,11 +60,11 @@ class Preprocess:
         """What evaluation does in a config's `data` section."""
         return cls(section.size, section.interpolation, section.mean, section.std, section.transforms or NORMALIZE)
 
-    def build(self, transforms: Sequence[Mapping[str, Any]]) -> list[Transform]:
+    def build(self, transforms: Sequence[Mapping[str, Any]], path: str = "data.transforms") -> list[Transform]:
         """TRANSFORMS components, random ones included, for pictures of this size and scale."""
         context = {"size": self.size, "mean": self.mean, "std": self.std}
         return [
-            registry.TRANSFORMS.build(config, f"data.transforms.{position}", context)
+            registry.TRANSFORMS.build(config, f"{path}.{position}", context)
             for position, config in enumerate(transforms)
         ]
 

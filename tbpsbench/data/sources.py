@@ -13,6 +13,8 @@ from tbpsbench.metrics.leaks import TrainingTexts
 from tbpsbench.reading import given_path
 from tbpsbench.types import Caption, ImageRecord
 
+MORE = "captions."  # how records call the files of `data.more_captions`: by this and their name
+
 
 @dataclass(frozen=True)
 class Sources:
@@ -25,6 +27,7 @@ class Sources:
         gallery_texts: texts that the gallery side may use in evaluation, or None.
         cache_dir: where caches of these data are kept.
         population: names the people whom the identities number.
+        more_captions: further captions of the training images.
     """
 
     component: dict[str, Any]
@@ -33,6 +36,7 @@ class Sources:
     gallery_texts: Annotations | None
     cache_dir: Path
     population: str
+    more_captions: tuple[Annotations, ...] = ()
 
     @property
     def name(self) -> str:
@@ -46,7 +50,7 @@ class Sources:
 
     def training_captions(self) -> list[tuple[Caption, int]]:
         """Every training text with the identity that it describes."""
-        files = [self.annotations, *([self.descriptions] if self.descriptions else [])]
+        files = [self.annotations, *([self.descriptions] if self.descriptions else []), *self.more_captions]
         return [(caption, r.pid) for file in files for r in file.split("train") for caption in r.captions]
 
     def training_texts(self) -> TrainingTexts:
@@ -87,6 +91,7 @@ class Sources:
 
     def _files(self) -> dict[str, Annotations]:
         files = {"captions": self.annotations, "descriptions": self.descriptions, "gallery": self.gallery_texts}
+        files |= {f"{MORE}{file.path.stem}": file for file in self.more_captions}
         return {role: file for role, file in files.items() if file is not None}
 
 
@@ -96,7 +101,7 @@ def read_sources(section: DataSection, gallery_texts: str | None, *, training: b
     Args:
         section: the config's `data`.
         gallery_texts: name of the file whose texts the gallery side may use, or None.
-        training: also read what only training uses, `data.descriptions`.
+        training: also read what only training uses: `data.descriptions`, `data.more_captions`.
 
     Raises:
         ConfigError, DataError: if the data set or one of its files cannot be had.
@@ -110,7 +115,13 @@ def read_sources(section: DataSection, gallery_texts: str | None, *, training: b
         dataset.load(gallery_texts) if gallery_texts else None,
         given_path(section.cache_dir) if section.cache_dir else dataset.root / ".cache",
         dataset.population,
+        tuple(dataset.load(name) for name in section.more_captions) if training else (),
     )
+
+
+def only_trained_on(role: str) -> bool:
+    """Whether a source of a record, by its role, is a file that training reads and evaluation does not."""
+    return role == "descriptions" or role.startswith(MORE)
 
 
 def data_name(annotations: Annotations) -> str:

@@ -112,7 +112,7 @@ def role_texts(
     """
     found: dict[str, RoleTexts] = {}
     for source in extra:
-        per_image = [_matching(record, source).captions for record in records]
+        per_image = [matching(record, source).captions for record in records]
         for role in sorted({caption.role for captions in per_image for caption in captions} - set(skip)):
             if role in found:
                 raise DataError(f"{source.path}: the role {role!r} is in another caption file, too; give one")
@@ -126,7 +126,12 @@ def role_texts(
     return found
 
 
-def _matching(record: ImageRecord, annotations: Annotations) -> ImageRecord:
+def matching(record: ImageRecord, annotations: Annotations) -> ImageRecord:
+    """The same image in another annotation file.
+
+    Raises:
+        DataError: if the file was made for other annotations.
+    """
     other = annotations.records[record.image_id] if record.image_id < len(annotations.records) else None
     if other is None or (other.file, other.pid) != (record.file, record.pid):
         raise DataError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,13 +10,16 @@ import torch
 from torch.utils.data import DataLoader
 
 from tbpsbench import registry
+from tbpsbench.annotations import Annotations
 from tbpsbench.config.schema import DataSection
 from tbpsbench.data.collate import collate
+from tbpsbench.data.extras import Extras
 from tbpsbench.data.images import ImageReader
 from tbpsbench.data.noise import caption_permutation
 from tbpsbench.data.preprocess import NORMALIZE, Preprocess
 from tbpsbench.data.samplers.base import TrainSampler
 from tbpsbench.data.sources import Sources
+from tbpsbench.data.text_transforms.base import TextTransform
 from tbpsbench.data.texts import TextStore
 from tbpsbench.data.tokenizers.base import Tokenizer
 from tbpsbench.data.train_set import TrainSet
@@ -52,7 +56,7 @@ class TrainingData:
     @property
     def roles(self) -> tuple[str, ...]:
         """Text roles of training batches besides "query" and "masked"."""
-        return tuple(sorted(self.train.roles))
+        return tuple(sorted({*self.train.roles, *self.train.caption_roles} - {QUERY}))
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -64,6 +68,7 @@ class TrainingData:
             **text_facts(self.tokenizer),
             "image_size": self.size,
             "steps_per_epoch": len(self.loader),
+            **(self.train.extras.facts if self.train.extras is not None else {}),
         }
 
 
@@ -96,6 +101,24 @@ def _text_roles(section: DataSection) -> tuple[str, ...]:
     return roles
 
 
+def _view(name: str, transforms: Sequence[Mapping[str, Any]], preprocess: Preprocess) -> Compose:
+    return Compose(preprocess.build(transforms, f"data.views.{name}"), preprocess.size)
+
+
+def _text_transforms(section: DataSection, tokenizer: Tokenizer) -> list[TextTransform]:
+    return [
+        registry.TEXT_TRANSFORMS.build(config, f"data.text_transforms.{position}", {"tokenizer": tokenizer})
+        for position, config in enumerate(section.text_transforms)
+    ]
+
+
+def _extras(section: DataSection, annotations: Annotations) -> Extras | None:
+    if not section.extras:
+        return None
+    dataset = registry.DATASETS.build(section.dataset, "data.dataset")
+    return Extras(dataset, annotations.split("train"), section.extras)
+
+
 def build_training(
     section: DataSection,
     sources: Sources,
@@ -119,11 +142,12 @@ def build_training(
     """
     annotations = sources.annotations
     pairs = sum(c.role == QUERY for record in annotations.split("train") for c in record.captions)
+    transforms = section.transforms or NORMALIZE
     train = TrainSet(
         annotations,
         texts,
         images,
-        Compose(preprocess.build(section.transforms or NORMALIZE), preprocess.size),
+        Compose(preprocess.build(transforms), preprocess.size),
         seed=seed,
         extra=[sources.descriptions] if sources.descriptions else [],
         masked_tokens=section.masked_tokens,
@@ -131,6 +155,11 @@ def build_training(
         text_noise=section.text_noise,
         caption_permutation=caption_permutation(section.noise, pairs, seed),
         own_roles=bool({*_text_roles(section)} - {QUERY}),
+        views={name: _view(name, own or transforms, preprocess) for name, own in section.views.items()},
+        captions_per_sample=section.captions_per_sample,
+        text_transforms=_text_transforms(section, texts.tokenizer),
+        more_captions=sources.more_captions,
+        extras=_extras(section, annotations),
     )
     sampling: dict[str, Any] = {"pids": train.pids, "batch_size": section.batch_size, "seed": seed}
     sampler = registry.SAMPLERS.build(section.sampler, "data.sampler", sampling)

@@ -27,7 +27,7 @@ from tbpsbench.distributed import join_processes
 from tbpsbench.engine.randomness import make_deterministic
 from tbpsbench.errors import ConfigError
 from tbpsbench.metrics.leaks import TrainingTexts
-from tbpsbench.records.identity import data_key
+from tbpsbench.records.identity import data_key, in_first_form
 from tbpsbench.system import System, load_system
 from tbpsbench.system_files import require_usable
 
@@ -44,7 +44,8 @@ OPEN = {
 SILENT = (
     "name", "seed", "plugins", "optimizer", "param_groups", "schedule", "hooks", "runtime", "evaluation",
     "model.losses", "model.balancer", "data.sampler", "data.batch_size", "data.masked_tokens", "data.mask_shared",
-    "data.text_noise", "data.noise", "data.descriptions",
+    "data.text_noise", "data.noise", "data.descriptions", "data.views", "data.captions_per_sample",
+    "data.more_captions", "data.text_transforms", "data.extras",
 )  # fmt: skip
 OPEN_KEYS = tuple(f"{section}.{key}" for section, keys in OPEN.items() for key in keys)
 MAX_SHOWN = 8
@@ -153,7 +154,8 @@ def _opened(own: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
 
 def _closed(own: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
     """Keys that differ and are the checkpoint's to decide."""
-    changed = differences(json.loads(canonical(own)), json.loads(canonical(asked)))
+    before, after = (json.loads(canonical(in_first_form(config))) for config in (own, asked))
+    changed = differences(before, after)
     return [key for key in changed if not _below(key, OPEN_KEYS) and key != "name"]
 
 

@@ -17,7 +17,7 @@ from tbpsbench.registry import LOSSES
 from tbpsbench.types import Batch, Features, LossOutput
 
 
-@LOSSES.register(requires=("anchor", "positive", "soft_anchor", "soft_positive", "pid"))
+@LOSSES.register(requires=("anchor", "positive", "also", "soft_anchor", "soft_positive", "pid"))
 class NITC(Loss):
     """Cross-entropy in both directions, averaged, against alpha x a soft similarity + (1 - alpha) x equal shares.
 
@@ -28,6 +28,8 @@ class NITC(Loss):
     Args:
         anchor: name of one side's feature, (B, D).
         positive: name of the other side's feature, (B, D).
+        also: names of further features in the anchor's place, such as those of other views of the image; the loss is
+            the mean over all, each with a soft similarity of its own. TBPS-CLIP averages over two views.
         temperature: divides the cosines; > 0. The published runs start at 0.07.
         learnable: learn the temperature, clamped so that 1 / temperature <= 100.
         alpha: share of the soft similarity in the targets, 0..1; the published runs use 0.5.
@@ -53,29 +55,38 @@ class NITC(Loss):
         ramp_steps: int = 0,
         soft_anchor: str | None = None,
         soft_positive: str | None = None,
+        also: tuple[str, ...] = (),
     ) -> None:
         super().__init__()
         if not 0 <= alpha <= 1 or ramp_steps < 0:
             raise ValueError(f"alpha ({alpha}) must lie in 0..1 and ramp_steps ({ramp_steps}) not be negative")
-        self.anchor, self.positive = anchor, positive
-        self.soft_anchor, self.soft_positive = soft_anchor or anchor, soft_positive or positive
+        self.anchors, self.positive = (anchor, *also), positive
+        self.soft_anchor, self.soft_positive = soft_anchor, soft_positive or positive
         self.alpha, self.ramp_steps = alpha, ramp_steps
         self.scale = Scale(temperature, learnable=learnable)
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
 
     def forward(self, features: Features, batch: Batch) -> LossOutput:
         """The loss of the joined batch of all processes; `per_sample` has one value per pair."""
-        cosine_BB = self._cosines(features, self.anchor, self.positive)
+        target_BB = identity_targets(gather_rows(batch.pid_B))
+        alpha = self._alpha()
+        losses = [self._of(anchor, features, target_BB, alpha) for anchor in self.anchors]
+        scale = self.scale(target_BB).detach()
+        return LossOutput.mean(torch.stack(losses).mean(dim=0), scale=scale, alpha=alpha)
+
+    def _of(self, anchor: str, features: Features, target_BB: Tensor, alpha: Tensor) -> Tensor:
+        """(B,) losses of one anchor."""
+        cosine_BB = self._cosines(features, anchor, self.positive)
         scale = self.scale(cosine_BB)
-        target_BB = identity_targets(gather_rows(batch.pid_B)).to(cosine_BB.dtype)
+        soft = (self.soft_anchor or anchor, self.soft_positive)
         with torch.no_grad():
-            own = (self.soft_anchor, self.soft_positive) == (self.anchor, self.positive)
-            soft_BB = scale * (cosine_BB if own else self._cosines(features, self.soft_anchor, self.soft_positive))
-            alpha = self._alpha().to(cosine_BB.dtype)
+            own = soft == (anchor, self.positive)
+            soft_BB = scale * (cosine_BB if own else self._cosines(features, *soft))
+            target_BB, alpha = target_BB.to(cosine_BB.dtype), alpha.to(cosine_BB.dtype)
             rows_BB = torch.lerp(target_BB, soft_BB.softmax(dim=1), alpha)
             columns_BB = torch.lerp(target_BB, soft_BB.T.softmax(dim=1), alpha)
         loss_B = cross_entropy(scale * cosine_BB, rows_BB) + cross_entropy(scale * cosine_BB.T, columns_BB)
-        return LossOutput.mean(loss_B / 2, scale=scale.detach(), alpha=alpha)
+        return loss_B / 2
 
     def _alpha(self) -> Tensor:
         """The share for this batch; a training batch counts."""

@@ -6,6 +6,8 @@ Features are named; every component reads the names it was configured with:
     image.attention, text.ROLE.attention                    where a component reads it and the encoder has any
     what the disentangler provides: "identity", "identity.tokens", ...
     "fused" from the fuser, heads.NAME.image, heads.NAME.text from the heads
+    view.VIEW.FEATURE           of further views of the pairs (views.py), where a loss reads it
+    extras.NAME                 what the data set knows of the images besides
 
 wiring.py lists the stages and what they need, roles.py says what roles are.
 
@@ -26,7 +28,8 @@ from tbpsbench import registry
 from tbpsbench.backbones.base import Encoded
 from tbpsbench.errors import ConfigError
 from tbpsbench.heads.base import Side
-from tbpsbench.model.roles import MASKED, QUERY, role_of
+from tbpsbench.model.roles import MASKED, QUERY, of_training, role_of
+from tbpsbench.model.views import plain, seen_as, view_features, view_of
 from tbpsbench.model.wiring import Component, require_roles, required, stages
 from tbpsbench.types import Batch, Features, LossOutput, Tokens
 from tbpsbench.vectors import Vectors
@@ -69,11 +72,15 @@ class PersonSearchModel(BaseModel):
         parts = stages(image_encoder, text_encoder, heads, losses, disentangler, fuser)
         require_roles(parts, roles)
         dims: dict[str, int] = {}
+        wanted = required(parts)
+        self._views = tuple(sorted({view for feature in wanted if (view := view_of(feature))}))
         self.fuser = None
         named: dict[str, dict[str, nn.Module]] = {"heads": {}, "losses": {}}
         for stage in parts:
             part = stage.build(dims)
-            dims |= stage.widths(part, (QUERY, MASKED, *roles))
+            widths = stage.widths(part, (QUERY, MASKED, *roles))
+            dims |= widths
+            dims |= {name: widths[plain(name)] for name in view_features(widths, self._views)}
             kind, _, name = stage.key.partition(".")
             if name:
                 named[kind][name] = part
@@ -83,13 +90,12 @@ class PersonSearchModel(BaseModel):
         tasks = {"names": tuple(self.losses), "balanced": tuple(n for n, loss in self.losses.items() if loss.balanced)}
         self.balancer = registry.BALANCERS.build(balancer or {"type": "Fixed"}, "model.balancer", tasks)
         self.dims, self.roles, self.cut_texts = dims, tuple(roles), cut_texts
-        wanted = required(parts)
-        read = {role for feature in wanted if (role := role_of(feature))}
-        self.gallery_roles = frozenset(read - {QUERY, MASKED})
-        self._masked = MASKED in read
+        self._read = {role for feature in wanted if (role := role_of(feature))}
+        self.gallery_roles = frozenset(role for role in self._read if role != QUERY and not of_training(role))
         self._whole = {role for part in (*self.heads.values(), *self.losses.values()) for role in part.reads_padding}
-        self._image_attention = "image.attention" in wanted
-        self._text_attention = {str(role_of(name)) for name in wanted if name.endswith(".attention")}
+        attended = {plain(feature) for feature in wanted if feature.endswith(".attention")}
+        self._image_attention = "image.attention" in attended
+        self._text_attention = {role for feature in attended if (role := role_of(feature))}
         self.balancer.attach(self)
 
     # -- features ------------------------------------------------------------------------------------------------
@@ -108,11 +114,15 @@ class PersonSearchModel(BaseModel):
                 features["fused"] = self.fuser(features)
         for name, head in self.heads.items():
             features.heads[name] = head(features, batch)
+        for view in self._views:
+            if (seen := seen_as(batch, view, self.gallery_roles)) is not None:
+                features.views[view] = self.extract(seen)
+        features.tensors |= {f"extras.{name}": value for name, value in batch.extras.items()}
         return features
 
     def _encode_texts(self, batch: Batch, features: Features) -> None:
-        """Every role of the batch, the masked query only where it is read; a text in two roles is encoded once."""
-        texts = {role: tokens for role, tokens in batch.texts.items() if role != MASKED or self._masked}
+        """Every role of the batch, those of training alone where they are read; a text in two roles is encoded once."""
+        texts = {role: tokens for role, tokens in batch.texts.items() if not of_training(role) or role in self._read}
         copies = {role: str(tokens.copy_of) for role, tokens in texts.items() if tokens.copy_of in texts}
         whole, attended = (
             asked | {copies[role] for role in copies if role in asked} for asked in (self._whole, self._text_attention)

@@ -1,5 +1,8 @@
 """Roles: what a text is for. Components read the texts of a role by name: `text.ROLE.tokens`, `text.ROLE.pooled`, ...
 
+The query has two companions that the data make and losses may read: "masked", the caption with masked tokens, and
+"query_2", "query_3", ..., further captions of the image (`data.captions_per_sample`).
+
 Roles are open. A caption source lists those of its own texts (`CaptionSource.roles`); a plug-in that brings
 descriptions of another kind declares theirs when it is imported:
 
@@ -11,6 +14,7 @@ The static check learns from here which roles a config can have; `data.descripti
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -20,6 +24,7 @@ from tbpsbench.errors import RegistryError
 QUERY = "query"
 MASKED = "masked"
 ENCODED = ("tokens", "pooled", "mask")
+_FURTHER = re.compile(r"query_[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ def declare(name: str, about: str) -> Role:
     Raises:
         RegistryError: if the name cannot be part of a feature's name, or is one that the data make.
     """
-    if not name.isidentifier() or name in (QUERY, MASKED):
+    if not name.isidentifier() or name == QUERY or of_training(name):
         raise RegistryError(f"role {name!r}: choose a name of letters, digits and underscores that is not taken")
     if name not in _descriptions:
         _descriptions[name] = Role(name, about)
@@ -62,6 +67,16 @@ def declare(name: str, about: str) -> Role:
 def description_roles() -> tuple[str, ...]:
     """Every declared role of descriptions."""
     return tuple(_descriptions)
+
+
+def caption_roles(count: int) -> tuple[str, ...]:
+    """Roles of the captions of a sample that has `count` of them: "query", "query_2", ..."""
+    return (QUERY, *(f"{QUERY}_{number}" for number in range(2, count + 1)))
+
+
+def of_training(role: str) -> bool:
+    """Whether it is a role of captions that training batches alone have: in search there is one, and whole."""
+    return role == MASKED or _FURTHER.fullmatch(role) is not None
 
 
 def role_of(feature: str) -> str | None:

@@ -14,6 +14,7 @@ from typing import Any
 from tbpsbench import registry
 from tbpsbench.errors import ConfigError
 from tbpsbench.model.roles import MASKED, QUERY, role_of, text_features
+from tbpsbench.model.views import view_features
 from tbpsbench.registration import Registry
 
 Component = Mapping[str, Any]
@@ -32,7 +33,7 @@ class Stage:
         config: its component.
         fixed: features that every class of the slot provides, besides those that the class is registered with.
         widths: (the built part, text roles) -> width of each feature that it provides.
-        may_read_masked: whether it may read the caption with masked tokens: in search nothing is masked.
+        of_training: whether it may read what training batches alone have, such as the masked caption.
     """
 
     key: str
@@ -40,7 +41,7 @@ class Stage:
     config: Component
     fixed: tuple[str, ...] = ()
     widths: Callable[[Any, Collection[str]], Widths] = lambda part, roles: {}  # noqa: ARG005
-    may_read_masked: bool = False
+    of_training: bool = False
 
     @property
     def path(self) -> str:
@@ -91,7 +92,7 @@ def stages(
         sides = tuple(f"heads.{name}.{side}" for side in ("image", "text"))
         widths = _head_widths(sides)
         found.append(Stage(f"heads.{name}", registry.HEADS, head, sides, widths))
-    found += [Stage(f"losses.{name}", registry.LOSSES, loss, may_read_masked=True) for name, loss in losses.items()]
+    found += [Stage(f"losses.{name}", registry.LOSSES, loss, of_training=True) for name, loss in losses.items()]
     return found
 
 
@@ -120,17 +121,29 @@ def require_roles(found: Collection[Stage], roles: Collection[str]) -> None:
                 )
 
 
-def available_texts(found: Collection[Stage], roles: Collection[str], masked: bool) -> tuple[set[str], set[str]]:
-    """Features of texts that every stage may read, and those that only losses may read besides.
+def available_texts(found: Collection[Stage], roles: Collection[str]) -> set[str]:
+    """Features of texts in these roles.
 
     Args:
         found: the stages; their text encoder says whether it gives its attention.
-        roles: of the training texts, besides the masked query.
-        masked: whether the data make the query with masked tokens.
+        roles: of the texts.
     """
     attention = any(TEXT_ATTENTION in stage.provides() for stage in found)
-    every = text_features({QUERY, *roles}, attention=attention)
-    return every, text_features({MASKED}, attention=attention) if masked else set()
+    return text_features(roles, attention=attention)
+
+
+def available_views(found: Collection[Stage], images: Collection[str], captions: Collection[str]) -> set[str]:
+    """Features of further views of the pairs: what the model makes of an image alone, or of a caption alone.
+
+    Args:
+        found: the stages.
+        images: names of the views of the image.
+        captions: roles of the further captions.
+    """
+    made = {feature for stage in found if not stage.of_training for feature in stage.provides()} - {TEXT_ATTENTION}
+    of_text = {feature for feature in made if feature.startswith("heads.") and feature.endswith(".text")}
+    shown = view_features(made - of_text, images)
+    return shown | view_features(of_text | available_texts(found, {QUERY}), captions)
 
 
 def _image_widths(encoder: Any, _: Collection[str]) -> Widths:

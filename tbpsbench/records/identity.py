@@ -27,8 +27,11 @@ RUN_MAY_DIFFER = (*NEUTRAL, "evaluation.batch_size")
 SYSTEM_MAY_DIFFER = (*NEUTRAL, "seed", "data.dataset.root")
 # Data sets of ours that hold whatever lies in their folder, as those of plug-ins may.
 ANY_CONTENT = ("CSVDataset",)
-# Keys of `evaluation` that came later, with the values at which they change nothing.
-ADDED: Mapping[str, Any] = {"rerank": [], "distractors": None}
+# Keys that came later, by section, with the values at which they change nothing.
+ADDED: Mapping[str, Mapping[str, Any]] = {
+    "data": {"views": {}, "captions_per_sample": 1, "more_captions": [], "text_transforms": [], "extras": []},
+    "evaluation": {"rerank": [], "distractors": None},
+}
 # Arguments of a data set that do not say which images and captions are evaluated.
 _PLACE_AND_SPLIT = ("root", "val_carve")
 
@@ -38,10 +41,11 @@ def in_first_form(config: Mapping[str, Any]) -> dict[str, Any]:
     found = dict(config)
     if config.get("model", {}).get("disentangler") == {"type": "PatchMean"}:
         found["model"] = {**config["model"], "disentangler": None}
-    evaluation = config.get("evaluation", {})
-    unused = [key for key, value in ADDED.items() if key in evaluation and evaluation[key] == value]
-    if unused:
-        found["evaluation"] = {key: value for key, value in evaluation.items() if key not in unused}
+    for section, added in ADDED.items():
+        values = config.get(section, {})
+        unused = [key for key, value in added.items() if key in values and _plain(values[key]) == value]
+        if unused:
+            found[section] = {key: value for key, value in values.items() if key not in unused}
     return found
 
 
@@ -118,6 +122,11 @@ def annotations_sha256(record: Mapping[str, Any]) -> str:
     """Hash of the annotation file with the query captions; "" if the record names none."""
     sources = record["data"].get("sources", [])
     return next((source["sha256"] for source in sources if source.get("role") == "captions"), "")
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON keeps it: a tuple is a list."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _without(values: Mapping[str, Any], path: list[str]) -> dict[str, Any]:

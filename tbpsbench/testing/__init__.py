@@ -20,9 +20,11 @@ from tbpsbench.testing.objectives import check_balancer, check_loss
 from tbpsbench.testing.parts import check_disentangler, check_encoder, check_fuser, check_head
 from tbpsbench.testing.runs import check_hook, mock_run
 from tbpsbench.testing.search import check_reranker, toy_search
+from tbpsbench.testing.texts import WordTokenizer, check_text_transform
 from tbpsbench.testing.toy import (
     ROLES,
     VECTORS,
+    VIEW,
     WIDTH,
     Component,
     picked,
@@ -37,8 +39,10 @@ from tbpsbench.testing.toy import (
 __all__ = [
     "ROLES",
     "VECTORS",
+    "VIEW",
     "WIDTH",
     "Component",
+    "WordTokenizer",
     "check_balancer",
     "check_caption_source",
     "check_dataset",
@@ -53,6 +57,7 @@ __all__ = [
     "check_reranker",
     "check_sampler",
     "check_state",
+    "check_text_transform",
     "check_tokenizer",
     "check_transform",
     "mock_run",

@@ -21,6 +21,8 @@ Part = TypeVar("Part")
 Component = Mapping[str, Any]
 WIDTH = 16
 ROLES = (QUERY, "identity", "clothing")
+# A further view of the image.
+VIEW = "second"
 # More features than one model makes at once, so that any component finds what it requires.
 VECTORS = ("image.pooled", "identity", "clothing", "clothing_ungated", "gate", "fused")
 
@@ -86,6 +88,8 @@ def toy_features(batch: Batch, width: int = WIDTH, seed: int = 0, dtype: torch.d
     features.heads["global"] = Embedding(draw(count, width), draw(count, width))
     mask = features[f"text.{QUERY}.mask"] if QUERY in batch.texts else None
     features.heads["tokens"] = Embedding(draw(count, 8, width), draw(count, length, width), text_mask=mask)
+    features.views[VIEW] = Features({"image.pooled": draw(count, width)})
+    features.views[VIEW].heads["global"] = Embedding(draw(count, width), None)
     return features
 
 
@@ -94,7 +98,8 @@ def toy_dims(width: int = WIDTH, roles: Sequence[str] = ROLES) -> dict[str, int]
     texts = [f"text.{role}.{kind}" for role in (*roles, MASKED) for kind in ("tokens", "pooled")]
     tokens = ("image.tokens", "image.patches", "identity.tokens")
     heads = [f"heads.{head}.{side}" for head in ("global", "tokens") for side in ("image", "text")]
-    names = [*VECTORS, *tokens, *texts, *heads]
+    views = [f"view.{VIEW}.{name}" for name in ("image.pooled", "heads.global.image")]
+    names = [*VECTORS, *tokens, *texts, *heads, *views]
     return dict.fromkeys(names, width)
 
 

@@ -76,6 +76,11 @@ def test_transform(name):
     testing.check_transform(config(name))
 
 
+@pytest.mark.parametrize("name", BUILTINS["TEXT_TRANSFORMS"])
+def test_text_transform(name):
+    testing.check_text_transform(config(name))
+
+
 @pytest.mark.parametrize(
     ("slot", "name"),
     [(slot, name) for slot in ("IMAGE_ENCODERS", "TEXT_ENCODERS") for name in BUILTINS[slot]],

@@ -14,7 +14,7 @@ import numpy as np
 from tbpsbench import registry
 from tbpsbench.annotations import Annotations, counts, read_annotations
 from tbpsbench.data.base import PersonSearchDataset
-from tbpsbench.data.sources import data_name
+from tbpsbench.data.sources import MORE, data_name, only_trained_on
 from tbpsbench.errors import DataError, RegistryError
 from tbpsbench.leaderboard.verify.checkpoint import run_folder
 from tbpsbench.leaderboard.verify.report import Verification
@@ -38,9 +38,11 @@ def check_named_data(found: Verification) -> None:
     if "captions" not in sources:
         found.problem("data.sources", "no source has the role 'captions'", EDITED)
         return
+    further = record["config"]["data"].get("more_captions") or []
     for role, wanted in (
         ("descriptions", record["config"]["data"].get("descriptions")),
         ("gallery", record["config"]["evaluation"].get("gallery_texts")),
+        *((f"{MORE}{name}", name) for name in further),
     ):
         if bool(wanted) != (role in sources):
             message = f"the config asks for {wanted!r}, the sources are {', '.join(sources)}"
@@ -135,9 +137,9 @@ def _is_file(path: Path) -> bool:
 
 
 def _read_here(record: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The sources that belong to the evaluated data; a transferred model's descriptions are of other data."""
+    """The sources that belong to the evaluated data; what a transferred model was trained on is of other data."""
     sources = record["data"]["sources"]
-    return [s for s in sources if s["role"] != "descriptions" or not is_transfer(record)]
+    return [s for s in sources if not (only_trained_on(s["role"]) and is_transfer(record))]
 
 
 def _files(found: Verification, dataset: PersonSearchDataset) -> dict[str, Annotations]:
@@ -210,9 +212,9 @@ def _check_leaks(found: Verification, files: Mapping[str, Annotations]) -> None:
         return
     training = [
         (caption, image.pid)
-        for role in ("captions", "descriptions")
-        if role in files and not is_transfer(record)
-        for image in files[role].split("train")
+        for role, file in files.items()
+        if (role == "captions" or only_trained_on(role)) and not is_transfer(record)
+        for image in file.split("train")
         for caption in image.captions
     ]
     seen = leaks(
