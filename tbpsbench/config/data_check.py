@@ -20,13 +20,15 @@ def data_problems(data: Any) -> Iterator[Problem]:
     """What is wrong with the views, captions and extras that a config's `data` asks for."""
     if not isinstance(data, Mapping):
         return
-    yield from _view_problems(data.get("views", {}))
+    if (views := data.get("views")) is not None:
+        yield from _view_problems(views)
     count = data.get("captions_per_sample", 1)
     if isinstance(count, int) and not 1 <= count <= MOST_CAPTIONS:
         yield Problem("data.captions_per_sample", f"is {count}, expected 1 to {MOST_CAPTIONS}")
-    for key in ("extras", "more_captions"):
-        yield from _name_problems(f"data.{key}", data.get(key, []))
-    yield from _mix_problems(data.get("text_transforms", []), data.get("more_captions", []))
+    yield from _name_problems("data.extras", data.get("extras", []))
+    files = data.get("more_captions", [])
+    found = [*_name_problems("data.more_captions", files)]
+    yield from found or _mix_problems(data.get("text_transforms", []), files)
 
 
 def training_features(found: Collection[Stage], data: Mapping[str, Any]) -> set[str]:

@@ -42,7 +42,9 @@ def in_first_form(config: Mapping[str, Any]) -> dict[str, Any]:
     if config.get("model", {}).get("disentangler") == {"type": "PatchMean"}:
         found["model"] = {**config["model"], "disentangler": None}
     for section, added in ADDED.items():
-        values = config.get(section, {})
+        values = config.get(section)
+        if not isinstance(values, Mapping):
+            continue
         unused = [key for key, value in added.items() if key in values and _plain(values[key]) == value]
         if unused:
             found[section] = {key: value for key, value in values.items() if key not in unused}

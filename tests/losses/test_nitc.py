@@ -90,3 +90,13 @@ def test_bad_arguments_are_refused():
         NITC(alpha=1.5)
     with pytest.raises(ValueError, match="temperature must be positive"):
         NITC(temperature=0.0)
+
+
+def test_several_anchors_give_the_mean_of_their_losses_and_count_a_batch_once():
+    features, batch = waves()
+    features["second"] = features["heads.global.image"].flip(1)
+    alone = [NITC(anchor=name)(features, batch).per_sample for name in ("heads.global.image", "second")]
+    both = NITC(also=("second",), ramp_steps=2)
+    both.seen += 2
+    torch.testing.assert_close(both(features, batch).per_sample, sum(alone) / 2, rtol=1e-12, atol=0)
+    assert both.seen == 3

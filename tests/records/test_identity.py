@@ -20,7 +20,9 @@ def values(*overrides):
 @pytest.mark.parametrize(
     "override",
     ["seed=7", "name=other", "runtime.threads=1", "runtime.log_interval=3", "data.num_workers=0",
-     "data.cache_dir=/tmp/x", "data.dataset.root=/elsewhere", "model.disentangler=dict(type='PatchMean')"],
+     "data.cache_dir=/tmp/x", "data.dataset.root=/elsewhere", "model.disentangler=dict(type='PatchMean')",
+     "data.views={}", "data.extras=()", "data.more_captions=[]", "data.text_transforms=()",
+     "data.captions_per_sample=1"],
 )  # fmt: skip
 def test_what_changes_no_number_leaves_the_system_the_same(override):
     assert system_sha256(values(override)) == system_sha256(values())
@@ -29,7 +31,8 @@ def test_what_changes_no_number_leaves_the_system_the_same(override):
 @pytest.mark.parametrize(
     "override",
     ["optimizer.lr=0.5", "data.dataset.size=tiny", "model.losses.itc.temperature=0.1", "evaluation.ties=stable",
-     "model.disentangler=dict(type='BDAM', depth=1, heads=2)"],
+     "model.disentangler=dict(type='BDAM', depth=1, heads=2)", "data.views=dict(second=[])", "data.extras=['camera']",
+     "data.text_transforms=[dict(type='WordDrop')]", "data.captions_per_sample=2"],
 )  # fmt: skip
 def test_what_changes_a_number_is_another_system(override):
     assert system_sha256(values(override)) != system_sha256(values())

@@ -1,0 +1,3 @@
+"""TBPS-CLIP with two views, SimCLR and deletion of words on CUHK-PEDES, 4 GPUs, batch 4 x 80, 5 epochs."""
+
+_base_ = ["../_base_/data/cuhk-pedes.py", "../_base_/systems/tbps-clip-full_clip-vit-b16.py"]
