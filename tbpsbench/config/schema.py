@@ -261,8 +261,8 @@ def with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(captions, str):
         filled["data"]["captions"] = {"type": captions}
     filled["model"]["balancer"] = _without_removed(filled["model"]["balancer"], filled["model"]["losses"])
-    for section, name in (("model", "losses"), ("model", "heads"), ("data", "views")):
-        filled[section][name] = {key: value for key, value in filled[section][name].items() if value is not None}
+    for part, name in (("model", "losses"), ("model", "heads"), ("data", "views")):
+        filled[part][name] = {key: value for key, value in filled[part][name].items() if value is not None}
     filled.setdefault("param_groups", None)
     filled["hooks"] = {key: value for key, value in (values.get("hooks") or {}).items() if value is not None}
     filled.setdefault("seed", 0)

@@ -100,7 +100,7 @@ class TrainTexts:
 
 def captions_elsewhere(
     pairs: Sequence[tuple[ImageRecord, Caption]], files: Sequence[Annotations], role: str
-) -> list[Others]:
+) -> Sequence[Others]:
     """What further annotation files have for each caption: name of the file -> captions.
 
     Those that say that they were made from the caption; where none does, all captions of its image.

@@ -28,6 +28,7 @@ from tbpsbench.engine.resumable import require_sound
 from tbpsbench.errors import CheckpointError
 from tbpsbench.files import sha256_file
 from tbpsbench.model.person_search import PersonSearchModel
+from tbpsbench.model.roles import caption_roles
 from tbpsbench.records.identity import same_run
 from tbpsbench.system import System, TrainedOn
 from tbpsbench.system_files import build_model, write_checkpoint
@@ -96,7 +97,7 @@ def _system(name: str, settings: Settings, sources: Sources | None, older: bool)
     """The config's system with other weights; trained on the config's data, where they had to be read."""
     data, preprocess = settings.data, Preprocess.of(settings.data)
     facts: Mapping[str, Any]
-    roles: tuple[str, ...] = ()
+    roles = caption_roles(data.captions_per_sample)[1:]
     tokenizer: Tokenizer
     if sources is None:
         tokenizer = registry.TOKENIZERS.build(data.tokenizer, "data.tokenizer", {"texts": [], "files": {}})

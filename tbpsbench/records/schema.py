@@ -132,7 +132,10 @@ RECORD_SHAPE: dict[str, Any] = {
     "selection": SELECTION,
     "seed": SEED,
     "config": {
-        "data": {"dataset": {"type": NAME}, "size": Pair(SIDE), "descriptions": Optional(Maybe(NAME))},
+        "data": {
+            "dataset": {"type": NAME}, "size": Pair(SIDE), "descriptions": Optional(Maybe(NAME)),
+            "more_captions": Optional([NAME]),
+        },
         "model": dict,
         "optimizer": Maybe(dict),
         "schedule": {"max_epochs": Number(1, MAX_EPOCHS, whole=True)},

@@ -13,6 +13,8 @@ from tbpsbench.data.base import PersonSearchDataset
 from tbpsbench.data.cache import build_cache
 from tbpsbench.data.collate import collate
 from tbpsbench.data.extras import Extras
+from tbpsbench.data.masking import TokenChanger
+from tbpsbench.data.randomness import sample_rng
 from tbpsbench.data.samplers.shuffle import Shuffle
 from tbpsbench.data.text_transforms.base import TextTransform
 from tbpsbench.data.text_transforms.caption_mix import CaptionMix
@@ -119,6 +121,20 @@ def test_what_a_sample_had_before_keeps_its_bits(make):
         assert torch.equal(before.image_3HW, now.image_3HW)
         assert list(now.texts) == ["query", "masked", "query_2"]
         assert all(torch.equal(before.texts[role].ids, now.texts[role].ids) for role in before.texts)
+
+
+def test_picture_and_noise_draw_from_the_streams_that_they_always_had(make):
+    dataset, plain, changer = make(**everything(text_transforms=[])), make(), TokenChanger(TOKENIZER)
+    dataset.set_epoch(4)
+    for index in range(len(dataset)):
+        sample, given = dataset[index], plain[index].texts["query"]
+        ids_T, length = changer.noise(
+            given.ids.numpy(), int(given.mask.sum()), sample_rng(0, 4, index, "text noise"), 0.1
+        )
+        assert sample.texts["query"].ids.tolist() == ids_T.tolist()
+        assert int(sample.texts["query"].mask.sum()) == length
+        picture = dataset.transform(dataset.images[sample.image_id], sample_rng(0, 4, index, "image"))
+        assert torch.equal(sample.image_3HW, picture)
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -35,5 +35,5 @@ class CaptionMix(TextTransform):
         files = [captions for captions in others.values() if captions]
         if rng.random() >= self.p or not files:
             return text
-        captions = files[rng.integers(len(files))]
-        return captions[rng.integers(len(captions))]
+        captions = files[int(rng.integers(len(files)))]
+        return captions[int(rng.integers(len(captions)))]
