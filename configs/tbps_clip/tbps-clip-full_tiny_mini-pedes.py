@@ -3,8 +3,23 @@
 The numbers are the published ones; crops keep the shape of MiniPEDES' images, and the blur is narrower as they are smaller.
 """
 
-_base_ = ["tbps-clip_tiny_mini-pedes.py"]
+_base_ = ["../_base_/data/mini-pedes.py", "../_base_/systems/two-tower_tiny.py"]
 data = dict(
+    transforms=[
+        dict(
+            type="RandomPick",
+            count=2,
+            transforms=[
+                dict(type="ColorJitter", brightness=0.1, contrast=0.1, saturation=0.1),
+                dict(type="Rotation", degrees=15.0),
+                dict(type="RandomResizedCrop", scale=(0.9, 1.0), ratio=(0.45, 0.55)),
+                dict(type="Grayscale", p=0.1),
+                dict(type="HorizontalFlip"),
+                dict(type="RandomErasing", scale=(0.1, 0.2), value=0.0),
+            ],
+        ),
+        dict(type="Normalize"),
+    ],
     views=dict(
         second=[],  # as the first
         strong_1=[
@@ -28,7 +43,17 @@ data = dict(
 )
 model = dict(
     losses=dict(
-        nitc=dict(also=("view.second.heads.global.image",)),
+        itc=None,
+        nitc=dict(
+            type="NITC",
+            also=("view.second.heads.global.image",),
+            temperature=0.07,
+            learnable=True,
+            alpha=0.5,
+            ramp_steps="from_data:steps_per_epoch",
+        ),
+        ritc=dict(type="RITC", temperature=0.07),
+        citc=dict(type="CITC"),
         simclr=dict(
             type="SimCLR",
             first="view.strong_1.heads.global.image",
@@ -38,5 +63,5 @@ model = dict(
             temperature=0.1,
         ),
     ),
-    balancer=dict(weights=dict(simclr=0.4)),
+    balancer=dict(weights=dict(citc=0.1, simclr=0.4)),
 )

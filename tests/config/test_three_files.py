@@ -57,3 +57,17 @@ def test_small_bdam_mamba_differs_in_its_towers_alone():
     changed = differences(whole, small)
     assert len(changed) == 8
     assert all(key.startswith(towers) for key in changed)
+
+
+@pytest.mark.parametrize(
+    ("plain", "full"),
+    [
+        ("_base_/systems/tbps-clip_clip-vit-b16", "_base_/systems/tbps-clip-full_clip-vit-b16"),
+        ("tbps_clip/tbps-clip_tiny_mini-pedes", "tbps_clip/tbps-clip-full_tiny_mini-pedes"),
+    ],
+)
+def test_full_tbps_clip_adds_views_words_and_simclr_alone(plain, full):
+    changed = differences(*(load_config(f"configs/{name}.py").values for name in (plain, full)))
+    added = ("data.views.", "data.text_transforms.", "model.losses.nitc.also", "model.losses.simclr.")
+    assert all(key.startswith((*added, "model.balancer.weights.simclr")) for key in changed)
+    assert all(before == "(absent)" for before, _ in changed.values())

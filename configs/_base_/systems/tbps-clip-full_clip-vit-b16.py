@@ -4,8 +4,28 @@ strong ones at 0.4, deletion of words. Translated captions need a file of them: 
 The numbers are the released code's; docs/faithfulness.md says what is left out.
 """
 
-_base_ = ["tbps-clip_clip-vit-b16.py"]
 data = dict(
+    captions="human",
+    tokenizer=dict(type="CLIPBPE", context_length=77),
+    size=(224, 224),
+    interpolation="bicubic",
+    mean=(0.485, 0.456, 0.406),
+    std=(0.229, 0.224, 0.225),
+    transforms=[
+        dict(
+            type="RandomPick",
+            count=2,
+            transforms=[
+                dict(type="ColorJitter", brightness=0.1, contrast=0.1, saturation=0.1),
+                dict(type="Rotation", degrees=15.0),
+                dict(type="RandomResizedCrop", scale=(0.9, 1.0)),
+                dict(type="Grayscale", p=0.1),
+                dict(type="HorizontalFlip"),
+                dict(type="RandomErasing", scale=(0.1, 0.2), value=0.0),
+            ],
+        ),
+        dict(type="Normalize"),
+    ],
     views=dict(
         second=[],  # as the first
         strong_1=[
@@ -26,10 +46,26 @@ data = dict(
         ],
     ),
     text_transforms=[dict(type="WordDrop", p=0.05)],
+    sampler=dict(type="Shuffle"),
+    batch_size=320,
+    num_workers=8,
 )
 model = dict(
+    type="PersonSearchModel",
+    image_encoder=dict(type="CLIPImage", arch="ViT-B-16", img_size=(224, 224), pretrained="openai"),
+    text_encoder=dict(type="CLIPText", arch="ViT-B-16", pretrained="openai"),
+    heads={"global": dict(type="GlobalHead")},
     losses=dict(
-        nitc=dict(also=("view.second.heads.global.image",)),
+        nitc=dict(
+            type="NITC",
+            also=("view.second.heads.global.image",),
+            temperature=0.07,
+            learnable=True,
+            alpha=0.5,
+            ramp_steps="from_data:steps_per_epoch",
+        ),
+        ritc=dict(type="RITC", temperature=0.07),
+        citc=dict(type="CITC"),
         simclr=dict(
             type="SimCLR",
             first="view.strong_1.heads.global.image",
@@ -39,5 +75,10 @@ model = dict(
             temperature=0.1,
         ),
     ),
-    balancer=dict(weights=dict(simclr=0.4)),
+    balancer=dict(type="Fixed", weights=dict(citc=0.1, simclr=0.4)),
 )
+optimizer = dict(type="AdamW", lr=1e-4, weight_decay=0.02, betas=(0.9, 0.98), eps=1e-8)
+param_groups = dict(type="PatternGroups", no_decay_on_vectors=True)
+schedule = dict(max_epochs=5, type="cosine", warmup_epochs=1, warmup_factor=0.01, min_factor=0.05, per="iteration")
+runtime = dict(amp="bf16")
+seed = 0
