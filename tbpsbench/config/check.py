@@ -40,7 +40,7 @@ def check(config: Config, *, trained: bool = False) -> list[Problem]:
     for path, slot, value in components(config.values):
         named = {"type": value} if path == ("data", "captions") and isinstance(value, str) else value
         found += slot.problems(named, ".".join(path))
-    found += data_problems(config.values.get(\"data\"))
+    found += data_problems(config.values.get("data"))
     if "optimizer" in config.values:
         found += optimizer_problems(config.values["optimizer"])
     found += param_group_problems(config.values.get("param_groups"))

@@ -13,18 +13,14 @@ from tbpsbench.model.views import view_of
 from tbpsbench.model.wiring import Stage, available_texts, available_views
 
 EXTRAS = "extras."
-MOST_CAPTIONS = 16
+LONGEST_NAME = 100
 
 
 def data_problems(data: Any) -> Iterator[Problem]:
     """What is wrong with the views, captions and extras that a config's `data` asks for."""
     if not isinstance(data, Mapping):
         return
-    if (views := data.get("views")) is not None:
-        yield from _view_problems(views)
-    count = data.get("captions_per_sample", 1)
-    if isinstance(count, int) and not 1 <= count <= MOST_CAPTIONS:
-        yield Problem("data.captions_per_sample", f"is {count}, expected 1 to {MOST_CAPTIONS}")
+    yield from _view_problems(data.get("views"))
     yield from _name_problems("data.extras", data.get("extras", []))
     files = data.get("more_captions", [])
     found = [*_name_problems("data.more_captions", files)]
@@ -58,21 +54,22 @@ def remedy_in_data(feature: str) -> str:
 
 def _view_problems(views: Any) -> Iterator[Problem]:
     if not isinstance(views, Mapping):
-        yield Problem("data.views", f"views are named: views=dict(second=[dict(type='...')]), got {views!r}")
-        return
+        return  # its type has been reported
     for name, transforms in views.items():
         path = f"data.views.{name}"
-        if not isinstance(name, str) or not name.isidentifier() or name == QUERY or of_training(name):
+        usable = isinstance(name, str) and name.isidentifier() and len(name) <= LONGEST_NAME
+        if not usable or name == QUERY or of_training(name):
             yield Problem(path, "choose a name of letters, digits and underscores that is no role of a caption")
-        if transforms is not None and not isinstance(transforms, list | tuple):
+        listed = isinstance(transforms, list | tuple) and None not in transforms
+        if transforms is not None and not listed:
             message = f"is {transforms!r}, expected a list of transforms; an empty one stands for data.transforms"
             yield Problem(path, message)
 
 
 def _name_problems(path: str, names: Any) -> Iterator[Problem]:
-    if not isinstance(names, list | tuple):
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         return  # its type has been reported
-    if wrong := [name for name in names if not isinstance(name, str) or not name or "/" in name]:
+    if wrong := [name for name in names if not name or "/" in name]:
         yield Problem(path, f"{wrong[0]!r} is no name")
     elif len({*names}) < len(names):
         yield Problem(path, "names something twice")

@@ -28,6 +28,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "data.num_workers": (0, MAX_THREADS),
     "data.size": (1, LARGEST),
     "data.text_noise": (0, 1),
+    "data.captions_per_sample": (1, 16),
     "data.noise": (0, 1),
     "schedule.max_epochs": (1, LARGEST),
     "schedule.warmup_epochs": (0, LARGEST),

@@ -90,7 +90,8 @@ def test_caption_mix_keeps_a_caption_that_no_file_knows():
     ("config", "message"),
     [
         ({"type": "WordDrop", "p": 1.2}, "between 0 and 1"),
-        ({"type": "WordSwap", "count": 0}, "count is 0, expected at least 1"),
+        ({"type": "WordSwap", "count": 0}, "count is 0, expected 1 to 1000"),
+        ({"type": "WordSwap", "count": 10**12}, "expected 1 to 1000"),
         ({"type": "CaptionMix", "p": -1.0}, "between 0 and 1"),
         ({"type": "WordDorp"}, "Did you mean 'WordDrop'"),
     ],
