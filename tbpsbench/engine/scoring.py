@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from tbpsbench.metrics.distractors import Part
-from tbpsbench.metrics.inputs import full_precision
+from tbpsbench.metrics.inputs import Array, full_precision
+from tbpsbench.metrics.products import Products, product_rows
 from tbpsbench.metrics.ranking import PositiveRanks, Ties, positive_ranks, positive_ranks_by
 from tbpsbench.model.person_search import PersonSearchModel, joint
 from tbpsbench.vectors import Vectors
@@ -78,6 +79,18 @@ def ranks_of(
         skip_unmatched=skip_unmatched,
         distractors=(_part(model, ask, part, head) for part in distractors),
     )
+
+
+def exact_blocks(model: PersonSearchModel, ask: Scored, answer: Scored) -> tuple[Callable[[int, int], Array], int]:
+    """The similarities that `ranks_of` ranks by, to the last bit, valid until the next call; and the size of a block.
+
+    Raises:
+        DataError: if vectors are not finite.
+    """
+    if model.cosine:
+        products = Products(_one_vector(model, ask.heads, None), _one_vector(model, answer.heads, None))
+        return products, products.step
+    return blocks(model, ask, answer), product_rows(len(answer))
 
 
 def _part(model: PersonSearchModel, ask: Scored, heads: Mapping[str, Vectors], head: str | None) -> Part:

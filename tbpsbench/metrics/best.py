@@ -5,9 +5,10 @@ Shapes: Q queries, G gallery, D width, R of the queries, k images each.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
+import torch
 
 from tbpsbench.metrics.inputs import Array
 from tbpsbench.metrics.matching import Labels, as_array
@@ -42,21 +43,45 @@ def best_matches(
         DataError: if features are not finite or do not fit together.
         ValueError: if `ties` is unknown.
     """
+    products = Products(query_QD, gallery_GD)
+    return best_by(products, products.step, query_pids, gallery_pids, rows, k, ties=ties)
+
+
+def best_by(
+    scores: Callable[[int, int], Array],
+    step: int,
+    query_pids: Labels,
+    gallery_pids: Labels,
+    rows: Sequence[int],
+    k: int,
+    *,
+    ties: Ties = "pessimistic",
+) -> Ranking:
+    """The same by similarities that are made block by block.
+
+    Args:
+        scores: (start, stop) -> (stop - start, G), asked for blocks of `step` queries that start at multiples of it.
+        step: queries of a block.
+        query_pids, gallery_pids, rows, k, ties: as in `best_matches`.
+
+    Raises:
+        ValueError: if `ties` is unknown.
+    """
     if ties not in TIES:
         raise ValueError(f"ties is {ties!r}, not one of {', '.join(TIES)}")
-    products, wanted_R = Products(query_QD, gallery_GD), np.asarray(rows, dtype=np.int64)
+    wanted_R = np.asarray(rows, dtype=np.int64)
     asked, answers_G = as_array(query_pids), as_array(gallery_pids)
-    k = min(k, products.gallery)
+    queries, k = len(asked), min(k, len(answers_G))
     order_Rk = np.zeros((len(wanted_R), k), dtype=np.int64)
     scores_Rk = np.zeros((len(wanted_R), k), dtype=np.float32)
-    for start in range(0, products.queries, products.step):
-        stop = min(start + products.step, products.queries)
+    for start in range(0, queries, step):
+        stop = min(start + step, queries)
         here = np.flatnonzero((wanted_R >= start) & (wanted_R < stop))
         if not len(here):
             continue
-        block_BG = products(start, stop)
+        block_BG = scores(start, stop)
         for place in here:
-            score_G = block_BG[wanted_R[place] - start].cpu().numpy()
+            score_G = torch.as_tensor(block_BG[wanted_R[place] - start]).cpu().numpy()
             match_G = answers_G == asked[wanted_R[place]]
             # Among equal similarities: matches last, first, or wherever they stand in the gallery.
             later_G = {"pessimistic": match_G, "stable": np.zeros_like(match_G)}.get(ties, ~match_G)

@@ -7,22 +7,23 @@ Shapes: Q queries, D width, R rows of the sheet, k images in a row.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
-from torch import Tensor
 
 from tbpsbench.config.schema import EvaluationSection
 from tbpsbench.data.evaluation import EvaluationData
 from tbpsbench.engine.embed import embed_captions, embed_images
+from tbpsbench.engine.scoring import Scored, exact_blocks, ranks_of
 from tbpsbench.errors import DataError
-from tbpsbench.metrics.best import best_matches
-from tbpsbench.metrics.ranking import PositiveRanks, positive_ranks, recall_at
+from tbpsbench.metrics.best import best_by
+from tbpsbench.metrics.inputs import Array
+from tbpsbench.metrics.ranking import PositiveRanks, recall_at
 from tbpsbench.metrics.ranks import Ties
-from tbpsbench.model.person_search import PersonSearchModel, joint
+from tbpsbench.model.person_search import PersonSearchModel
 from tbpsbench.visualize.paper import INK, PAPER, RIGHT, SOFT, WRONG, font, label, open_rgb, save_png, wrapped
 from tbpsbench.visualize.queries import SHOW, Show, by_caption, by_identity, pick_queries
 
@@ -41,13 +42,14 @@ class Ranked:
     """A split, ranked as an evaluation ranks it.
 
     Attributes:
-        text_QD, image_GD: joint embeddings.
+        scores: (start, stop) -> similarities of these queries with the gallery; valid until the next call.
+        step: queries of a block of them.
         ranks: of all positives, of the queries that have one.
         ties: the rule.
     """
 
-    text_QD: Tensor
-    image_GD: Tensor
+    scores: Callable[[int, int], Array]
+    step: int
     ranks: PositiveRanks
     ties: Ties
 
@@ -76,14 +78,12 @@ def rank(model: PersonSearchModel, data: EvaluationData, split: str, section: Ev
         DataError: if the split has no queries, or one without a match that may not be skipped.
     """
     gallery, queries = data.gallery(split), data.queries(split)
-    image_GD = joint(embed_images(model, gallery, section.batch_size, data.num_workers), model.head_weights)
-    text_QD = joint(embed_captions(model, queries, section.batch_size), model.head_weights)
-    ranks = positive_ranks(
-        text_QD, image_GD, queries.pids, gallery.pids, ties=section.ties, skip_unmatched=section.skip_unmatched
-    )
+    answer = Scored("image", embed_images(model, gallery, section.batch_size, data.num_workers), gallery.pids)
+    ask = Scored("text", embed_captions(model, queries, section.batch_size), queries.pids)
+    ranks = ranks_of(model, ask, answer, section.ties, skip_unmatched=section.skip_unmatched)
     if not len(ranks):
         raise DataError(f"no query of the split {split!r} has a match in its gallery: there is nothing to show")
-    return Ranked(text_QD, image_GD, ranks, section.ties)
+    return Ranked(*exact_blocks(model, ask, answer), ranks, section.ties)
 
 
 def choose(
@@ -143,7 +143,7 @@ def retrieval_sheet(
         StorageError: if the file cannot be written.
     """
     gallery, asked, first = data.gallery(split), data.queries(split), ranked.first
-    best = best_matches(ranked.text_QD, ranked.image_GD, asked.pids, gallery.pids, chosen, IMAGES, ties=ranked.ties)
+    best = best_by(ranked.scores, ranked.step, asked.pids, gallery.pids, chosen, IMAGES, ties=ranked.ties)
     width = round(IMAGE_H * data.size[1] / data.size[0])
     row_h = IMAGE_H + 2 * FRAME + LABEL + GAP
     needed = TEXT_W + 2 * GAP + best.order.shape[1] * (width + 2 * FRAME + GAP)

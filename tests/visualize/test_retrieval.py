@@ -5,7 +5,7 @@ from PIL import Image
 
 from tbpsbench.engine.evaluate import evaluate
 from tbpsbench.errors import DataError
-from tbpsbench.metrics.best import best_matches
+from tbpsbench.metrics.best import best_by
 from tbpsbench.visualize.retrieval import choose, headings, rank, retrieval_sheet
 
 STANDARD = "evaluation.protocols=('standard',)"
@@ -23,14 +23,26 @@ def test_ranking_uses_the_gallery_texts_as_evaluation_does(built):
     plain, told = built(), built("evaluation.gallery_texts=descriptions", STANDARD)
     told.model.load_state_dict(plain.model.state_dict())
     without, with_ = ranked(plain), ranked(told)
-    assert not torch.equal(without.image_GD, with_.image_GD)
     gallery, queries = told.evaluation.gallery("test"), told.evaluation.queries("test")
-    best = best_matches(with_.text_QD, with_.image_GD, queries.pids, gallery.pids, range(len(queries)), 10)
+    first = without.scores(0, min(7, len(queries))).clone()
+    assert not torch.equal(first, with_.scores(0, min(7, len(queries))))
+    best = best_by(with_.scores, with_.step, queries.pids, gallery.pids, range(len(queries)), 10)
     hits_Qk = gallery.pids[best.order] == queries.pids[:, None]
     scores = evaluate(told.model, told.evaluation, "test", told.settings.evaluation).results["standard"].scores
     assert with_.recall == 100 * hits_Qk[:, 0].mean() == scores["R@1"]
     assert 100 * hits_Qk.any(axis=1).mean() == scores["R@10"]
     assert "gallery with descriptions" in headings(told.evaluation, "test", with_, "")[0][0]
+
+
+def test_token_sets_are_shown_as_they_are_ranked(built):
+    heads = "model.heads={'global': None, 'tokens': dict(type='TokenHead', embed_dim=8)}"
+    losses = "model.losses={'itc': dict(type='MaxSim')}"
+    run = built(heads, losses, "model.balancer={'type': 'Fixed'}", STANDARD)
+    found = ranked(run)
+    queries, gallery = run.evaluation.queries("test"), run.evaluation.gallery("test")
+    best = best_by(found.scores, found.step, queries.pids, gallery.pids, range(len(queries)), 1)
+    hits = gallery.pids[best.order[:, 0]] == queries.pids
+    assert found.recall == 100 * hits.mean() == recorded(run)
 
 
 @pytest.mark.parametrize("ties", ["pessimistic", "stable", "expected"])
