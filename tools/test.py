@@ -23,8 +23,17 @@ def main() -> None:
         "--allow-leak", action="store_true", help="evaluate although the leak guard objects; marks the record"
     )
     parser.add_argument("--skip-unmatched", action="store_true", help="skip queries without a match, and count them")
+    parser.add_argument(
+        "--rerank",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="re-rankers that order the results anew, one after the other, e.g. KReciprocal (track rerank); with other "
+        "settings than their own: --cfg-options \"evaluation.rerank=[dict(type='KReciprocal', k1=10)]\"",
+    )
     args = parser.parse_args()
     flags = [f"evaluation.{name}=True" for name in ("allow_leak", "skip_unmatched") if getattr(args, name)]
+    flags += [f"evaluation.rerank={[{'type': name} for name in args.rerank]!r}"] if args.rerank else []
     from tbpsbench.engine.cost import model_cost, peak_memory
     from tbpsbench.engine.evaluate import evaluate
     from tbpsbench.engine.record import record_of
