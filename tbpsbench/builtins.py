@@ -46,6 +46,14 @@ BUILTINS: dict[str, dict[str, str]] = {
         "GradNorm": "tbpsbench.balancers.gradnorm:GradNorm",
         "Uncertainty": "tbpsbench.balancers.uncertainty:Uncertainty",
     },
+    "MODELS": {
+        "PersonSearchModel": "tbpsbench.model.person_search:PersonSearchModel",
+    },
+    "SCHEDULES": {
+        "cosine": "tbpsbench.schedules.cosine:Cosine",
+        "constant": "tbpsbench.schedules.constant:Constant",
+        "multistep": "tbpsbench.schedules.multistep:Multistep",
+    },
     "PARAM_GROUPS": {
         "PatternGroups": "tbpsbench.engine.pattern_groups:PatternGroups",
     },
@@ -106,3 +114,11 @@ BUILTINS: dict[str, dict[str, str]] = {
         "camera-filtered": "tbpsbench.protocols.camera_filtered:CameraFiltered",
     },
 }
+
+
+def torch_optimizers() -> dict[str, str]:
+    """The optimisers of the installed torch; versions differ in what they have."""
+    import torch
+
+    found = {n: c for n, c in vars(torch.optim).items() if isinstance(c, type) and issubclass(c, torch.optim.Optimizer)}
+    return {name: f"{cls.__module__}:{cls.__qualname__}" for name, cls in found.items() if name != "Optimizer"}

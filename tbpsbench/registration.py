@@ -11,6 +11,7 @@ import importlib
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from tbpsbench import __version__, plugins
@@ -31,15 +32,20 @@ class Registry(Generic[T]):
         slot: its constant in registry.py, e.g. "FUSERS".
         kind: what one entry is called in messages, e.g. "fuser".
         base: "package.module:Class" that every entry must inherit from.
-        builtins: name -> "package.module:Class"; imported on first use.
+        builtins: name -> "package.module:Class"; imported on first use. Or what makes this table, called on first use.
         context: constructor arguments that the framework supplies to classes that ask for them by name.
     """
 
     def __init__(
-        self, slot: str, kind: str, base: str, builtins: Mapping[str, str], context: tuple[str, ...] = ()
+        self,
+        slot: str,
+        kind: str,
+        base: str,
+        builtins: Mapping[str, str] | Callable[[], Mapping[str, str]],
+        context: tuple[str, ...] = (),
     ) -> None:
         self.slot, self.kind, self.context = slot, kind, context
-        self._base, self._builtins = base, dict(builtins)
+        self._base, self._table = base, builtins
         self._entries: dict[str, Entry[T]] = {}
 
     def __repr__(self) -> str:
@@ -49,6 +55,14 @@ class Registry(Generic[T]):
     def plural(self) -> str:
         """What several entries are called in messages."""
         return self.kind + ("es" if self.kind.endswith(("s", "x")) else "s")
+
+    @cached_property
+    def _builtins(self) -> dict[str, str]:
+        return dict(self._table() if callable(self._table) else self._table)
+
+    def is_builtin(self, name: str) -> bool:
+        """Whether a name is one that comes with tbpsbench, not with a plug-in."""
+        return name in self._builtins
 
     # -- registering ---------------------------------------------------------------------------------------------
 
@@ -85,10 +99,13 @@ class Registry(Generic[T]):
                     f"{self.slot}: {_origin(cls)}: the name {key!r} is taken by {taken}. Choose another name."
                 )
             parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]  # type: ignore[misc]
+            added = None  # a built-in may be a class of another package, torch's
+            if key not in self._builtins:
+                added = plugins.note(cls.__module__, lambda: self._take_back(key, cls), (self.slot, key))
             self._entries[key] = Entry(
                 cls,
                 _origin(cls),
-                plugins.note(cls.__module__, lambda: self._take_back(key, cls), (self.slot, key)),
+                added,
                 tuple(requires),
                 tuple(provides),
                 {parameter.name: parameter for parameter in parameters},

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tbpsbench.builtins import BUILTINS
+from tbpsbench.builtins import BUILTINS, torch_optimizers
 from tbpsbench.registration import Registry
 
 
@@ -24,6 +24,11 @@ DISENTANGLERS = _slot("DISENTANGLERS", "disentangler", "disentanglers.base:Disen
 FUSERS = _slot("FUSERS", "fuser", "fusers.base:Fuser", "dims")
 LOSSES = _slot("LOSSES", "loss", "losses.base:Loss", "dims")
 BALANCERS = _slot("BALANCERS", "balancer", "balancers.base:Balancer", "names", "balanced")
+MODELS = _slot("MODELS", "model", "model.base:SearchModel", "roles")
+
+# how it is learnt
+OPTIMIZERS: Registry[Any] = Registry("OPTIMIZERS", "optimizer", "torch.optim:Optimizer", torch_optimizers, ("params",))
+SCHEDULES = _slot("SCHEDULES", "schedule", "schedules.base:Schedule", "max_epochs", "warmup_epochs")
 PARAM_GROUPS = _slot("PARAM_GROUPS", "parameter grouping", "engine.param_groups:ParamGroups")
 HOOKS = _slot("HOOKS", "hook", "engine.hooks:Hook")
 
@@ -49,7 +54,8 @@ INTERACTORS = _slot("INTERACTORS", "interactor", "interaction.base:Interactor")
 SLOTS: dict[str, Registry[Any]] = {
     slot.slot: slot
     for slot in (
-        IMAGE_ENCODERS, TEXT_ENCODERS, HEADS, DISENTANGLERS, FUSERS, LOSSES, BALANCERS, PARAM_GROUPS, HOOKS,
+        IMAGE_ENCODERS, TEXT_ENCODERS, HEADS, DISENTANGLERS, FUSERS, LOSSES, BALANCERS, MODELS,
+        OPTIMIZERS, SCHEDULES, PARAM_GROUPS, HOOKS,
         DATASETS, CAPTION_SOURCES, TRANSFORMS, TEXT_TRANSFORMS, TOKENIZERS, SAMPLERS, METRICS, PROTOCOLS, RERANKERS,
         CLUSTERERS, MLLM_CLIENTS, INDEXES, INTERACTORS,
     )

@@ -29,7 +29,8 @@ from tbpsbench.data.preprocess import Picture, Preprocess
 from tbpsbench.data.tokenizers.base import Tokenizer
 from tbpsbench.errors import CheckpointError, DataError
 from tbpsbench.metrics.leaks import TrainingTexts
-from tbpsbench.model.person_search import PersonSearchModel, joint
+from tbpsbench.model.base import SearchModel
+from tbpsbench.model.person_search import joint
 from tbpsbench.reading import require_text
 from tbpsbench.system_files import read_parts, save_system
 from tbpsbench.types import Ranking
@@ -85,7 +86,7 @@ class System:
     """
 
     name: str
-    model: PersonSearchModel
+    model: SearchModel
     tokenizer: Tokenizer
     preprocess: Preprocess
     config: Mapping[str, Any]
@@ -97,8 +98,7 @@ class System:
     def fingerprint(self) -> str:
         """SHA-256 of weights, architecture, tokenizer and preprocessing: equal systems embed alike."""
         model = {key: value for key, value in self.config["model"].items() if key not in ("losses", "balancer")}
-        settled = [dict(encoder.settled) for encoder in (self.model.image_encoder, self.model.text_encoder)]
-        told = [model, self.preprocess.to_json(), dict(self.facts), {"settled": settled}]
+        told = [model, self.preprocess.to_json(), dict(self.facts), {"settled": list(self.model.settled.values())}]
         head = [*map(canonical, told), self.tokenizer.sha256]
         digest = hashlib.sha256("\n".join(head).encode())
         for key, value in sorted(self.model.state_dict().items()):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tbpsbench import __version__
+from tbpsbench.config.open_sections import is_open
 
 if TYPE_CHECKING:
     from tbpsbench.system import System
@@ -39,11 +40,7 @@ def card(system: System) -> str:
     model: Mapping[str, Any] = system.config["model"]
     trained = system.trained_on
     facts = {
-        "image encoder": model["image_encoder"]["type"],
-        "text encoder": model["text_encoder"]["type"],
-        "disentangler": (model.get("disentangler") or {}).get("type", "none"),
-        "fuser": (model.get("fuser") or {}).get("type", "none"),
-        "heads": ", ".join(f"{name} ({head['type']})" for name, head in model["heads"].items()),
+        **_parts(model),
         "parameters": f"{sum(parameter.numel() for parameter in system.model.parameters()):,}",
         "images": f"{system.preprocess.size[0]} x {system.preprocess.size[1]} pixels (height x width)",
         "tokenizer": f"{system.config['data']['tokenizer']['type']}, {system.tokenizer.max_length} tokens",
@@ -53,3 +50,16 @@ def card(system: System) -> str:
     }
     rows = "\n".join(f"| {key} | {value} |" for key, value in facts.items())
     return TEXT.format(name=system.name, version=__version__, rows=rows)
+
+
+def _parts(model: Mapping[str, Any]) -> dict[str, str]:
+    """What the model is made of, as far as the config tells; only a plug-in knows the parts of its own model."""
+    if is_open("model", model):
+        return {"model": model["type"]}
+    return {
+        "image encoder": model["image_encoder"]["type"],
+        "text encoder": model["text_encoder"]["type"],
+        "disentangler": (model.get("disentangler") or {}).get("type", "none"),
+        "fuser": (model.get("fuser") or {}).get("type", "none"),
+        "heads": ", ".join(f"{name} ({head['type']})" for name, head in model["heads"].items()),
+    }

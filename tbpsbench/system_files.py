@@ -27,7 +27,7 @@ from tbpsbench.data.preprocess import Preprocess
 from tbpsbench.data.tokenizers.base import Tokenizer
 from tbpsbench.errors import CheckpointError, ConfigError, DataError
 from tbpsbench.files import atomic_folder, write_json
-from tbpsbench.model.person_search import PersonSearchModel
+from tbpsbench.model.base import SearchModel, model_of
 from tbpsbench.reading import read_json, read_text
 from tbpsbench.system_card import card
 from tbpsbench.weights.checkpoint import FORMAT, KEY, read_described, require_format, save
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 WEIGHTS, CONFIG, PREPROCESS, CARD = "model.safetensors", "config.json", "preprocess.json", "README.md"
 RUN_CHECKPOINTS = ("best.pth", "last.pth")
-TOWERS = ("image_encoder", "text_encoder")
 USED = ("entries", "plugins", "model", "data.tokenizer", "data.transforms")
 USED_IN_EVALUATION = ("data", "evaluation", "runtime")
 
@@ -50,7 +49,7 @@ def describe(system: System) -> dict[str, Any]:
         "name": system.name,
         "config": canonical(system.config),
         "facts": dict(system.facts),
-        "settled": {tower: dict(getattr(system.model, tower).settled) for tower in TOWERS},
+        "settled": system.model.settled,
         "tokenizer": {
             "config": dict(system.config["data"]["tokenizer"]),
             "files": system.tokenizer.files(),
@@ -159,7 +158,7 @@ def build_model(
     facts: Mapping[str, Any],
     roles: tuple[str, ...],
     settled: Mapping[str, Any],
-) -> PersonSearchModel:
+) -> SearchModel:
     """A config's model without its pretrained weights, which a checkpoint's are to replace.
 
     Args:
@@ -173,8 +172,9 @@ def build_model(
     """
     filled = fill_from_data(_without_pretrained(section), facts, "model")
     for tower, arguments in settled.items():
-        filled[tower] = {**filled[tower], **arguments}
-    return PersonSearchModel(**filled, roles=roles)
+        if arguments:
+            filled[tower] = {**filled[tower], **arguments}
+    return model_of(filled, roles)
 
 
 def restore_tokenizer(kept: Mapping[str, Any], source: str) -> Tokenizer:

@@ -11,9 +11,10 @@ from tbpsbench import plugins, registry
 from tbpsbench.arguments import did_you_mean
 from tbpsbench.config.data_check import data_problems, remedy_in_data, training_features
 from tbpsbench.config.fit import misfits
-from tbpsbench.config.limits import limit_problems, optimizer_problems, param_group_problems
+from tbpsbench.config.limits import limit_problems, optimizer_problems, param_group_problems, schedule_problems
 from tbpsbench.config.load import Config
-from tbpsbench.config.schema import REQUIRED, SECTIONS, TOP_LEVEL, components, with_defaults
+from tbpsbench.config.open_sections import FRAME, SECTION_SLOTS, is_open
+from tbpsbench.config.schema import REQUIRED, SECTIONS, TOP_LEVEL, components, frame, with_defaults
 from tbpsbench.entries import Entry, Problem, argument_problems
 from tbpsbench.errors import ConfigError, RegistryError
 from tbpsbench.model.roles import MASKED, QUERY, description_roles, of_training, role_of
@@ -38,6 +39,8 @@ def check(config: Config, *, trained: bool = False) -> list[Problem]:
         return [Problem("entries", "this is a suite, not a config.", f"python tools/leaderboard.py run {config.path}")]
     found = [*_top_level(config.values), *_plugins(config.values), *_sections(config.values)]
     for path, slot, value in components(config.values):
+        if len(path) == 1 and path[0] in (*SECTION_SLOTS, "optimizer"):
+            continue  # looked at by _sections and optimizer_problems
         named = {"type": value} if path == ("data", "captions") and isinstance(value, str) else value
         found += slot.problems(named, ".".join(path))
     found += data_problems(config.values.get("data"))
@@ -46,6 +49,7 @@ def check(config: Config, *, trained: bool = False) -> list[Problem]:
     found += param_group_problems(config.values.get("param_groups"))
     found += limit_problems(config.values)
     if not found:
+        found += schedule_problems(config.values)
         found += _selection(config.values)
         found += _wiring(with_defaults(config.values))
         found += [] if trained else misfits(with_defaults(config.values))
@@ -123,6 +127,9 @@ def _sections(values: Mapping[str, Any]) -> Iterator[Problem]:
         if not isinstance(values[name], Mapping):
             yield Problem(name, f"{name} is a dict, got {values[name]!r}")
             continue
+        if is_open(name, values[name]):
+            yield from _open_section(name, values[name])
+            continue
         parameters = dict(inspect.signature(section).parameters)
         entry: Entry[Any] = Entry(section, f"tbpsbench/config/schema.py, {section.__name__}", parameters=parameters)
         found = argument_problems(entry, {"type": None, **values[name]}, name, set(), name)
@@ -136,8 +143,6 @@ def _sections(values: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(path, f"{path} is needed and cannot be None.", "Give it, or drop the override.")
         if "type" in values[name] and "type" not in parameters:
             yield Problem(f"{name}.type", f"{name} is a section and has no type.", "Remove it.")
-        if name == "model" and values[name].get("type", "PersonSearchModel") != "PersonSearchModel":
-            yield Problem("model.type", f"there is one model, PersonSearchModel; got {values[name]['type']!r}")
         for key in ("heads", "losses") if name == "model" else ():
             named = values[name].get(key, {})
             if not isinstance(named, Mapping):
@@ -148,6 +153,17 @@ def _sections(values: Mapping[str, Any]) -> Iterator[Problem]:
                     yield Problem(
                         f"model.{key}.{part}", f"{part!r:.80} cannot be a name here: take letters, digits, - and _"
                     )
+
+
+def _open_section(name: str, section: Mapping[str, Any]) -> Iterator[Problem]:
+    """A section that a plug-in's class reads: its arguments, and the keys that every schedule has."""
+    kept = FRAME if name == "schedule" else ("type",)
+    own = {key: value for key, value in section.items() if key not in kept}
+    yield from SECTION_SLOTS[name].problems({"type": section["type"], **own}, name)
+    if name == "schedule":
+        entry: Entry[Any] = Entry(SECTIONS[name], "tbpsbench/config/schema.py, ScheduleSection", parameters=frame())
+        framed = {key: section[key] for key in section if key in kept and key != "type"}
+        yield from argument_problems(entry, framed, name, set(), name)
 
 
 def _selection(values: Mapping[str, Any]) -> Iterator[Problem]:
@@ -166,6 +182,8 @@ def _wiring(values: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem(
             "data.mask_shared", "there are no masked tokens to share.", "Set data.masked_tokens=True as well."
         )
+    if is_open("model", model):
+        return  # only the plug-in knows what flows where
     if not model["heads"]:
         yield Problem("model.heads", "a model needs at least one head to be searched with.")
     if not model["losses"]:

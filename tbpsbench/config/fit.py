@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tbpsbench import registry
+from tbpsbench.config.open_sections import is_open
 from tbpsbench.registration import Problem, Registry
 
 
@@ -20,6 +21,8 @@ def misfits(values: Mapping[str, Any]) -> Iterator[Problem]:
         values: of a config without other problems, defaults filled in.
     """
     data, model = values["data"], values["model"]
+    if is_open("model", model):
+        return
     image_encoder, text_encoder = model["image_encoder"], model["text_encoder"]
     try:
         taken = _told(registry.IMAGE_ENCODERS, image_encoder, "model.image_encoder", "image_size")

@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tbpsbench import registry
-from tbpsbench.arguments import did_you_mean
-from tbpsbench.config.schema import optimizer_names, optimizer_parameters
-from tbpsbench.entries import Entry, Problem, argument_problems
+from tbpsbench.config.open_sections import FRAME, is_open, optimizer_entry, schedule_component
+from tbpsbench.config.schema import read_section
+from tbpsbench.entries import Problem, argument_problems
 from tbpsbench.errors import RegistryError
+from tbpsbench.schedules.base import usable
 
 # What numpy and torch both take as a seed; everything else that is drawn comes from numpy's SeedSequence of it.
 MAX_SEED = 2**32 - 1
@@ -45,6 +46,7 @@ RANGES: dict[str, tuple[float, float]] = {
 POSITIVE = ("data.std", "runtime.clip_grad_norm")
 NUMBERS = ("data.mean", "data.std", "data.size", "schedule.milestones")  # in these every entry is a number
 SHARES = ("betas",)  # of an optimiser: 0 or more, below 1
+RATES = ("lr", "weight_decay")  # 0 or more whoever wrote the optimiser
 SIGNED = {("Adafactor", "beta2_decay")}
 
 
@@ -57,6 +59,8 @@ def limit_problems(values: Mapping[str, Any]) -> Iterator[Problem]:
         yield problem
     for place in dict.fromkeys((*RANGES, *POSITIVE, *NUMBERS)):
         section, key = place.split(".")
+        if is_open(section, values.get(section)) and key not in FRAME:
+            continue  # an argument of a plug-in's class, which has limits of its own
         value = values[section].get(key) if isinstance(values.get(section), Mapping) else None
         for path, item in _items(place, value):
             if path not in odd and (message := _out_of_range(place, item)):
@@ -72,18 +76,14 @@ def seed_problem(seed: Any) -> Problem | None:
 
 def optimizer_problems(value: Any) -> Iterator[Problem]:
     """What is wrong with a config's `optimizer`; where nothing is, it took a step on a toy model."""
-    import torch
-
     if not isinstance(value, Mapping) or not isinstance(value.get("type"), str):
         yield Problem("optimizer", "an optimizer is written dict(type='AdamW', lr=1e-4, ...)")
         return
-    name, known = value["type"], optimizer_names()
-    if name not in known:
-        message = f"no optimizer is called {name!r}.{did_you_mean(name, known)}"
-        yield Problem("optimizer.type", message, f"Known optimizers (torch.optim): {', '.join(known)}")
+    name, slot = value["type"], registry.OPTIMIZERS
+    if name not in slot.names():
+        yield from slot.problems(value, "optimizer")
         return
-    cls = getattr(torch.optim, name)
-    entry: Entry[Any] = Entry(cls, f"torch.optim.{name}", parameters=optimizer_parameters(name))
+    entry = optimizer_entry(name)
     found = [*argument_problems(entry, value, "optimizer", set(), name)]
     if isinstance(value.get("lr"), bool) or not isinstance(value.get("lr"), int | float):
         found.append(Problem("optimizer.lr", "the learning rate is a number", f"got {_short(value.get('lr'))}"))
@@ -92,13 +92,32 @@ def optimizer_problems(value: Any) -> Iterator[Problem]:
         key = path.split(".")[1]
         if path in odd:
             continue  # limit_problems names it
-        if number < 0 and (name, key) not in SIGNED:
+        if number < 0 and (name, key) not in SIGNED and (slot.is_builtin(name) or key in RATES):
             found.append(Problem(path, f"{path} is {number!r}, expected 0 or more"))
-        elif key in SHARES and number >= 1:
+        elif key in SHARES and number >= 1 and slot.is_builtin(name):
             found.append(Problem(path, f"{path} is {number!r}, expected less than 1"))
     if not found and not odd:
-        found += _trial(cls, value)
+        found += _trial(entry.cls, value)
     yield from found
+
+
+def schedule_problems(values: Mapping[str, Any]) -> Iterator[Problem]:
+    """What a plug-in's schedule refuses: it is built, and asked for the first and the last rate after the warm-up."""
+    if not is_open("schedule", values["schedule"]):
+        return
+    section = vars(read_section("schedule", values["schedule"]))
+    name, first, last = section["type"], section["warmup_epochs"], section["max_epochs"] - 1
+    try:
+        schedule = registry.SCHEDULES.build(*schedule_component(section))
+        for epoch in (first, last) if first <= last else ():
+            if not usable(found := schedule.factor(float(epoch))):
+                message = f"{name} gives the factor {found!r} at epoch {epoch:g}, expected a finite number, 0 or more"
+                yield Problem("schedule", message)
+                return
+    except RegistryError as error:
+        yield Problem("schedule", str(error).removeprefix("schedule: "))
+    except Exception as error:  # a plug-in's may be any
+        yield Problem("schedule", f"{name} gives no factor: {type(error).__name__}: {error}")
 
 
 def param_group_problems(value: Any) -> Iterator[Problem]:
@@ -134,7 +153,7 @@ def _trial(cls: type, value: Mapping[str, Any]) -> Iterator[Problem]:
         parameter.grad = torch.zeros_like(parameter)
     try:
         cls(parameters, **arguments).step()
-    except (ValueError, TypeError, RuntimeError, ArithmeticError, AssertionError, LookupError) as error:
+    except Exception as error:  # a plug-in's may be any
         lines = str(error).splitlines() or [type(error).__name__]
         yield Problem(
             "optimizer",

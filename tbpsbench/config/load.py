@@ -16,7 +16,8 @@ from typing import Any
 from tbpsbench.arguments import did_you_mean
 from tbpsbench.bundle import PREFIX, configs, locate
 from tbpsbench.config.literal import MAX_DEPTH, OVERRIDE, Origins, Path_, parse_value, plain_text, read_literals
-from tbpsbench.config.schema import SECTIONS, optimizer_parameters, slot_at
+from tbpsbench.config.open_sections import SECTION_SLOTS, is_open
+from tbpsbench.config.schema import SECTIONS, slot_at, taken_at
 from tbpsbench.errors import ConfigError, DataError, RegistryError
 from tbpsbench.reading import MAX_SHOWN, given_path, read_json, shown
 
@@ -147,13 +148,17 @@ def _plain(value: Any) -> Any:
 
 def _drop_foreign(config: Config, old: dict[str, Any], new: Mapping[str, Any], path: Path_) -> None:
     """Forget inherited arguments that the newly named class does not take."""
-    slot = slot_at(path)
-    if (slot is None and path != ("optimizer",)) or not isinstance(new["type"], str):
+    section = path[0] if path[0] in SECTION_SLOTS and len(path) == 1 else None
+    if slot_at(path) is None or not isinstance(new["type"], str):
         return
+    if section and not is_open(section, old) and not is_open(section, new):
+        return  # both forms have the same keys
+    parameters: Mapping[str, Any] = {}
     try:
-        parameters = slot.entry(new["type"]).parameters if slot else optimizer_parameters(new["type"])
-    except RegistryError:
-        parameters = {}  # the check will name the unknown type; keeping foreign arguments would only add noise
+        parameters = taken_at(path, new["type"])
+    except RegistryError:  # the check will name the unknown type; keeping foreign arguments would only add noise
+        if section:
+            return
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return
     dropped = [key for key in old if key not in ("type", *parameters, *new)]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tbpsbench import registry
+from tbpsbench.config.open_sections import FRAME, OpenSection, is_open, optimizer_entry
 from tbpsbench.registration import Registry
 
 
@@ -73,7 +74,7 @@ class DataSection:
 
 @dataclass
 class ModelSection:
-    """`model`: the slots of PersonSearchModel."""
+    """`model`: the slots of PersonSearchModel. With another `type`, of a plug-in, the arguments of that class."""
 
     image_encoder: dict[str, Any]
     text_encoder: dict[str, Any]
@@ -92,7 +93,8 @@ class ScheduleSection:
 
     Attributes:
         max_epochs: epochs.
-        type: after the warm-up: cosine to `min_factor`, constant, or multistep.
+        type: after the warm-up: cosine to `min_factor`, constant, or multistep; or a plug-in's, whose arguments then
+            stand in the place of `min_factor`, `milestones` and `gamma`.
         warmup_epochs, warmup_factor: linear from the factor to 1.
         min_factor: where the cosine ends.
         milestones, gamma: multistep: multiply by gamma at each milestone (epochs).
@@ -182,6 +184,9 @@ REQUIRED = ("data", "model", "optimizer", "schedule")
 
 # Place -> slot; "*" stands for any name in a dict or any position in a list.
 SLOT_PLACES: dict[tuple[str, ...], Registry[Any]] = {
+    ("model",): registry.MODELS,
+    ("schedule",): registry.SCHEDULES,
+    ("optimizer",): registry.OPTIMIZERS,
     ("data", "dataset"): registry.DATASETS,
     ("data", "captions"): registry.CAPTION_SOURCES,
     ("data", "tokenizer"): registry.TOKENIZERS,
@@ -206,20 +211,27 @@ SLOT_PLACES: dict[tuple[str, ...], Registry[Any]] = {
 
 
 def optimizer_names() -> list[str]:
-    """Names of torch.optim's optimisers."""
-    import torch
-
-    known = {n for n, c in vars(torch.optim).items() if isinstance(c, type) and issubclass(c, torch.optim.Optimizer)}
-    return sorted(known - {"Optimizer"})
+    """Names of torch.optim's optimisers, and of those that plug-ins brought."""
+    return registry.OPTIMIZERS.names()
 
 
-def optimizer_parameters(name: str) -> Mapping[str, inspect.Parameter]:
-    """Arguments of an optimiser besides the parameters that it optimises; none for an unknown name."""
-    import torch
+def taken_at(path: tuple[str, ...], name: str) -> Mapping[str, inspect.Parameter]:
+    """Arguments that a config may give to the component called `name` at a place of a slot.
 
-    if name not in optimizer_names():
-        return {}
-    return dict(list(inspect.signature(getattr(torch.optim, name).__init__).parameters.items())[2:])
+    Raises:
+        RegistryError: if there is none of this name.
+    """
+    slot, place = slot_at(path), ".".join(path)
+    assert slot is not None
+    if place in SECTIONS and not is_open(place, {"type": name}):
+        return inspect.signature(SECTIONS[place]).parameters
+    taken = optimizer_entry(name).parameters if place == "optimizer" else slot.entry(name).parameters
+    return {**(frame() if place == "schedule" else {}), **taken}
+
+
+def frame() -> dict[str, inspect.Parameter]:
+    """The keys of `schedule` that every run has, whatever its type."""
+    return {key: p for key, p in inspect.signature(ScheduleSection).parameters.items() if key in FRAME}
 
 
 def slot_at(path: tuple[str, ...]) -> Registry[Any] | None:
@@ -231,9 +243,16 @@ def slot_at(path: tuple[str, ...]) -> Registry[Any] | None:
 
 
 def components(values: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Registry[Any], Any]]:
-    """Every component of a config that is set: (place, slot, its value)."""
+    """Every component of a config that is set: (place, slot, its value).
+
+    A model of a plug-in may call its arguments as it likes: where the name is that of a slot and the value a component,
+    it is that slot's.
+    """
+    free = is_open("model", values.get("model"))
     for pattern, slot in SLOT_PLACES.items():
-        yield from _expand(values, pattern, (), slot)
+        for path, _, value in _expand(values, pattern, (), slot):
+            if not free or pattern[0] != "model" or (isinstance(value, Mapping) and "type" in value):
+                yield path, slot, value
 
 
 def _expand(
@@ -252,17 +271,29 @@ def _expand(
             yield from _expand(value[key], rest, (*path, key), slot)
 
 
+def read_section(name: str, values: Mapping[str, Any]) -> Any:
+    """A section with its defaults: one of SECTIONS, or a plug-in's."""
+    if not is_open(name, values):
+        return SECTIONS[name](**values)
+    usual = {key: p.default for key, p in frame().items() if p.default is not p.empty} if name == "schedule" else {}
+    return OpenSection(**{**usual, **values})
+
+
 def with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     """The config with every section's defaults filled in; what the engine reads."""
     filled: dict[str, Any] = dict(values)
-    for name, section in SECTIONS.items():
-        filled[name] = vars(section(**values.get(name, {})))
+    for name in SECTIONS:
+        filled[name] = vars(read_section(name, values.get(name, {})))
     captions = filled["data"]["captions"]
     if isinstance(captions, str):
         filled["data"]["captions"] = {"type": captions}
-    filled["model"]["balancer"] = _without_removed(filled["model"]["balancer"], filled["model"]["losses"])
-    for part, name in (("model", "losses"), ("model", "heads"), ("data", "views")):
-        filled[part][name] = {key: value for key, value in filled[part][name].items() if value is not None}
+    model = filled["model"]
+    named = [(filled["data"], "views")]
+    if not is_open("model", model):
+        model["balancer"] = _without_removed(model["balancer"], model["losses"])
+        named += [(model, "losses"), (model, "heads")]
+    for section, name in named:
+        section[name] = {key: value for key, value in section[name].items() if value is not None}
     filled.setdefault("param_groups", None)
     filled["hooks"] = {key: value for key, value in (values.get("hooks") or {}).items() if value is not None}
     filled.setdefault("seed", 0)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from tbpsbench.config.open_sections import OpenSection
 from tbpsbench.config.schema import (
     SECTIONS,
     DataSection,
@@ -13,6 +14,7 @@ from tbpsbench.config.schema import (
     ModelSection,
     RuntimeSection,
     ScheduleSection,
+    read_section,
     with_defaults,
 )
 
@@ -24,7 +26,7 @@ class Settings:
     """A config with every default filled in.
 
     Attributes:
-        data, model, schedule, evaluation, runtime: the sections (see schema.py).
+        data, model, schedule, evaluation, runtime: the sections (see schema.py); model and schedule may be a plug-in's.
         optimizer: type and arguments of an optimiser.
         param_groups: a PARAM_GROUPS component, or None.
         hooks: name -> HOOKS component.
@@ -34,9 +36,9 @@ class Settings:
     """
 
     data: DataSection
-    model: ModelSection
+    model: ModelSection | OpenSection
     optimizer: Component
-    schedule: ScheduleSection
+    schedule: ScheduleSection | OpenSection
     evaluation: EvaluationSection
     runtime: RuntimeSection
     param_groups: Component | None
@@ -49,7 +51,7 @@ class Settings:
     def of(cls, values: Mapping[str, Any]) -> Settings:
         """The settings of a checked config's values, with or without defaults."""
         filled = with_defaults(values)
-        sections = {name: section(**filled[name]) for name, section in SECTIONS.items()}
+        sections = {name: read_section(name, filled[name]) for name in SECTIONS}
         known = {field.name for field in fields(cls)} - set(sections)
         return cls(**sections, **{key: value for key, value in filled.items() if key in known})
 

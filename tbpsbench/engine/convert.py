@@ -27,7 +27,7 @@ from tbpsbench.engine.checkpoint import run_changes
 from tbpsbench.engine.resumable import require_sound
 from tbpsbench.errors import CheckpointError
 from tbpsbench.files import sha256_file
-from tbpsbench.model.person_search import PersonSearchModel
+from tbpsbench.model.base import model_of
 from tbpsbench.model.roles import caption_roles
 from tbpsbench.records.identity import same_run
 from tbpsbench.system import System, TrainedOn
@@ -112,7 +112,7 @@ def _system(name: str, settings: Settings, sources: Sources | None, older: bool)
     section = vars(settings.model)
     if older:
         # Its towers may have taken settings from their pretrained files, which the old form does not hold.
-        model = PersonSearchModel(**fill_from_data(section, facts, "model"), roles=roles)
+        model = model_of(fill_from_data(section, facts, "model"), roles)
     else:
         model = build_model(section, facts, roles, {})
     return System(name, model, tokenizer, preprocess, settings.values(), facts, trained_on)

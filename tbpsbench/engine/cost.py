@@ -9,12 +9,12 @@ import torch
 
 from tbpsbench.compat import counted_flops
 from tbpsbench.data.evaluation import EvaluationData
-from tbpsbench.model.person_search import PersonSearchModel
+from tbpsbench.model.base import SearchModel
 from tbpsbench.types import Tokens
 
 
 @torch.no_grad()
-def model_cost(model: PersonSearchModel, data: EvaluationData, split: str = "test") -> dict[str, Any]:
+def model_cost(model: SearchModel, data: EvaluationData, split: str = "test") -> dict[str, Any]:
     """Parameters and FLOPs of embedding one image and one text of full length.
 
     FLOPs are those of matrix products, convolutions and attention, a multiply-add counted as two

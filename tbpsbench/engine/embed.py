@@ -13,7 +13,7 @@ from tbpsbench.data.eval_set import GallerySet, QuerySet
 from tbpsbench.data.folder import ImageFolder
 from tbpsbench.distributed import gather_shares, largest_over_processes, share
 from tbpsbench.errors import ConfigError
-from tbpsbench.model.person_search import PersonSearchModel
+from tbpsbench.model.base import SearchModel
 from tbpsbench.model.roles import QUERY
 from tbpsbench.types import Batch
 from tbpsbench.vectors import Vectors
@@ -22,9 +22,7 @@ from tbpsbench.vectors import Vectors
 PART_ROWS = 8192
 
 
-def embed_images(
-    model: PersonSearchModel, gallery: GallerySet, batch_size: int, num_workers: int = 0
-) -> dict[str, Vectors]:
+def embed_images(model: SearchModel, gallery: GallerySet, batch_size: int, num_workers: int = 0) -> dict[str, Vectors]:
     """Gallery embeddings in the order of the gallery, on the CPU: head -> what it compares of each image."""
 
     def batches(positions: range) -> Iterable[Batch]:
@@ -39,7 +37,7 @@ def embed_images(
 
 @torch.no_grad()
 def embed_folder(
-    model: PersonSearchModel, folder: ImageFolder, batch_size: int, num_workers: int = 0
+    model: SearchModel, folder: ImageFolder, batch_size: int, num_workers: int = 0
 ) -> Iterator[dict[str, Vectors]]:
     """Embeddings of pictures part by part, on the CPU, at most `PART_ROWS` at once; every process makes all of them."""
     device, parts = next(model.parameters()).device, []
@@ -57,7 +55,7 @@ def _together(parts: Sequence[dict[str, Vectors]]) -> dict[str, Vectors]:
 
 
 def embed_features(
-    model: PersonSearchModel,
+    model: SearchModel,
     gallery: GallerySet,
     names: Sequence[str],
     batch_size: int,
@@ -97,7 +95,7 @@ def embed_features(
 
 
 def embed_captions(
-    model: PersonSearchModel, queries: QuerySet, batch_size: int, positions: Sequence[int] | None = None
+    model: SearchModel, queries: QuerySet, batch_size: int, positions: Sequence[int] | None = None
 ) -> dict[str, Vectors]:
     """Query embeddings in the order of the captions, on the CPU: head -> what it compares of each caption.
 
@@ -113,7 +111,7 @@ def embed_captions(
 
 @torch.no_grad()
 def _embed(
-    model: PersonSearchModel,
+    model: SearchModel,
     batches: Callable[[range], Iterable[Batch]],
     encode: Callable[[Batch], dict[str, Vectors]],
     count: int,

@@ -23,14 +23,14 @@ from tbpsbench.metrics.leaks import TrainingTexts
 from tbpsbench.metrics.ranking import PositiveRanks
 from tbpsbench.metrics.result import Evaluation, Result, per_query_values, percent
 from tbpsbench.metrics.tracks import track_of
-from tbpsbench.model.person_search import PersonSearchModel
+from tbpsbench.model.base import SearchModel
 from tbpsbench.protocols.base import BEFORE
 from tbpsbench.vectors import Vectors
 
 
 @torch.no_grad()
 def evaluate(
-    model: PersonSearchModel,
+    model: SearchModel,
     data: EvaluationData,
     split: str,
     section: EvaluationSection,
@@ -89,7 +89,7 @@ def evaluate(
 class _Rankings:
     """From embeddings to the results of every question."""
 
-    model: PersonSearchModel
+    model: SearchModel
     data: EvaluationData
     section: EvaluationSection
     plan: Plan

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tbpsbench.data.training import TrainingData
-    from tbpsbench.model.person_search import PersonSearchModel
+    from tbpsbench.model.base import SearchModel
 
 
 @dataclass
@@ -32,7 +32,7 @@ class RunState:
         log: scalars that the hook wants in the log.
     """
 
-    model: PersonSearchModel
+    model: SearchModel
     data: TrainingData
     epoch: int
     step: int

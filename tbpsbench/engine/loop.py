@@ -9,9 +9,9 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop
 
 from tbpsbench.distributed import share_buffers
-from tbpsbench.model.person_search import PersonSearchModel
+from tbpsbench.model.base import SearchModel
 
-Score = Callable[[PersonSearchModel], dict[str, float]]
+Score = Callable[[SearchModel], dict[str, float]]
 
 
 class RetrievalLoop(BaseLoop):

@@ -13,12 +13,11 @@ from mmengine.dist import get_rank
 from mmengine.hooks import Hook as EngineHook
 from mmengine.model import is_model_wrapper
 
-from tbpsbench.config.schema import ScheduleSection
 from tbpsbench.data.training import TrainingData
 from tbpsbench.distributed import share_buffers
 from tbpsbench.engine.hooks import Hook, RunState
 from tbpsbench.engine.randomness import seed_epoch
-from tbpsbench.engine.schedule import factor
+from tbpsbench.engine.schedule import LearningRates
 from tbpsbench.errors import TrainingError
 
 REMEDY = (
@@ -102,21 +101,22 @@ class LearningRate(EngineHook):
     """Set every group's rate from the schedule's closed form; base rates come from the config, also after a resume.
 
     Args:
-        schedule: the config's schedule.
+        rates: over the whole run.
+        per: change the rate every "epoch" or "iteration".
         base_rates: learning rate of each group before any schedule.
     """
 
     priority = "VERY_HIGH"
 
-    def __init__(self, schedule: ScheduleSection, base_rates: Sequence[float]) -> None:
-        self.schedule, self.base_rates = schedule, list(base_rates)
+    def __init__(self, rates: LearningRates, per: str, base_rates: Sequence[float]) -> None:
+        self.rates, self.per, self.base_rates = rates, per, list(base_rates)
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:  # noqa: ARG002
         """Set the rates of this step."""
         time = float(runner.epoch)
-        if self.schedule.per == "iteration":
+        if self.per == "iteration":
             time += batch_idx / len(runner.train_dataloader)
-        scale = factor(self.schedule, time)
+        scale = self.rates.factor(time)
         for group, base in zip(runner.optim_wrapper.param_groups, self.base_rates, strict=True):
             group["lr"] = base * scale
 

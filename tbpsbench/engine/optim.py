@@ -1,4 +1,4 @@
-"""The optimiser: torch.optim by name, parameter groups, accumulation, clipping, mixed precision."""
+"""The optimiser: by name, torch's or a plug-in's; parameter groups, accumulation, clipping, mixed precision."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class AutocastOptimWrapper(OptimWrapper):
 def build_optimizer(
     config: Mapping[str, Any], groups: Mapping[str, Any] | None, model: nn.Module
 ) -> torch.optim.Optimizer:
-    """Build `torch.optim.TYPE` over the groups that the config asks for (default: one group).
+    """Build the optimiser over the groups that the config asks for (default: one group).
 
     Adam, AdamW and SGD take one fused pass over the parameters unless the config says `fused` or `foreach`: equal but
     for rounding, and on the CPU, where torch walks over them one by one by default, about six times as fast.
@@ -56,8 +56,8 @@ def build_optimizer(
     if config["type"] in FUSED and not {"fused", "foreach"} & set(arguments):
         arguments["fused"] = True
     try:
-        optimizer: torch.optim.Optimizer = getattr(torch.optim, config["type"])(parameters, **arguments)
-    except (ValueError, TypeError, RuntimeError) as error:
+        optimizer: torch.optim.Optimizer = registry.OPTIMIZERS.get(config["type"])(parameters, **arguments)
+    except Exception as error:  # a plug-in's may be any
         raise ConfigError(f"optimizer: {config['type']}: {error}") from error
     return optimizer
 

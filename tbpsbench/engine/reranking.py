@@ -20,7 +20,7 @@ from tbpsbench.data.evaluation import EvaluationData
 from tbpsbench.engine.embed import embed_captions
 from tbpsbench.engine.scoring import Scored, blocks
 from tbpsbench.metrics.ranking import PositiveRanks, Ties, positive_ranks_by
-from tbpsbench.model.person_search import PersonSearchModel
+from tbpsbench.model.base import SearchModel
 from tbpsbench.rerankers.base import Reranker, Search
 from tbpsbench.types import Batch, Features
 
@@ -51,7 +51,7 @@ def build_rerankers(components: Sequence[Mapping[str, Any]]) -> list[Reranker]:
 
 
 def reranked(
-    model: PersonSearchModel,
+    model: SearchModel,
     data: EvaluationData,
     asked: Asked,
     ask: Scored,
@@ -92,7 +92,7 @@ def reranked(
     return ranks, {"ms_per_query": 1000 * took / max(1, len(ask)), "pairs": sum(one.pairs for one in rerankers)}
 
 
-def first_stage(model: PersonSearchModel, side: Scored) -> Tensor | None:
+def first_stage(model: SearchModel, side: Scored) -> Tensor | None:
     """(N, D) vectors of all heads together; None where a head has no single one."""
     parts = []
     for name, weight in model.head_weights.items():
@@ -103,7 +103,7 @@ def first_stage(model: PersonSearchModel, side: Scored) -> Tensor | None:
     return torch.cat(parts, dim=1)
 
 
-def _bank(model: PersonSearchModel, data: EvaluationData, answer: Scored, count: int, batch_size: int) -> Tensor:
+def _bank(model: SearchModel, data: EvaluationData, answer: Scored, count: int, batch_size: int) -> Tensor:
     """(S, G) similarities of training captions, evenly spread over the training set, with the gallery."""
     captions = QuerySet(data.annotations, TRAIN, data.texts)
     rows = np.linspace(0, len(captions) - 1, min(count, len(captions))).round().astype(np.int64)
@@ -112,12 +112,12 @@ def _bank(model: PersonSearchModel, data: EvaluationData, answer: Scored, count:
     return blocks(model, bank, answer)(0, len(rows))
 
 
-def _text_features(model: PersonSearchModel, asked: Asked, rows: np.ndarray) -> Features:
+def _text_features(model: SearchModel, asked: Asked, rows: np.ndarray) -> Features:
     chosen = asked.rows[rows]
     return _features(model, asked.queries.batches(max(1, len(rows)), indices=chosen))
 
 
-def _image_features(model: PersonSearchModel, asked: Asked, rows: np.ndarray, batch_size: int) -> Features:
+def _image_features(model: SearchModel, asked: Asked, rows: np.ndarray, batch_size: int) -> Features:
     """Features of images, which may lie in several galleries; the rows ascend."""
     found, first = [], 0
     for gallery in asked.galleries:
@@ -129,7 +129,7 @@ def _image_features(model: PersonSearchModel, asked: Asked, rows: np.ndarray, ba
 
 
 @torch.no_grad()
-def _features(model: PersonSearchModel, batches: Any) -> Features:
+def _features(model: SearchModel, batches: Any) -> Features:
     device = next(model.parameters()).device
     extract: Callable[[Batch], Features] = model.extract
     return _joined([extract(batch.to(device)) for batch in batches])

@@ -208,7 +208,8 @@ def resume_optimizer(
     new_kind = any(key == "optimizer.type" or _below(key, ("param_groups",)) for key in changed)
     if new_kind or (changed and not _same_groups(kept, groups)):
         return "the optimizer starts anew, without the moments of the steps so far: its type or its groups were changed"
-    if not _same_groups(kept, groups) or not _fits(kept, groups):
+    torchs = type(wrapper.optimizer).__module__.startswith("torch.")
+    if not _same_groups(kept, groups) or not _fits(kept, groups, shapes=torchs):
         raise CheckpointError(f"{shown(path)}: the state of its optimizer does not fit this model. {REMEDY}")
     try:
         wrapper.load_state_dict({key: value for key, value in kept.items() if key != "base_param_settings"})
@@ -230,8 +231,11 @@ def _same_groups(kept: Mapping[str, Any], groups: list[dict[str, Any]]) -> bool:
     return sizes == [len(group["params"]) for group in groups]
 
 
-def _fits(kept: Mapping[str, Any], groups: list[dict[str, Any]]) -> bool:
-    """Whether all parameters have one kind of state, of numbers and of tensors as large as they are."""
+def _fits(kept: Mapping[str, Any], groups: list[dict[str, Any]], *, shapes: bool) -> bool:
+    """Whether all parameters have one kind of state, of numbers and of tensors as large as they are.
+
+    `shapes` is for torch's own optimisers: a plug-in's may keep what it likes of each parameter.
+    """
     parameters = [parameter for group in groups for parameter in group["params"]]
     places = [place for group in kept["param_groups"] for place in group["params"]]
     if places != list(range(len(parameters))):
@@ -240,6 +244,8 @@ def _fits(kept: Mapping[str, Any], groups: list[dict[str, Any]]) -> bool:
     for place, state in kept.get("state", {}).items():
         if place not in range(len(parameters)) or not isinstance(state, Mapping):
             return False
+        if not shapes:
+            continue
         shape = parameters[place].shape
         kind = {key: _kind(value) for key, value in state.items()}
         if kind and shape.numel() > 1 and kinds.setdefault(len(shape) > 1, kind) != kind:

@@ -22,7 +22,8 @@ from tbpsbench.distributed import join_processes
 from tbpsbench.engine.randomness import seed_epoch
 from tbpsbench.engine.trained import use_machine
 from tbpsbench.errors import ConfigError
-from tbpsbench.model.person_search import BatchToDevice, PersonSearchModel
+from tbpsbench.model.base import SearchModel, model_of
+from tbpsbench.model.person_search import BatchToDevice
 from tbpsbench.records.environment import code_version
 from tbpsbench.system import System, TrainedOn
 
@@ -49,7 +50,7 @@ class Run:
         return self.system.name
 
     @property
-    def model(self) -> PersonSearchModel:
+    def model(self) -> SearchModel:
         """The system's."""
         return self.system.model
 
@@ -82,13 +83,14 @@ def build_run(config: Config, *, seed: int | None = None) -> Run:
     training = build_training(section, sources, texts, preprocess, images, settings.seed)
     seed_epoch(settings.seed, -1)
     filled = fill_from_data(vars(settings.model), training.facts, "model")
-    model = PersonSearchModel(**filled, roles=training.roles)
-    _require_fit(training.tokenizer, model.text_encoder)
+    model = model_of(filled, training.roles)
+    if isinstance(encoder := model.encoders.get("text_encoder"), TextEncoder):
+        _require_fit(training.tokenizer, encoder)
     model.data_preprocessor = BatchToDevice()
     model.to(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     if runtime.compile:
-        model.image_encoder.compile()
-        model.text_encoder.compile()
+        for encoder in model.encoders.values():
+            encoder.compile()
     trained_on = TrainedOn(sources.name, sources.provenance(), sources.training_texts(), sources.hashes)
     system = System(config.name, model, texts.tokenizer, preprocess, settings.values(), training.facts, trained_on)
     return Run(settings, system, training, EvaluationData(sources, texts, preprocess, images, section.num_workers))

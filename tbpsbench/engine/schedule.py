@@ -2,23 +2,49 @@
 
 from __future__ import annotations
 
-import math
+from typing import Any
 
+from tbpsbench import registry
+from tbpsbench.config.open_sections import schedule_component
 from tbpsbench.config.schema import ScheduleSection
+from tbpsbench.errors import ConfigError
+from tbpsbench.schedules.base import usable
 
 
-def factor(schedule: ScheduleSection, epoch: float) -> float:
-    """Factor of the learning rate at a time in epochs (fractional where the rate changes every iteration).
+class LearningRates:
+    """Factor of the learning rate over the whole run: a linear warm-up, then the schedule that the config names.
 
-    Warm-up is linear, w + (1 - w) e / E_w for e < E_w; the cosine is
-    m + (1 - m) (1 + cos(pi (e - E_w) / (T - E_w))) / 2. With 5 epochs from 0.1 and 60 in all these are IRRA's rates.
+    Args:
+        section: the config's `schedule`.
+
+    Raises:
+        RegistryError: if the schedule cannot be built.
     """
-    warm = schedule.warmup_epochs
-    if epoch < warm:
-        return schedule.warmup_factor + (1 - schedule.warmup_factor) * epoch / warm
-    if schedule.type == "constant":
-        return 1.0
-    if schedule.type == "multistep":
-        return float(schedule.gamma ** sum(epoch >= milestone for milestone in schedule.milestones))
-    progress = (epoch - warm) / max(schedule.max_epochs - warm, 1e-9)
-    return schedule.min_factor + (1 - schedule.min_factor) * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+
+    def __init__(self, section: ScheduleSection | Any) -> None:
+        self.type, self.warm, self.first = section.type, section.warmup_epochs, section.warmup_factor
+        self.schedule = registry.SCHEDULES.build(*schedule_component(vars(section)))
+
+    def factor(self, epoch: float) -> float:
+        """Factor at a time in epochs (fractional where the rate changes every iteration).
+
+        Warm-up is linear, w + (1 - w) e / E_w for e < E_w; with 5 epochs from 0.1, 60 in all and a cosine these are
+        IRRA's rates.
+
+        Raises:
+            ConfigError: if the schedule gives none that a rate can be multiplied with.
+        """
+        if epoch < self.warm:
+            return float(self.first + (1 - self.first) * epoch / self.warm)
+        found = self.schedule.factor(epoch)
+        if not usable(found):
+            raise ConfigError(
+                f"schedule: {self.type} gives the factor {found!r} at epoch {epoch:g}, expected a finite number, "
+                "0 or more"
+            )
+        return float(found)
+
+
+def factor(schedule: ScheduleSection | Any, epoch: float) -> float:
+    """Factor of the learning rate of a config's `schedule` at a time in epochs; see `LearningRates`."""
+    return LearningRates(schedule).factor(epoch)

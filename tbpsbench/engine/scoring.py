@@ -17,7 +17,8 @@ from tbpsbench.metrics.distractors import Part
 from tbpsbench.metrics.inputs import Array, full_precision
 from tbpsbench.metrics.products import Products, product_rows
 from tbpsbench.metrics.ranking import PositiveRanks, Ties, positive_ranks, positive_ranks_by
-from tbpsbench.model.person_search import PersonSearchModel, joint
+from tbpsbench.model.base import SearchModel
+from tbpsbench.model.person_search import joint
 from tbpsbench.vectors import Vectors
 
 Kind = Literal["text", "image"]
@@ -40,7 +41,7 @@ class Scored:
 
 
 def ranks_of(
-    model: PersonSearchModel,
+    model: SearchModel,
     ask: Scored,
     answer: Scored,
     ties: Ties,
@@ -81,7 +82,7 @@ def ranks_of(
     )
 
 
-def exact_blocks(model: PersonSearchModel, ask: Scored, answer: Scored) -> tuple[Callable[[int, int], Array], int]:
+def exact_blocks(model: SearchModel, ask: Scored, answer: Scored) -> tuple[Callable[[int, int], Array], int]:
     """The similarities that `ranks_of` ranks by, to the last bit, valid until the next call; and the size of a block.
 
     Raises:
@@ -93,12 +94,12 @@ def exact_blocks(model: PersonSearchModel, ask: Scored, answer: Scored) -> tuple
     return blocks(model, ask, answer), product_rows(len(answer))
 
 
-def _part(model: PersonSearchModel, ask: Scored, heads: Mapping[str, Vectors], head: str | None) -> Part:
+def _part(model: SearchModel, ask: Scored, heads: Mapping[str, Vectors], head: str | None) -> Part:
     count = len(next(iter(heads.values())))
     return count, blocks(model, ask, Scored("image", heads, np.full(count, -1)), head)
 
 
-def blocks(model: PersonSearchModel, ask: Scored, answer: Scored, head: str | None = None) -> Blocks:
+def blocks(model: SearchModel, ask: Scored, answer: Scored, head: str | None = None) -> Blocks:
     """(start, stop) -> (B, G) float32 similarities of the asking rows, on the CPU; memory is bounded."""
     device = next(model.parameters()).device
     weights = model.head_weights if head is None else {head: 1.0}
@@ -118,5 +119,5 @@ def blocks(model: PersonSearchModel, ask: Scored, answer: Scored, head: str | No
     return scores
 
 
-def _one_vector(model: PersonSearchModel, heads: Mapping[str, Vectors], head: str | None) -> Tensor:
+def _one_vector(model: SearchModel, heads: Mapping[str, Vectors], head: str | None) -> Tensor:
     return joint(heads, model.head_weights) if head is None else heads[head].values

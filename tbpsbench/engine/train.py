@@ -31,10 +31,11 @@ from tbpsbench.engine.plan import choosing, plan_evaluation
 from tbpsbench.engine.record import record_of
 from tbpsbench.engine.resumable import chooses_anew, require_whole, resume_optimizer
 from tbpsbench.engine.run import Run, build_run
+from tbpsbench.engine.schedule import LearningRates
 from tbpsbench.engine.workdir import BEST, CARD, LAST, Resume, WorkDir, undo_if_refused
 from tbpsbench.errors import CheckpointError
 from tbpsbench.files import write_json
-from tbpsbench.model.person_search import PersonSearchModel
+from tbpsbench.model.base import SearchModel
 from tbpsbench.records.environment import code_version, environment
 from tbpsbench.records.make import write_record
 from tbpsbench.weights.files import read_checkpoint, read_state_dict
@@ -107,6 +108,7 @@ class Training:
         for split in dict.fromkeys([self._selecting_split(), "test"] if self.metric is not None else ["test"]):
             plan_evaluation(run.evaluation, split, self.section, run.system.trained_on.texts)
         self.optimizer = build_optimizer(run.settings.optimizer, run.settings.param_groups, run.model)
+        self.over_time = LearningRates(run.settings.schedule)
         self.wrapper = build_optim_wrapper(self.optimizer, run.settings.runtime)
         # mmengine adds a group of its own that stands for the base rate in its log.
         self.rates = [group["lr"] for group in self.wrapper.param_groups]
@@ -250,7 +252,7 @@ class Training:
             split, known = self._selecting_split(), run.system.trained_on.texts
             plain = choosing(self.section)
 
-            def score(model: PersonSearchModel) -> dict[str, float]:
+            def score(model: SearchModel) -> dict[str, float]:
                 return evaluate(model, run.evaluation, split, plain, known).flat()
 
             # mmengine wants a loader and an evaluator for a loop; ours brings its own data and metrics.
@@ -276,7 +278,7 @@ class Training:
             custom_hooks=[
                 RequireFinite(),
                 StartEpoch(run.training, settings.seed, self.hooks, self.progress),
-                LearningRate(settings.schedule, self.rates),
+                LearningRate(self.over_time, settings.schedule.per, self.rates),
                 FirstStep(self.workdir.keep),
                 self.checkpointer,
             ],

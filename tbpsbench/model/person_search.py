@@ -1,4 +1,4 @@
-"""The one model: encode -> disentangle -> fuse -> heads -> losses -> balance. It holds the slots and nothing else.
+"""The model of the slots: encode -> disentangle -> fuse -> heads -> losses -> balance; it holds them, nothing else.
 
 Features are named; every component reads the names it was configured with:
     image.tokens, image.patches (without CLS), image.pooled, image.mask
@@ -16,18 +16,15 @@ Shapes: B batch, D width of a head.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any
 
 import torch
-from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from tbpsbench import registry
 from tbpsbench.backbones.base import Encoded
 from tbpsbench.errors import ConfigError
-from tbpsbench.heads.base import Side
+from tbpsbench.model.base import SearchModel
 from tbpsbench.model.roles import MASKED, QUERY, of_training, role_of
 from tbpsbench.model.views import plain, seen_as, view_features, view_of
 from tbpsbench.model.wiring import Component, require_roles, required, stages
@@ -35,7 +32,8 @@ from tbpsbench.types import Batch, Features, LossOutput, Tokens
 from tbpsbench.vectors import Vectors
 
 
-class PersonSearchModel(BaseModel):
+@registry.MODELS.register()
+class PersonSearchModel(SearchModel):
     """A text-based person search model assembled from the registries.
 
     Args:
@@ -135,76 +133,12 @@ class PersonSearchModel(BaseModel):
             for name in [name for name in features if name.startswith(f"text.{original}.")]:
                 features[name.replace(f".{original}.", f".{role}.", 1)] = features[name]
 
-    def encode_gallery(self, image_B3HW: Tensor, texts: Mapping[str, Tokens] | None = None) -> dict[str, Vectors]:
-        """Embed gallery images, with the texts made from them where the gallery side uses texts.
+    # -- training ------------------------------------------------------------------------------------------------
 
-        Returns:
-            head name -> what the head compares of each image: (B, D) L2-normalised float32 as a rule.
-
-        Raises:
-            ValueError: if a query text is passed: the gallery must not know it.
-        """
-        if texts and QUERY in texts:
-            raise ValueError("the gallery side must not see query captions (protocol.md, leak guard)")
-        return self._embed(_batch(image_B3HW, dict(texts or {})), "image")
-
-    def encode_query(self, texts: Tokens) -> dict[str, Vectors]:
-        """Embed query captions: head name -> what the head compares of each, as in `encode_gallery`."""
-        return self._embed(_batch(None, {QUERY: texts}), "text")
-
-    def _embed(self, batch: Batch, side: Side) -> dict[str, Vectors]:
-        embedded = self.extract(batch).heads
-        return {name: self.heads[name].compared(embedding, side) for name, embedding in embedded.items()}
-
-    @property
-    def cosine(self) -> bool:
-        """Whether the similarity is one dot product of the vectors that `joint` makes."""
-        return all(head.cosine for head in self.heads.values())
-
-    @torch.no_grad()
-    def score(self, texts: Mapping[str, Vectors], images: Mapping[str, Vectors]) -> Tensor:
-        """(Q, G) float32 similarities: the weighted sum of what the heads say."""
-        parts = [self.head_weights[name] * head.score(texts[name], images[name]) for name, head in self.heads.items()]
-        return torch.stack(parts).sum(dim=0)
-
-    @property
-    def head_weights(self) -> dict[str, float]:
-        """Share of each head in the similarity; shares sum to one."""
-        total = sum(head.weight for head in self.heads.values())
-        return {name: head.weight / total for name, head in self.heads.items()}
-
-    # -- training, as mmengine calls it --------------------------------------------------------------------------
-
-    def forward(self, batch: Batch, mode: str = "loss") -> Any:
-        """Losses by name for `mode="loss"`, named features for `mode="tensor"`."""
-        features = self.extract(batch)
-        if mode == "tensor":
-            return features
-        if mode != "loss":
-            raise ValueError(f"mode is 'loss' or 'tensor', got {mode!r}; evaluation uses encode_gallery, encode_query")
-        # Losses never run in half precision: log-sum-exps and small differences do not survive it.
-        with torch.autocast(batch.pid_B.device.type, enabled=False):
-            losses = {name: loss(features, batch) for name, loss in self.losses.items()}
-        for name, output in losses.items():
-            if not isinstance(output, LossOutput):
-                raise ConfigError(
-                    f"model.losses.{name}: {type(self.losses[name]).__name__} returned {type(output).__name__}, "
-                    "expected LossOutput: LossOutput.mean(loss_B) for a value per pair, LossOutput(value) for a scalar"
-                )
-        return losses
-
-    def parse_losses(self, losses: dict[str, LossOutput]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Balance the losses; the one hook that every mmengine wrapper calls.
-
-        Returns:
-            the scalar to optimise, and what is logged: `loss`, each `loss_NAME`, `NAME_STAT`, what the balancer adds.
-        """
+    def balance(self, losses: dict[str, LossOutput]) -> tuple[Tensor, dict[str, Tensor]]:
+        """What the balancer makes of the losses, and what it logs."""
         total, scalars = self.balancer(losses)
-        log: dict[str, Tensor] = OrderedDict(loss=total)
-        log |= {f"loss_{name}": loss.value.detach() for name, loss in losses.items()}
-        log |= scalars
-        log |= {f"{name}_{stat}": value for name, loss in losses.items() for stat, value in loss.stats.items()}
-        return total, log
+        return total, scalars
 
 
 class BatchToDevice(nn.Module):
@@ -247,9 +181,3 @@ def _store(features: Features, prefix: str, encoded: Encoded) -> None:
     features[f"{prefix}.mask"] = all_real_BL if mask_BL is None else mask_BL
     if encoded.attention_BLL is not None:
         features[f"{prefix}.attention"] = encoded.attention_BLL
-
-
-def _batch(image_B3HW: Tensor | None, texts: dict[str, Tokens]) -> Batch:
-    first = image_B3HW if image_B3HW is not None else next(iter(texts.values())).ids
-    unknown_B = torch.full((len(first),), -1, device=first.device)
-    return Batch(image_B3HW, texts, unknown_B, unknown_B, unknown_B, unknown_B, torch.ones_like(unknown_B).float())

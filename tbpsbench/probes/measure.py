@@ -28,7 +28,7 @@ from tbpsbench.data.evaluation import EvaluationData
 from tbpsbench.engine.embed import embed_features
 from tbpsbench.engine.trained import evaluation_of
 from tbpsbench.errors import CheckpointError, ConfigError, DataError
-from tbpsbench.model.person_search import PersonSearchModel
+from tbpsbench.model.base import SearchModel
 from tbpsbench.probes.dependence import PERMUTATIONS, dependence
 from tbpsbench.probes.labels import SIDES, Attribute, attributes_of, shot_of
 from tbpsbench.probes.linear import STRENGTHS, Outcome, above_chance, draws, interval, probe
@@ -39,7 +39,7 @@ USUAL = ("identity", "clothing")
 CONTROL = "shot"  # beside the features; no feature of a model is called so
 
 
-def usual_features(model: PersonSearchModel) -> list[str]:
+def usual_features(model: SearchModel) -> list[str]:
     """What is worth probing in any model: both halves where it makes them, and every retrieval embedding."""
     halves = [name for name in USUAL if name in model.dims]
     return [*halves, *(f"heads.{name}.image" for name in model.heads)]
@@ -79,7 +79,7 @@ def splits_of(data: EvaluationData, names: Sequence[str]) -> list[str]:
 
 @torch.no_grad()
 def extract(
-    model: PersonSearchModel, data: EvaluationData, splits: Sequence[str], names: Sequence[str], batch_size: int
+    model: SearchModel, data: EvaluationData, splits: Sequence[str], names: Sequence[str], batch_size: int
 ) -> tuple[list[ImageRecord], dict[str, Tensor]]:
     """Images of some splits and their features: name -> (N, D) float32, one row per image.
 

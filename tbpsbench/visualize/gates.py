@@ -18,7 +18,7 @@ from tbpsbench.data.eval_set import GallerySet
 from tbpsbench.engine.embed import embed_features
 from tbpsbench.errors import ConfigError
 from tbpsbench.fusers.pair import GatedPair
-from tbpsbench.model.person_search import PersonSearchModel
+from tbpsbench.model.base import SearchModel
 from tbpsbench.model.wiring import PATCH_MEAN
 from tbpsbench.visualize.paper import PALETTE, heading, plain, save_figure
 
@@ -62,7 +62,7 @@ class Spread:
         return f"mean {self.mean:.2f}, std {self.std:.2f}\n{saturated}"
 
 
-def require_gate(model: PersonSearchModel) -> None:
+def require_gate(model: SearchModel) -> None:
     """Refuse a model that has no gate of identity and clothing.
 
     Raises:
@@ -70,19 +70,20 @@ def require_gate(model: PersonSearchModel) -> None:
     """
     if "gate" in model.dims:
         return
-    if type(model.disentangler).__name__ == PATCH_MEAN["type"]:
+    disentangler = getattr(model, "disentangler", None)  # a plug-in's model may have none
+    if disentangler is None or type(disentangler).__name__ == PATCH_MEAN["type"]:
         why = "model.disentangler is None"
-    elif hasattr(model.disentangler, "gate"):
+    elif hasattr(disentangler, "gate"):
         why = "model.disentangler.gate is False"
     else:
-        why = f"model.disentangler ({type(model.disentangler).__name__}) does not provide the feature 'gate'"
+        why = f"model.disentangler ({type(disentangler).__name__}) does not provide the feature 'gate'"
     raise ConfigError(
         f"{why}: the model has no gate to draw. Take a config with model.disentangler=dict(type='BDAM', gate=True) and "
         "a checkpoint that was trained with it."
     )
 
 
-def gate_values(model: PersonSearchModel, gallery: GallerySet, batch_size: int = 64) -> Gates:
+def gate_values(model: SearchModel, gallery: GallerySet, batch_size: int = 64) -> Gates:
     """Every value of the gates on the images of a split, with the texts that evaluation gives them.
 
     Args:

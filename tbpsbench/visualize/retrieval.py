@@ -23,7 +23,7 @@ from tbpsbench.metrics.best import best_by
 from tbpsbench.metrics.inputs import Array
 from tbpsbench.metrics.ranking import PositiveRanks, recall_at
 from tbpsbench.metrics.ranks import Ties
-from tbpsbench.model.person_search import PersonSearchModel
+from tbpsbench.model.base import SearchModel
 from tbpsbench.visualize.paper import INK, PAPER, RIGHT, SOFT, WRONG, font, label, open_rgb, save_png, wrapped
 from tbpsbench.visualize.queries import SHOW, Show, by_caption, by_identity, pick_queries
 
@@ -65,7 +65,7 @@ class Ranked:
         return dict(zip(self.ranks.query.tolist(), firsts.tolist(), strict=True))
 
 
-def rank(model: PersonSearchModel, data: EvaluationData, split: str, section: EvaluationSection) -> Ranked:
+def rank(model: SearchModel, data: EvaluationData, split: str, section: EvaluationSection) -> Ranked:
     """Embed a split and rank it exactly; the memory is that of an evaluation.
 
     Args:

@@ -19,7 +19,7 @@ import numpy as np
 from tbpsbench.data.evaluation import EvaluationData
 from tbpsbench.engine.embed import embed_features
 from tbpsbench.errors import DataError
-from tbpsbench.model.person_search import PersonSearchModel
+from tbpsbench.model.base import SearchModel
 from tbpsbench.types import ImageRecord
 from tbpsbench.visualize.paper import PALETTE, heading, label, legend_columns, plain, save_figure
 
@@ -50,7 +50,7 @@ class Shown:
     colour: str
 
 
-def show(model: PersonSearchModel, data: EvaluationData, split: str, persons: int = 12, colour: str = "pid") -> Shown:
+def show(model: SearchModel, data: EvaluationData, split: str, persons: int = 12, colour: str = "pid") -> Shown:
     """Vectors and labels of some persons' images.
 
     Args:

@@ -1,3 +1,6 @@
+import math
+
+import numpy as np
 import pytest
 
 from tbpsbench.config.schema import ScheduleSection
@@ -20,3 +23,29 @@ def test_constant_and_multistep():
 def test_cosine_ends_at_its_floor():
     assert factor(ScheduleSection(10, min_factor=0.2), 10) == pytest.approx(0.2)
     assert factor(ScheduleSection(10, min_factor=0.2), 0) == pytest.approx(1.0)
+
+
+def written_out(schedule, epoch):
+    """The rates as one function, as they were written before schedules became classes."""
+    warm = schedule.warmup_epochs
+    if epoch < warm:
+        return schedule.warmup_factor + (1 - schedule.warmup_factor) * epoch / warm
+    if schedule.type == "constant":
+        return 1.0
+    if schedule.type == "multistep":
+        return float(schedule.gamma ** sum(epoch >= milestone for milestone in schedule.milestones))
+    progress = (epoch - warm) / max(schedule.max_epochs - warm, 1e-9)
+    return schedule.min_factor + (1 - schedule.min_factor) * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+
+
+@pytest.mark.parametrize("kind", ["cosine", "constant", "multistep"])
+def test_rates_are_those_of_one_written_out_function_bit_for_bit(kind):
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        epochs = int(rng.integers(1, 80))
+        schedule = ScheduleSection(
+            epochs, kind, float(rng.choice([0, 1, 2.5, epochs])), float(rng.random()), float(rng.random()),
+            tuple(rng.integers(0, epochs, 2).tolist()), float(rng.random()),
+        )  # fmt: skip
+        for epoch in (0, *rng.uniform(0, epochs, 5), epochs - 1):
+            assert factor(schedule, float(epoch)) == written_out(schedule, float(epoch))
