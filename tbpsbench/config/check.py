@@ -14,7 +14,8 @@ from tbpsbench.config.fit import misfits
 from tbpsbench.config.limits import limit_problems, optimizer_problems, param_group_problems, schedule_problems
 from tbpsbench.config.load import Config
 from tbpsbench.config.open_sections import FRAME, SECTION_SLOTS, is_open
-from tbpsbench.config.schema import REQUIRED, SECTIONS, TOP_LEVEL, components, frame, with_defaults
+from tbpsbench.config.places import components
+from tbpsbench.config.schema import REQUIRED, SECTIONS, TOP_LEVEL, frame, with_defaults
 from tbpsbench.entries import Entry, Problem, argument_problems
 from tbpsbench.errors import ConfigError, RegistryError
 from tbpsbench.model.roles import MASKED, QUERY, description_roles, of_training, role_of

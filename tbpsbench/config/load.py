@@ -17,7 +17,8 @@ from tbpsbench.arguments import did_you_mean
 from tbpsbench.bundle import PREFIX, configs, locate
 from tbpsbench.config.literal import MAX_DEPTH, OVERRIDE, Origins, Path_, parse_value, plain_text, read_literals
 from tbpsbench.config.open_sections import SECTION_SLOTS, is_open
-from tbpsbench.config.schema import SECTIONS, slot_at, taken_at
+from tbpsbench.config.places import slot_at
+from tbpsbench.config.schema import SECTIONS, taken_at
 from tbpsbench.errors import ConfigError, DataError, RegistryError
 from tbpsbench.reading import MAX_SHOWN, given_path, read_json, shown
 

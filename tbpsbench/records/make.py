@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tbpsbench.config.flat import fingerprint
-from tbpsbench.config.schema import components
+from tbpsbench.config.places import components
 from tbpsbench.files import atomic_write, sha256_bytes, sha256_file, write_json
 from tbpsbench.metrics.bootstrap import bootstrap_interval
 from tbpsbench.metrics.result import Evaluation

@@ -27,4 +27,4 @@ class Schedule(ABC):
 
 def usable(factor: object) -> bool:
     """Whether a rate can be multiplied with what a schedule gave."""
-    return isinstance(factor, Real) and 0 <= factor < math.inf
+    return isinstance(factor, Real) and 0 <= float(factor) < math.inf

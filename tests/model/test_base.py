@@ -97,7 +97,7 @@ def test_losses_and_embedding_may_be_written_anew(registered):
     assert dict(model.losses.items()) == {}
     assert list(model.state_dict()) == list(Colours(losses=False).state_dict())
     losses = model(batch)
-    assert float(model.parse_losses(losses)[0]) == pytest.approx(2 * float(losses["colour"].value))
+    assert float(model.parse_losses(losses)[0].detach()) == pytest.approx(2 * float(losses["colour"].value.detach()))
     assert model.score(model.encode_query(batch.texts["query"]), model.encode_gallery(batch.image_B3HW)).shape == (6, 6)
 
 
