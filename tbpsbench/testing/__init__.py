@@ -15,6 +15,7 @@ from tbpsbench.testing.data import (
     check_tokenizer,
     check_transform,
 )
+from tbpsbench.testing.learning import check_model, check_optimizer, check_schedule
 from tbpsbench.testing.measurement import check_metric, check_protocol
 from tbpsbench.testing.objectives import check_balancer, check_loss
 from tbpsbench.testing.parts import check_disentangler, check_encoder, check_fuser, check_head
@@ -53,9 +54,12 @@ __all__ = [
     "check_hook",
     "check_loss",
     "check_metric",
+    "check_model",
+    "check_optimizer",
     "check_protocol",
     "check_reranker",
     "check_sampler",
+    "check_schedule",
     "check_state",
     "check_text_transform",
     "check_tokenizer",

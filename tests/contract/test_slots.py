@@ -90,6 +90,23 @@ def test_encoder(slot, name):
     testing.check_encoder(config(name), slot)
 
 
+@pytest.mark.parametrize("name", BUILTINS["SCHEDULES"])
+def test_schedule(name):
+    testing.check_schedule(config(name))
+
+
+@pytest.mark.parametrize("name", ["AdamW", "SGD", "Adafactor", "RMSprop"])
+def test_optimizer(name):
+    testing.check_optimizer({"type": name, "lr": 0.01})
+
+
+def test_model():
+    parts = {"heads": {"global": config("GlobalHead")}, "losses": {"itc": config("InfoNCE")}}
+    testing.check_model(
+        {"type": "PersonSearchModel", "image_encoder": config("ViT"), "text_encoder": config("BERT"), **parts}
+    )
+
+
 def test_every_entry_of_every_slot_has_the_base_class_and_a_docstring():
     for slot in registry.SLOTS.values():
         for name in slot.names():

@@ -118,6 +118,11 @@ def test_parts_keep_the_contracts_of_their_slots(parts):
     testing.check_head({"type": "WordHead"})
     testing.check_loss({"type": "PairLoss"})
     testing.check_encoder({"type": "SmallCNN"}, "IMAGE_ENCODERS")
+    testing.check_reranker({"type": "AskPairs", "k": 3}, {"pairs": {"type": "PairLoss"}})
+    testing.check_protocol({"type": "other-camera"})
+    testing.check_optimizer({"type": "Lion", "lr": 0.01, "weight_decay": 0.1})
+    testing.check_schedule({"type": "Poly"})
+    testing.check_model({"type": "BagModel", "vocab_size": 50})
 
 
 def test_optimiser_of_the_guide_follows_its_paper(parts):
