@@ -18,7 +18,7 @@ def problems(*overrides, config=DEMO):
     ("override", "path", "message"),
     [
         ("data.views=3", "data.views", "expected dict"),
-        ("data.views=None", "data.views", "expected dict"),
+        ("data.views=None", "data.views", "is needed and cannot be None"),
         ("data.views=dict(second='crop')", "data.views.second", "expected a list of transforms"),
         ("data.views=dict(second=[None])", "data.views.second", "expected a list of transforms"),
         ("data.views=dict(query_2=[])", "data.views.query_2", "no role of a caption"),
