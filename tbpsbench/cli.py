@@ -58,10 +58,11 @@ def config_parser(description: str, **kwargs: Any) -> argparse.ArgumentParser:
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     """Add CONFIG and --cfg-options to a parser or sub-parser."""
     parser.add_argument("config", metavar="CONFIG", help="a config file, e.g. configs/mini/two-tower_mini-pedes.py")
-    _add_overrides(parser, "e.g. model.losses.itc.temperature=0.05 data.batch_size=32 model.fuser=None")
+    add_overrides(parser, "e.g. model.losses.itc.temperature=0.05 data.batch_size=32 model.fuser=None")
 
 
-def _add_overrides(parser: argparse.ArgumentParser, examples: str) -> None:
+def add_overrides(parser: argparse.ArgumentParser, examples: str) -> None:
+    """Add --cfg-options to a parser or sub-parser; `examples` of values come into its help."""
     parser.add_argument(
         "--cfg-options",
         nargs="+",
@@ -86,7 +87,7 @@ def add_checkpoint_arguments(parser: argparse.ArgumentParser) -> None:
         help="a checkpoint (best.pth), a run's folder, or a folder that System.save wrote; everything but the data "
         "comes from it",
     )
-    _add_overrides(parser, "e.g. data.dataset.root=/data/CUHK-PEDES evaluation.ties=expected data.num_workers=4")
+    add_overrides(parser, "e.g. data.dataset.root=/data/CUHK-PEDES evaluation.ties=expected data.num_workers=4")
 
 
 def main() -> NoReturn:

@@ -101,7 +101,19 @@ def require_usable(config: Config, *, evaluation: bool = False) -> None:
     Raises:
         ConfigError: listing the problems.
     """
-    used = (*USED, *(USED_IN_EVALUATION if evaluation else ()))
+    require_sound(config, (*USED, *(USED_IN_EVALUATION if evaluation else ())))
+
+
+def require_sound(config: Config, used: tuple[str, ...]) -> None:
+    """Refuse a config with a problem in what is used of it.
+
+    Args:
+        config: may lack the rest.
+        used: beginnings of the keys.
+
+    Raises:
+        ConfigError: listing the problems.
+    """
     found = check(config, trained=True)
     # A section that does not exist is used by nothing, and was meant for something.
     if found := [p for p in found if p.path.startswith(used) or p.path.split(".")[0] not in TOP_LEVEL]:

@@ -96,13 +96,12 @@ class GallerySet(Dataset[Sample]):
         yield from loader  # type: ignore[misc]
 
 
-class QuerySet:
-    """Every query caption of a split, in the order of the annotation file.
+class Queries:
+    """Every query caption of a split, in the order of the annotation file; nothing is tokenised.
 
     Args:
         annotations: the data set with its query captions.
         split: whose captions.
-        texts: tokenises them.
 
     Attributes:
         captions: the captions in their order.
@@ -114,19 +113,34 @@ class QuerySet:
         DataError: if the split has no images or no query captions.
     """
 
-    def __init__(self, annotations: Annotations, split: str, texts: TextStore) -> None:
+    def __init__(self, annotations: Annotations, split: str) -> None:
         pairs = [(r, c) for r in records_of(annotations, split) for c in r.captions if c.role == QUERY]
         if not pairs:
             raise DataError(f"{annotations.path}: no query captions in the split {split!r}")
         self.records, self.captions = [record for record, _ in pairs], [caption for _, caption in pairs]
         self.texts = [caption.text for caption in self.captions]
-        self.table = texts.table(self.captions)
-        self.caption_ids = self.table.caption_id_M
+        self.caption_ids = np.array([caption.caption_id for caption in self.captions], dtype=np.int64)
         self.image_ids = np.array([record.image_id for record in self.records], dtype=np.int64)
         self.pids = np.array([record.pid for record in self.records], dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self.texts)
+
+
+class QuerySet(Queries):
+    """The query captions of a split as one system reads them.
+
+    Args:
+        annotations, split: see `Queries`.
+        texts: tokenises them.
+
+    Raises:
+        DataError: as `Queries`.
+    """
+
+    def __init__(self, annotations: Annotations, split: str, texts: TextStore) -> None:
+        super().__init__(annotations, split)
+        self.table = texts.table(self.captions)
 
     def batches(self, batch_size: int, *, indices: Sequence[int] | None = None) -> Iterator[Batch]:
         """Batches in order, without images; `indices` picks some queries (a process' share)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,14 +107,30 @@ def read_sources(section: DataSection, gallery_texts: str | None, *, training: b
     Raises:
         ConfigError, DataError: if the data set or one of its files cannot be had.
     """
-    dataset = registry.DATASETS.build(section.dataset, "data.dataset")
-    source = {"type": section.captions} if isinstance(section.captions, str) else section.captions
+    descriptions = section.descriptions if training else None
+    return open_sources(section.dataset, section.captions, gallery_texts, descriptions, section.cache_dir)
+
+
+def open_sources(
+    component: Mapping[str, Any],
+    captions: str | Mapping[str, Any] = "human",
+    gallery_texts: str | None = None,
+    descriptions: str | None = None,
+    cache_dir: str | None = None,
+) -> Sources:
+    """Read caption files; the arguments are those of a config's `data`.
+
+    Raises:
+        ConfigError, DataError: if the data set or one of its files cannot be had.
+    """
+    dataset = registry.DATASETS.build(component, "data.dataset")
+    source = {"type": captions} if isinstance(captions, str) else captions
     return Sources(
-        dict(section.dataset),
+        dict(component),
         registry.CAPTION_SOURCES.build(source, "data.captions").load(dataset),
-        dataset.load(section.descriptions) if training and section.descriptions else None,
+        dataset.load(descriptions) if descriptions else None,
         dataset.load(gallery_texts) if gallery_texts else None,
-        given_path(section.cache_dir) if section.cache_dir else dataset.root / ".cache",
+        given_path(cache_dir) if cache_dir else dataset.root / ".cache",
         dataset.population,
         tuple(dataset.load(name) for name in section.more_captions) if training else (),
     )

@@ -113,7 +113,7 @@ class _Rankings:
             self.model, self.data, asked, ask, answer, build_rerankers(self.section.rerank), self.section.ties,
             batch_size=self.section.batch_size, skip_unmatched=question.skip,
         )  # fmt: skip
-        yield self._result(question, ranks, {})
+        yield result_of(question, ranks, self.section)
         yield replace(plain, name=f"{question.name}{BEFORE}")
 
     def _sides(self, question: Question) -> tuple[Scored, Scored]:
@@ -132,23 +132,29 @@ class _Rankings:
 
         ranks, single = rank(), self.model.heads if len(self.model.heads) > 1 else ()
         heads = {head: percent(per_query_values(rank(head), self.section.metrics)) for head in single}
-        return self._result(question, ranks, heads)
+        return result_of(question, ranks, self.section, heads)
 
     def _among_distractors(self, question: Question, ask: Scored, answer: Scored) -> Result:
         folder = self.plan.distractors
         assert folder is not None
         parts = embed_folder(self.model, folder, self.section.batch_size, self.data.num_workers)
         ranks = ranks_of(self.model, ask, answer, self.section.ties, skip_unmatched=question.skip, distractors=parts)
-        return replace(self._result(question, ranks, {}), gallery=len(answer) + len(folder))
+        return replace(result_of(question, ranks, self.section), gallery=len(answer) + len(folder))
 
-    def _result(self, question: Question, ranks: PositiveRanks, heads: dict[str, dict[str, float]]) -> Result:
-        ask = question.ask
-        per_query = per_query_values(ranks, self.section.metrics)
-        pids = ask.pids[ranks.query]
-        return Result(
-            question.name, percent(per_query), heads, per_query, ranks, pids, ask.ids[ranks.query],
-            queries=len(ranks), gallery=len(question.answer.pids), identities=len(np.unique(pids)),
-        )  # fmt: skip
+
+def result_of(
+    question: Question,
+    ranks: PositiveRanks,
+    section: EvaluationSection,
+    heads: Mapping[str, dict[str, float]] | None = None,
+) -> Result:
+    """The scores that follow from ranks."""
+    ask, per_query = question.ask, per_query_values(ranks, section.metrics)
+    pids = ask.pids[ranks.query]
+    return Result(
+        question.name, percent(per_query), dict(heads or {}), per_query, ranks, pids, ask.ids[ranks.query],
+        queries=len(ranks), gallery=len(question.answer.pids), identities=len(np.unique(pids)),
+    )  # fmt: skip
 
 
 def _scored(kind: Kind, heads: Mapping[str, Vectors], side: Side) -> Scored:

@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tbpsbench import registry
+from tbpsbench.annotations import Annotations
 from tbpsbench.config.schema import EvaluationSection
-from tbpsbench.data.eval_set import GallerySet, QuerySet
+from tbpsbench.data.eval_set import GallerySet, Queries, QuerySet
 from tbpsbench.data.evaluation import EvaluationData
 from tbpsbench.data.folder import ImageFolder
 from tbpsbench.data.preprocess import Preprocess
+from tbpsbench.data.sources import Sources
 from tbpsbench.errors import ConfigError, DataError
 from tbpsbench.metrics.leaks import TrainingTexts, check_leaks
 from tbpsbench.metrics.matching import MatchTable
@@ -92,31 +94,70 @@ def plan_evaluation(
         DataError: if the split is empty, a protocol lacks its images, a query has no match, or none has one.
         LeakError: if the leak guard refuses.
     """
-    protocols = {name: registry.PROTOCOLS.build({"type": name}, "evaluation.protocols") for name in section.protocols}
-    queries, first = data.queries(split), data.gallery(split)
-    wanted = [name for protocol in protocols.values() for name in protocol.gallery_splits(split)]
-    there = data.annotations.splits()
-    galleries = {split: first} | {name: data.gallery(name) for name in dict.fromkeys(wanted) if name in there}
-    gallery_texts = data.sources.texts_of_gallery([record for part in galleries.values() for record in part.records])
+    queries = data.queries(split)
+    galleries = {name: data.gallery(name) for name in shown_splits(data.annotations, split, section)}
+    records = {name: gallery.records for name, gallery in galleries.items()}
+    questions, gallery_texts, leaks = plan_questions(data.sources, queries, records, split, section, training)
+    among = any(question.distractors for question in questions)
+    distractors = _distractors(section, data.preprocess) if among else None
+    return Plan(queries, galleries, questions, gallery_texts, leaks, distractors)
+
+
+def shown_splits(annotations: Annotations, split: str, section: EvaluationSection) -> list[str]:
+    """The splits whose images any protocol shows, the evaluated one first.
+
+    Raises:
+        ConfigError: if there is no such protocol.
+    """
+    wanted = [part for protocol in _protocols(section).values() for part in protocol.gallery_splits(split)]
+    there = annotations.splits()
+    return [split, *(part for part in dict.fromkeys(wanted) if part in there and part != split)]
+
+
+def plan_questions(
+    sources: Sources,
+    queries: Queries,
+    records: Mapping[str, list[ImageRecord]],
+    split: str,
+    section: EvaluationSection,
+    training: TrainingTexts | None = None,
+) -> tuple[tuple[Question, ...], list[Caption], list[str]]:
+    """What an evaluation asks, whoever answers.
+
+    Args:
+        sources: the data set's text files.
+        queries: the captions of the split.
+        records: the images of `shown_splits`.
+        split, section, training: see `evaluate`.
+
+    Returns:
+        The questions, the texts that the gallery side uses, and what the leak guard saw and let pass.
+
+    Raises:
+        DataError, LeakError: as `plan_evaluation`.
+    """
+    gallery_texts = sources.texts_of_gallery([record for part in records.values() for record in part])
     leaks = check_leaks(
         queries=queries.captions,
         gallery_texts=gallery_texts,
         training=training,
-        population=data.sources.population,
-        test_pids={record.pid for record in first.records},
+        population=sources.population,
+        test_pids={record.pid for record in records[split]},
         query_images=False,
         allow_leak=section.allow_leak,
     )
     questions: list[Question] = []
-    for name, protocol in protocols.items():
-        splits = tuple(part for part in protocol.gallery_splits(split) if part in galleries)
-        shown = [record for part in splits for record in galleries[part].records]
+    for name, protocol in _protocols(section).items():
+        splits = tuple(part for part in protocol.gallery_splits(split) if part in records)
+        shown = [record for part in splits for record in records[part]]
         questions += _questions(name, protocol, queries, shown, splits, section)
     for question in questions:
         _require_matches(question, split)
-    among = any(protocol.distractors for protocol in protocols.values())
-    distractors = _distractors(section, data.preprocess) if among else None
-    return Plan(queries, galleries, tuple(questions), gallery_texts, leaks, distractors)
+    return tuple(questions), gallery_texts, leaks
+
+
+def _protocols(section: EvaluationSection) -> dict[str, Protocol]:
+    return {name: registry.PROTOCOLS.build({"type": name}, "evaluation.protocols") for name in section.protocols}
 
 
 def _distractors(section: EvaluationSection, preprocess: Preprocess) -> ImageFolder:
@@ -142,7 +183,7 @@ def choosing(section: EvaluationSection) -> EvaluationSection:
 def _questions(
     name: str,
     protocol: Protocol,
-    queries: QuerySet,
+    queries: Queries,
     shown: list[ImageRecord],
     splits: tuple[str, ...],
     section: EvaluationSection,

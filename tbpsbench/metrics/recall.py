@@ -8,6 +8,8 @@ from tbpsbench.metrics.base import Metric
 from tbpsbench.metrics.ranks import PositiveRanks, recall_at
 from tbpsbench.registry import METRICS
 
+KS = (1, 5, 10)
+
 
 @METRICS.register()
 class RecallAtK(Metric):
@@ -20,7 +22,7 @@ class RecallAtK(Metric):
         ValueError: if there is no cut-off or one is below 1.
     """
 
-    def __init__(self, ks: tuple[int, ...] = (1, 5, 10)) -> None:
+    def __init__(self, ks: tuple[int, ...] = KS) -> None:
         self.ks = tuple(ks)
         if not self.ks or min(self.ks) < 1:
             raise ValueError(f"ks must hold cut-offs of at least 1, got {self.ks}")

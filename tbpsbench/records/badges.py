@@ -6,17 +6,31 @@ from collections.abc import Mapping
 from typing import Any
 
 SIMULATED = "simulated descriptions"
+# A status, a badge and the type of a model: features or rankings that other code made.
+EXTERNAL = "external"
+FEATURES, SIMILARITY, ANSWERS = GIVEN = ("features", "similarity", "answers")
 
 
 def badges_of(record: Mapping[str, Any]) -> list[str]:
     """What a reader must know before comparing a record's numbers."""
     badges = ["selected on test"] if record["selection"]["rule"] == "test" else []
-    badges += ["checkpoint given"] if record["selection"]["rule"] == "given" else []
+    badges += [EXTERNAL] if is_external(record) else []
+    badges += ["checkpoint given"] if record["selection"]["rule"] == "given" and not is_external(record) else []
     badges += ["leak allowed"] if record["leaks"] else []
     badges += ["transductive"] if any(one["transductive"] for one in record.get("rerank", ())) else []
     badges += ["partial data"] if record["data"].get("partial") else []
     badges += [SIMULATED] if simulated(record) else []
     return badges
+
+
+def is_external(record: Mapping[str, Any]) -> bool:
+    """Whether other code made what was scored, so that nothing about the model and its training is known."""
+    return bool(record.get("status") == EXTERNAL)
+
+
+def shows_two_towers(record: Mapping[str, Any]) -> bool:
+    """Whether what was scored shows that captions and images were embedded apart: similarities of other code do not."""
+    return not is_external(record) or record["config"]["model"]["given"] == FEATURES
 
 
 def simulated(record: Mapping[str, Any]) -> bool:

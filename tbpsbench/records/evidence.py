@@ -7,21 +7,18 @@ one that the record's own counts of queries and gallery allow.
 from __future__ import annotations
 
 import io
-import math
-import zipfile
-import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 
 from tbpsbench.errors import DataError
 from tbpsbench.metrics.ranks import PositiveRanks
 from tbpsbench.metrics.result import Result
 from tbpsbench.reading import shown
+from tbpsbench.records.npz import Promise, read_arrays
 
 EVIDENCE = "ranks.npz"
 # Ranks of ICFG-PEDES take 10 MB for each protocol, unpacked and as int64; this is far beyond any split, and what is
@@ -33,7 +30,6 @@ MAX_PLACES = 1 << 29
 RANK_ARRAYS = ("ranks", "offsets", "gallery_size", "tied", "ties_rule", "query", "skipped")
 # Bytes of the text that names a rule.
 MAX_RULE = 128
-HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 OWN_ARRAYS = ("query_pid", "query_id")
 DAMAGED = "Copy the record again from where it was made."
 EDITED = "The record was changed by hand, or is of two runs: make it again with tools/test.py."
@@ -99,67 +95,29 @@ def _read_arrays(path: Path, results: Mapping[str, Mapping[str, Any]] | None) ->
         raise DataError(f"{shown(path)}: no such file. A record is record.json and ranks.npz. {DAMAGED}")
     if (size := path.stat().st_size) > MAX_FILE:
         raise DataError(f"{shown(path)}: has {size} bytes, more than the {MAX_FILE} that ranks can have.")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-            if len({member.filename for member in members}) != len(members):
-                raise DataError(f"{shown(path)}: holds two arrays of one name. {DAMAGED}")
-            total = sum(_length(archive, member, path, results) for member in members)
-            if total * np.dtype(np.int64).itemsize > MAX_BYTES:
-                raise DataError(f"{shown(path)}: unpacks to {total} numbers; no ranks are that many. {EDITED}")
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(
-            f"{shown(path)}: not a whole npz file ({type(error).__name__}: {ascii(str(error))[1:-1]}). {DAMAGED}"
-        ) from error
+
+    def accept(promised: Mapping[str, Promise]) -> Iterable[str]:
+        for name, promise in promised.items():
+            _require_allowed(name, promise, path, results)
+        total = sum(promise.count for promise in promised.values())
+        if total * np.dtype(np.int64).itemsize > MAX_BYTES:
+            raise DataError(f"{shown(path)}: unpacks to {total} numbers; no ranks are that many. {EDITED}")
+        return promised
+
+    return read_arrays(path, accept, damaged=DAMAGED, strange=EDITED)
 
 
-def _length(
-    archive: zipfile.ZipFile,
-    member: zipfile.ZipInfo,
-    path: Path,
-    results: Mapping[str, Mapping[str, Any]] | None,
-) -> int:
-    """Numbers in a member, by its header alone.
-
-    Objects are refused, as are headers that promise more than the member holds (numpy would allocate it first), and
-    more numbers than the record's counts allow.
-    """
-    name = f"{shown(path)}: {shown(member.filename)}"
-    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise DataError(f"{name} is packed in a way that numpy does not use. {DAMAGED}")
-    with archive.open(member) as stream:
-        shape, dtype = _header(stream, name)
-        header = stream.tell()
-    if dtype.hasobject:
-        raise DataError(f"{name} holds Python objects, which reading would execute. {EDITED}")
-    count = math.prod(shape)
-    if count * dtype.itemsize != member.file_size - header:
-        raise DataError(f"{name} is not as long as its header says. {DAMAGED}")
-    protocol, _, key = member.filename.removesuffix(".npy").rpartition("/")
+def _require_allowed(name: str, promise: Promise, path: Path, results: Mapping[str, Mapping[str, Any]] | None) -> None:
+    """Whole numbers, and no more of them than the record's counts allow."""
+    what, dtype = f"{shown(path)}: {shown(name)}.npy", promise.dtype
+    protocol, _, key = name.rpartition("/")
     if dtype.kind not in "iu" and (key != "ties_rule" or dtype.kind != "U" or dtype.itemsize > MAX_RULE):
-        raise DataError(f"{name} holds {dtype}, not whole numbers. {EDITED}")
+        raise DataError(f"{what} holds {dtype}, not whole numbers. {EDITED}")
     if results is not None:
         if protocol not in results:
-            raise DataError(f"{name} is of a protocol that the record has no results of. {EDITED}")
-        if count > (most := _most(key, results[protocol])):
-            raise DataError(f"{name} holds {count} numbers; the counts of the record allow {most}. {EDITED}")
-    return count
-
-
-def _header(stream: IO[bytes], name: str) -> tuple[tuple[int, ...], np.dtype]:
-    """Shape and type that a member's header promises."""
-    try:
-        read = HEADERS[npy.read_magic(stream)]
-        shape, _, dtype = read(stream)
-    except zlib.error:
-        raise
-    except Exception as error:  # a header is a Python literal, which numpy fails to understand in many ways
-        raise DataError(f"{name} has a damaged header ({type(error).__name__}). {DAMAGED}") from error
-    if any(isinstance(length, bool) or length < 0 for length in shape):
-        raise DataError(f"{name} has a damaged header (shape {shape}). {DAMAGED}")
-    return shape, dtype
+            raise DataError(f"{what} is of a protocol that the record has no results of. {EDITED}")
+        if promise.count > (most := _most(key, results[protocol])):
+            raise DataError(f"{what} holds {promise.count} numbers; the counts of the record allow {most}. {EDITED}")
 
 
 def _most(key: str, result: Mapping[str, Any]) -> int:

@@ -29,12 +29,14 @@ def make_record(
     checkpoint: Path,
     data: str,
     provenance: Mapping[str, Any],
-    text_length: int,
+    text_length: int | None,
     evaluation: Evaluation,
     selection: Mapping[str, Any],
     cost: Mapping[str, Any],
     suite: Mapping[str, Any] | None = None,
     trained_on: str | None = None,
+    status: str = "measured",
+    protocol: Mapping[str, Any] | None = None,
 ) -> tuple[dict[str, Any], bytes]:
     """Gather everything that a reader needs to check a result.
 
@@ -44,13 +46,15 @@ def make_record(
         checkpoint: the evaluated file; its hash is kept.
         data: what tables call the evaluated data.
         provenance: what was read (see `Sources.provenance`), and the tokenizer's hash.
-        text_length: longest text in tokens.
+        text_length: longest text in tokens; None where that is not known.
         evaluation: what was measured on the test split.
         selection: how the checkpoint was chosen: rule, epoch, score, on which split with how many queries, number of
             evaluations on test.
         cost: parameters, FLOPs, memory, time, energy.
         suite: the leaderboard suite that asked for this run: its name, entry and all of its seeds.
         trained_on: the data set that the model was trained on, where it is not the evaluated one.
+        status: "measured", or "external" for what other code made.
+        protocol: what replaces or joins the record's `protocol`, where no heads of ours compared anything.
 
     Returns:
         The record, and its evidence as the bytes of ranks.npz.
@@ -62,7 +66,7 @@ def make_record(
     record = {
         "schema": SCHEMA,
         "name": name,
-        "status": "measured",
+        "status": status,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "spec": {
             "data": data,
@@ -86,10 +90,11 @@ def make_record(
         "protocol": {
             "similarity": f"weighted sum of the heads' {evaluation.compared}, float32",
             "ties": config["evaluation"]["ties"],
-            "image_size": list(config["data"]["size"]),
+            "image_size": list(config["data"]["size"]) if "size" in config["data"] else None,
             "text_length": text_length,
             "skip_unmatched": config["evaluation"]["skip_unmatched"],
             **({"distractors": evaluation.distractors} if evaluation.distractors else {}),
+            **(protocol or {}),
         },
         "results": {result_name: _result(evaluation, result_name) for result_name in evaluation.results},
         "cost": {

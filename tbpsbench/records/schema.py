@@ -10,6 +10,7 @@ from typing import Any
 
 from tbpsbench.errors import DataError
 from tbpsbench.reading import parse_json
+from tbpsbench.records.badges import EXTERNAL, GIVEN, is_external
 from tbpsbench.records.shape import ROUNDING, Each, Maybe, Name, Number, Optional, Pair, Some, Text, misfits, shown
 
 SCHEMA = 1
@@ -118,7 +119,7 @@ SOURCE = {"role": NAME, "source": NAME, "file": NAME, "sha256": SHA256, "made_fr
 RECORD_SHAPE: dict[str, Any] = {
     "schema": int,
     "name": NAME,
-    "status": Text("measured", "'measured'"),
+    "status": Text(f"measured|{EXTERNAL}", f"'measured' or '{EXTERNAL}'"),
     "date": Text(r"\d{4}-\d\d-\d\dT.{1,40}", "a date as 2026-01-31T12:00:00+00:00"),
     "spec": {"data": NAME, "trained_on": Optional(NAME), "split": NAME, "version": COUNT},
     "suite": {
@@ -159,13 +160,30 @@ RECORD_SHAPE: dict[str, Any] = {
     },
     "protocol": {
         "similarity": LINE, "ties": NAME, "image_size": Pair(SIDE), "text_length": COUNT, "skip_unmatched": bool,
-        "distractors": Optional(DISTRACTORS),
+        "distractors": Optional(DISTRACTORS), "listed": Optional(COUNT),
     },
     "rerank": Optional(RERANK),
     "results": Each(RESULT, least=1),
     "cost": COST,
     "evidence": {"file": Text(r"ranks\.npz", "'ranks.npz'"), "sha256": SHA256},
 }  # fmt: skip
+# Of numbers that other code made: nothing is known of a model, its tokenizer and its training.
+NOTHING = Text("", "nothing")
+EXTERNAL_SHAPE: dict[str, Any] = {
+    **RECORD_SHAPE,
+    "selection": {"rule": Text("given", "'given'")},
+    "config": {
+        "data": {"dataset": {"type": NAME}},
+        "model": {
+            "type": Text(EXTERNAL, f"'{EXTERNAL}'"),
+            "given": Text("|".join(GIVEN), f"one of {', '.join(GIVEN)}"),
+        },
+        "evaluation": {key: shape for key, shape in EVALUATION.items() if key not in ("selection", "metric")},
+        "seed": SEED,
+    },
+    "data": {**RECORD_SHAPE["data"], "tokenizer_sha256": Maybe(NOTHING)},
+    "protocol": {**RECORD_SHAPE["protocol"], "image_size": Maybe(NOTHING), "text_length": Maybe(NOTHING)},
+}
 
 
 def schema_problems(record: Mapping[str, Any]) -> list[Finding]:
@@ -181,7 +199,13 @@ def schema_problems(record: Mapping[str, Any]) -> list[Finding]:
     if version != SCHEMA or isinstance(version, bool):
         fix = "Install a tbpsbench that writes this schema, or create the record again with this one."
         return [Finding("schema", f"version {shown(version)}; this program knows {SCHEMA}", fix)]
-    found = [Finding(place, message, FIX) for place, message in (*misfits(record, RECORD_SHAPE), *_odd_keys(record))]
+    found = [
+        Finding(place, message, FIX)
+        for place, message in (
+            *misfits(record, EXTERNAL_SHAPE if is_external(record) else RECORD_SHAPE),
+            *_odd_keys(record),
+        )
+    ]
     return found or [Finding(place, message, FIX) for place, message in _impossible(record)]
 
 

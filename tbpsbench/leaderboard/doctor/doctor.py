@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tbpsbench.leaderboard.doctor.record import SEVERITIES, Objection, record_objections
+from tbpsbench.records.badges import is_external
 from tbpsbench.records.identity import annotations_sha256
 from tbpsbench.records.read import data_name
 from tbpsbench.records.usable import usable_records
@@ -139,8 +140,8 @@ def _boards(items: Sequence[Item]) -> Iterator[Objection]:
              "Show them in separate tables."),
             ("question", {r["selection"]["rule"] for _, r in group}, "chose their checkpoints by several rules",
              "Choose by the same rule, or show the rule next to the number."),
-            ("remark", {tuple(r["protocol"]["image_size"]) for _, r in group}, "use images of several sizes",
-             "Show the size next to the number."),
+            ("remark", {tuple(r["protocol"]["image_size"]) for _, r in group if not is_external(r)},
+             "use images of several sizes", "Show the size next to the number."),
         ):  # fmt: skip
             if len(values) > 1:
                 shown = f"{message}: {_shown(tuple(sorted(map(str, values))))}"

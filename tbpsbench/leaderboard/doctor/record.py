@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from tbpsbench.leaderboard.render.rows import COSTS
 from tbpsbench.reading import shown
-from tbpsbench.records.badges import simulated
+from tbpsbench.records.badges import EXTERNAL, is_external, shows_two_towers, simulated
 
 Severity = Literal["serious", "question", "remark"]
 SEVERITIES: tuple[Severity, ...] = ("serious", "question", "remark")
@@ -42,11 +42,23 @@ class Objection:
 
 def record_objections(record: Mapping[str, Any]) -> Iterator[Objection]:
     """Objections to a record; it must have the shape of one (schema.py)."""
-    yield from _selection(record)
+    yield from _external(record) if is_external(record) else _selection(record)
     yield from _code(record)
     yield from _data(record)
     yield from _evaluation(record)
-    yield from _runtime(record)
+    if not is_external(record):
+        yield from _runtime(record)
+
+
+def _external(record: Mapping[str, Any]) -> Iterator[Objection]:
+    message = "made by other code: the ranks can be checked, the model, its training and its selection cannot"
+    yield Objection("question", EXTERNAL, message, "Publish code, weights and how the checkpoint was chosen.")
+    if not shows_two_towers(record):
+        message = f"{record['config']['model']['given']} do not show whether pairs, or other queries, were looked at"
+        yield Objection("question", EXTERNAL, message, "Score the features instead, or say how they were made.")
+    if record["spec"].get("trained_on") == "unknown":
+        message = "nothing says what the model was trained on"
+        yield Objection("question", EXTERNAL, message, "Name the data with tools/score.py --trained-on.")
 
 
 def _selection(record: Mapping[str, Any]) -> Iterator[Objection]:
@@ -122,7 +134,7 @@ def _data(record: Mapping[str, Any]) -> Iterator[Objection]:
     if spec["split"] != "test":
         message = f"the numbers are of the split {spec['split']!r}"
         yield Objection("question", "data", message, "Evaluate on test for a table.")
-    if spec.get("trained_on", spec["data"]) != spec["data"]:
+    if spec.get("trained_on", spec["data"]) not in (spec["data"], "unknown" if is_external(record) else None):
         message = f"trained on {spec['trained_on']}, evaluated on {spec['data']}"
         yield Objection("remark", "data", message, "Keep transfer apart from results on the training data's own test.")
 
@@ -136,7 +148,8 @@ def _evaluation(record: Mapping[str, Any]) -> Iterator[Objection]:
         yield Objection(severity, "ties", f"ordered by the rule {rule!r}", "Evaluate with ties='pessimistic'.")
     for name, result in record["results"].items():
         share = result["tied_queries"] / max(1, result["queries"])
-        if share > SOME_TIES:
+        # What an answer file does not list is tied by its nature, and what that moves was left out.
+        if "listed" not in record["protocol"] and share > SOME_TIES:
             collapsed = share > COLLAPSED
             message = f"{100 * share:.0f} % of the queries of {name} have ties" + (": features collapsed" * collapsed)
             yield Objection("serious" if collapsed else "question", "ties", message, "Look at the embeddings.")

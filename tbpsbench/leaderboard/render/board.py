@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from tbpsbench.errors import DataError
 from tbpsbench.leaderboard.render.numbers import DIGITS, Mark, percent, quantity
 from tbpsbench.leaderboard.render.rows import Row, column_order
+from tbpsbench.records.badges import EXTERNAL
 
 TRACKS = ("dual-encoder", "gallery-text", "rerank", "interactive")
 # A row with one of these did not do the task that the others did: it is shown, and never the best.
@@ -25,6 +26,10 @@ LEGEND = (
     "split itself, which flatters the score; given, by hand.",
     "measured: run with this toolkit, every score follows from stored ranks. reported: copied from a publication; its "
     "numbers were not checked and say nothing about cost or seeds unless noted.",
+)
+LEGEND_EXTERNAL = (
+    "external: features, similarities or answers of other code, scored with this toolkit. Every score follows from "
+    "stored ranks; the model, what it was trained on and how it was chosen are as its authors say."
 )
 
 
@@ -61,6 +66,12 @@ class Table:
     headings: tuple[Cell, ...]
     lines: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...]
+
+
+def legend_of(tables: Iterable[Table]) -> tuple[str, ...]:
+    """What a reader of these tables must know, a line each."""
+    external = any(line[-1].text.partition(",")[0] == EXTERNAL for table in tables for line in table.lines)
+    return (*LEGEND, *[LEGEND_EXTERNAL] * external)
 
 
 def check_finite(rows: Iterable[Row]) -> None:
@@ -176,7 +187,7 @@ def _table(data: str, protocol: str, rows: list[Row]) -> Table:
 def _status(row: Row, notes: dict[str, int]) -> str:
     """Status, who says so, badges, and the number of the row's note, which is added to `notes`."""
     who = "; ".join(part for part in (cited(row), row.source) if part)
-    parts = [f"{row.status} ({who})" if who else row.status, *row.badges]
+    parts = [f"{row.status} ({who})" if who else row.status, *(badge for badge in row.badges if badge != row.status)]
     if row.note:
         parts.append(f"note {notes.setdefault(row.note, len(notes) + 1)}")
     return ", ".join(parts)

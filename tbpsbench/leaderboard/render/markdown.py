@@ -6,7 +6,7 @@ import functools
 import re
 from collections.abc import Sequence
 
-from tbpsbench.leaderboard.render.board import LEGEND, Cell, Table
+from tbpsbench.leaderboard.render.board import Cell, Table, legend_of
 
 # Control characters, and those that turn the direction of all text after them.
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -21,7 +21,7 @@ def markdown_text(tables: Sequence[Table], title: str) -> str:
     for table in tables:
         parts += [f"## {escape(table.data)}, {escape(table.protocol)}", _table(table)]
         parts += ["\n".join(f"- note {number}: {escape(note)}" for number, note in enumerate(table.notes, 1))]
-    legend = [escape(line) for line in LEGEND]
+    legend = [escape(line) for line in legend_of(tables)]
     parts += ["## How to read this", "\n".join(f"- {line}" for line in ["**Best**, *second best*.", *legend])]
     parts.append("All columns, with 95 % intervals, are in board.csv; index.html can be sorted and filtered.")
     return "\n\n".join(part for part in parts if part) + "\n"

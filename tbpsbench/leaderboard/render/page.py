@@ -10,9 +10,10 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
-from tbpsbench.leaderboard.render.board import LEGEND, Cell, Table
+from tbpsbench.leaderboard.render.board import Cell, Table, legend_of
 from tbpsbench.leaderboard.render.payload import board_json, detail_json, dumps
 from tbpsbench.leaderboard.render.rows import Row
+from tbpsbench.records.badges import EXTERNAL
 
 # In the order in which they need each other.
 SCRIPTS = ("board.js", "table.js", "chart.js", "dialog.js", "main.js")
@@ -37,7 +38,7 @@ def page_text(
         "base-uri 'none'; form-action 'none'",
         css=css,
         script=script,
-        legend="\n".join(f"<li>{escape(line)}</li>" for line in LEGEND),
+        legend="\n".join(f"<li>{escape(line)}</li>" for line in legend_of(tables)),
         board=board_json(rows, used, tables),
         detail=detail_json(used),
         records_at=dumps(records_at),
@@ -55,11 +56,12 @@ def _source(text: str) -> str:
 
 
 def _lead(rows: Sequence[Row]) -> str:
-    measured = sum(row.status == "measured" for row in rows)
+    measured, external = (sum(row.status == status for row in rows) for status in ("measured", EXTERNAL))
+    scored = f"{_count(external, 'row')} scored from the output of other code, " * bool(external)
     systems, data = len({row.system for row in rows}), len({row.data for row in rows})
     return (
         f"{_count(systems, 'system')} on {_count(data, 'data set')}: {_count(measured, 'row')} measured with this "
-        f"toolkit, {len(rows) - measured:,} reported by publications."
+        f"toolkit, {scored}{len(rows) - measured - external:,} reported by publications."
     )
 
 

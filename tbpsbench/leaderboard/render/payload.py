@@ -122,7 +122,7 @@ def _start(rows: Sequence[Row], tables: Sequence[Table]) -> list[str]:
         return ["", ""]
     count: dict[tuple[str, str], int] = {(table.data, table.protocol): 0 for table in tables}
     for row in rows:
-        count[row.data, row.protocol] += row.status == "measured"
+        count[row.data, row.protocol] += row.status != "reported"
     data, protocol = max(count, key=lambda key: (count[key], key[1] == "standard"))
     return [data, protocol]
 

@@ -15,12 +15,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tbpsbench.records.badges import badges_of
+from tbpsbench.records.badges import badges_of, is_external
 from tbpsbench.records.identity import annotations_sha256
 from tbpsbench.records.names import DIGITS
 from tbpsbench.records.read import data_name
 
-Status = Literal["measured", "reported"]
+Status = Literal["measured", "external", "reported"]
 # What a run costs, in the order in which tables show it: key -> (heading, what one unit is called).
 COSTS = {
     "parameters": ("parameters", ""),
@@ -62,7 +62,7 @@ class Row:
         trained_on: what it was trained on; equal to `data` unless the row is about transfer. "" where unknown.
         protocol: "standard", "clothes-change", ...
         track, selection: as in protocol.md; "unknown" where a paper does not say.
-        status: "measured" by us or "reported" by its authors.
+        status: "measured" by us, "external" where other code made what we ranked, or "reported" by its authors.
         scores: column -> score.
         seeds: the seeds behind the scores; empty where unknown.
         missing_seeds: seeds that the suite declares and no record has.
@@ -145,7 +145,7 @@ def _row(group: list[tuple[str, Mapping[str, Any], str]], usual: Mapping[str, st
         protocol=protocol,
         track=first["track"],
         selection=first["selection"]["rule"],
-        status="measured",
+        status="external" if is_external(first) else "measured",
         scores={column: _score(results, column) for column in columns},
         seeds=seeds,
         missing_seeds=tuple(sorted(declared - set(seeds))),

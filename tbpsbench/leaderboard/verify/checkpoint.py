@@ -13,11 +13,13 @@ from tbpsbench.errors import CheckpointError, DataError
 from tbpsbench.files import sha256_file
 from tbpsbench.leaderboard.verify.report import Verification
 from tbpsbench.reading import parse_json
+from tbpsbench.records.badges import is_external
 from tbpsbench.records.identity import is_transfer, same_run
 from tbpsbench.weights.checkpoint import KEY
 from tbpsbench.weights.files import read_checkpoint, weight_file
 
 WHAT = "the checkpoint's hash, and the config and selection that it holds"
+SCORED = "the hash of the scored file"
 FIX = "Name the file that was evaluated with --checkpoint, or evaluate this one again with tools/test.py."
 EDITED = "The record was edited after the run, or the checkpoint is another run's: train again."
 
@@ -33,7 +35,8 @@ def check_checkpoint(found: Verification, checkpoint: Path | None) -> Path | Non
     """
     path = weight_file(checkpoint) if checkpoint is not None else _beside(found)
     if path is None:
-        found.skip(WHAT, "no checkpoint available (name it with --checkpoint)")
+        what, named = (SCORED, "file") if is_external(found.record) else (WHAT, "checkpoint")
+        found.skip(what, f"no {named} available (name it with --checkpoint)")
         return None
     digest = sha256_file(path)
     if digest != found.record["checkpoint"]["sha256"]:
@@ -41,7 +44,8 @@ def check_checkpoint(found: Verification, checkpoint: Path | None) -> Path | Non
         return None
     found.equal("checkpoint.bytes", found.record["checkpoint"]["bytes"], path.stat().st_size, EDITED, str(path))
     found.checked.append(f"hash of the checkpoint {path}")
-    _check_content(found, path)
+    if not is_external(found.record):
+        _check_content(found, path)
     return path
 
 

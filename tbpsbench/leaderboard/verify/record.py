@@ -19,11 +19,13 @@ from tbpsbench.errors import DataError, RegistryError, TBPSError
 from tbpsbench.files import sha256_file
 from tbpsbench.leaderboard.verify.checkpoint import check_checkpoint
 from tbpsbench.leaderboard.verify.data import check_data, check_named_data
+from tbpsbench.leaderboard.verify.external import check_external
 from tbpsbench.leaderboard.verify.recompute import disagreements, per_query, recomputed
 from tbpsbench.leaderboard.verify.release import check_release
 from tbpsbench.leaderboard.verify.report import UNSCORED, Verification
 from tbpsbench.leaderboard.verify.selection import check_selection
 from tbpsbench.protocols.base import BEFORE, IMAGE_TO_TEXT, protocol_name
+from tbpsbench.records.badges import is_external, shows_two_towers
 from tbpsbench.records.evidence import DAMAGED, EDITED, MAX_FILE, Evidence, read_evidence
 from tbpsbench.records.identity import system_sha256
 from tbpsbench.records.read import RECORD, read_record
@@ -69,7 +71,10 @@ def verify(
     evidence = _check_evidence(found)
     check_named_data(found)
     check_release(found)
-    check_selection(found)
+    if is_external(found.record):
+        check_external(found)
+    else:
+        check_selection(found)
     found.skip("scores of single heads, cost and environment", "they do not follow from the ranks")
     check_checkpoint(found, checkpoint)
     check_data(found, evidence, data, rebuild=rebuild)
@@ -99,8 +104,9 @@ def _check_protocol(found: Verification) -> None:
         found.skip("track", "nothing in a config tells whether 'interactive' is right")
     else:
         plain = "gallery-text" if section.get("gallery_texts") else "dual-encoder"
-        track = "rerank" if section.get("rerank") else plain
-        found.equal("track", record["track"], track, EDITED, "evaluation.gallery_texts and evaluation.rerank")
+        reranked = section.get("rerank") or not shows_two_towers(record)
+        source = "what was given" if is_external(record) else "evaluation.gallery_texts and evaluation.rerank"
+        found.equal("track", record["track"], "rerank" if reranked else plain, EDITED, source)
     components = [one["component"] for one in record.get("rerank", ())]
     found.equal("rerank", components, list(section.get("rerank") or ()), EDITED, "evaluation.rerank")
     for one in record.get("rerank", ()):
@@ -133,8 +139,8 @@ def _providers(record: Mapping[str, Any]) -> str:
     return f"Plug-ins that the record used: {', '.join(used) or 'none, so that it cannot be of one'}"
 
 
-def _size(record: Mapping[str, Any]) -> list[int]:
-    return list(record["config"]["data"]["size"])
+def _size(record: Mapping[str, Any]) -> list[int] | None:
+    return None if is_external(record) else list(record["config"]["data"]["size"])
 
 
 def _check_evidence(found: Verification) -> dict[str, Evidence]:

@@ -11,6 +11,7 @@ from tbpsbench.data.icfg_pedes import CARVED
 from tbpsbench.errors import DataError, RegistryError
 from tbpsbench.leaderboard.verify.report import Verification
 from tbpsbench.minipedes.build import DATASET, plan
+from tbpsbench.records.badges import is_external
 from tbpsbench.records.identity import data_key
 from tbpsbench.registry import DATASETS
 
@@ -98,6 +99,8 @@ def _check_drawn(found: Verification) -> None:
 def _check_trained_on(found: Verification) -> None:
     """A model that was evaluated on the data of its config was trained on them."""
     record, component = found.record, found.record["data"]["component"]
+    if is_external(record):
+        return
     trained = record["spec"].get("trained_on", record["spec"]["data"])
     if component["type"] in BUILTINS["DATASETS"] and data_key(record["config"]["data"]["dataset"]) == data_key(
         component

@@ -14,8 +14,10 @@ from tbpsbench.config.settings import Settings
 from tbpsbench.errors import DataError
 from tbpsbench.leaderboard.verify.checkpoint import check_checkpoint
 from tbpsbench.leaderboard.verify.data import component_at
+from tbpsbench.leaderboard.verify.external import score_again
 from tbpsbench.leaderboard.verify.report import Verification
 from tbpsbench.metrics.result import Evaluation, Result
+from tbpsbench.records.badges import is_external
 from tbpsbench.records.evidence import Evidence, read_evidence
 from tbpsbench.records.identity import annotations_sha256
 from tbpsbench.records.read import RECORD, read_record
@@ -60,7 +62,7 @@ def rescore(folder: str | Path, checkpoint: Path | None = None, *, root: str | N
     if missing := sorted({*found.record["results"]} - {*evidence}):
         found.problem("ranks.npz", f"holds no ranks of {', '.join(missing)}", FIX)
         return found
-    evaluation = _evaluate(found, path, root)
+    evaluation = score_again(found, path, root) if is_external(found.record) else _evaluate(found, path, root)
     for name, own in evidence.items():
         if name not in evaluation.results:
             found.problem(f"results.{name}", "the config evaluates no such protocol", FIX)
