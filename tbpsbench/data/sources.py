@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,15 +107,23 @@ def read_sources(section: DataSection, gallery_texts: str | None, *, training: b
     Raises:
         ConfigError, DataError: if the data set or one of its files cannot be had.
     """
-    descriptions = section.descriptions if training else None
-    return open_sources(section.dataset, section.captions, gallery_texts, descriptions, section.cache_dir)
+    return open_sources(
+        section.dataset,
+        section.captions,
+        gallery_texts,
+        descriptions=section.descriptions if training else None,
+        more_captions=section.more_captions if training else (),
+        cache_dir=section.cache_dir,
+    )
 
 
 def open_sources(
     component: Mapping[str, Any],
     captions: str | Mapping[str, Any] = "human",
     gallery_texts: str | None = None,
+    *,
     descriptions: str | None = None,
+    more_captions: Sequence[str] = (),
     cache_dir: str | None = None,
 ) -> Sources:
     """Read caption files; the arguments are those of a config's `data`.
@@ -132,7 +140,7 @@ def open_sources(
         dataset.load(gallery_texts) if gallery_texts else None,
         given_path(cache_dir) if cache_dir else dataset.root / ".cache",
         dataset.population,
-        tuple(dataset.load(name) for name in section.more_captions) if training else (),
+        tuple(dataset.load(name) for name in more_captions),
     )
 
 
