@@ -16,9 +16,9 @@ MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # where writing an i
 
 def targets():
     """Every target by its name."""
-    from fuzzing import files, records, texts
+    from fuzzing import files, records, scored, texts
 
-    return {target.name: target for part in (texts, records, files) for target in part.TARGETS}
+    return {target.name: target for part in (texts, records, files, scored) for target in part.TARGETS}
 
 
 def prepare():
