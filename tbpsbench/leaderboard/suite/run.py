@@ -74,7 +74,8 @@ def run_suite(path: str | Path, records: Path, work: Path, say: Say = print) -> 
             if code == 0:
                 done.add(number)
                 say(f"[{number + 1}/{len(tasks)}] done in {time.monotonic() - started:.0f} s")
-            elif _busy(folders[number]):
+            elif _busy(folders[number]) or all_there(wanted[number], records_there(records, names)):
+                # The other one may have finished while ours was still finding out that it came too late.
                 say(f"[{number + 1}/{len(tasks)}] another worker was faster")
             else:
                 failed[number] = _tail(folders[number] / LOG)
