@@ -12,6 +12,7 @@ import pytest
 from survivors import alive, marked, orphans
 
 from tbpsbench.errors import RegistryError, TBPSError
+from tbpsbench.leaderboard.suite import run
 from tbpsbench.leaderboard.suite.run import RunError, run_on_ray, run_on_slurm, run_suite, run_workers
 from tbpsbench.records.read import read_records
 
@@ -161,3 +162,18 @@ def test_wrong_suite_is_refused_by_every_launcher(suite, tmp_path):
     for launch in (run_suite, lambda *a: run_workers(*a, 1), lambda *a: run_on_ray(*a, 1)):
         with pytest.raises((TBPSError, RegistryError), match="Did you mean 'lr'"):
             launch(path, tmp_path / "records", tmp_path / "work")
+
+
+@pytest.mark.slow
+def test_a_worker_that_came_too_late_counts_no_failure(suite, tmp_path, monkeypatch):
+    path, work = suite(entries=("a",)), run._work
+
+    def late(*places):
+        assert work(*places) == 0  # the faster worker's
+        return 2  # ours: another process was training there
+
+    monkeypatch.setattr(run, "_work", late)
+    said = []
+    assert run_suite(path, tmp_path / "records", tmp_path / "work", said.append) == 0
+    assert any("another worker was faster" in line for line in said)
+    assert len(results(tmp_path / "records")) == 1
