@@ -53,7 +53,7 @@ def run_suite(path: str | Path, records: Path, work: Path, say: Say = print) -> 
     tasks = read_suite(path)
     wanted = [task.wanted() for task in tasks]
     folders = [work / task.suite / task.key for task in tasks]
-    names = {task.entry for task in tasks}
+    names = {one.identity[0] for task in wanted for one in task}
     for line in not_evaluated(tasks):
         say(line)
     done, failed = set[int](), dict[int, str]()

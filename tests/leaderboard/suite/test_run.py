@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 import uuid
-from pathlib import Path
 
 import pytest
 from survivors import alive, marked, orphans
@@ -17,30 +16,6 @@ from tbpsbench.leaderboard.suite.run import RunError, run_on_ray, run_on_slurm, 
 from tbpsbench.records.read import read_records
 
 KILLS = 10
-
-
-@pytest.fixture
-def suite(tmp_path, demo, mini):
-    """A function that writes a suite of tiny runs."""
-
-    def write(entries=("a", "b"), seeds=(0,), epochs=1, transfer=None, options=()):
-        options = [*demo[2:], f"schedule.max_epochs={epochs}", "evaluation.interval=1", "data.num_workers=0", *options]
-        values = {
-            "title": "Tiny",
-            "entries": {
-                name: {"config": str(Path(demo[0]).resolve()), "options": [f"optimizer.lr={1e-3 / (number + 1)}"]}
-                for number, name in enumerate(entries)
-            },
-            "datasets": {"mini": []},
-            "seeds": tuple(seeds),
-            "options": options,
-            "transfer": transfer or {},
-        }
-        path = tmp_path / "suite.py"
-        path.write_text("".join(f"{key} = {value!r}\n" for key, value in values.items()))
-        return path
-
-    return write
 
 
 def results(records):
