@@ -13,9 +13,11 @@ from tbpsbench.distributed import gather_rows
 from tbpsbench.types import Embedding, Features
 
 PIDS = (0, 0, 1, 2, 2, 3, 1, 0)
+# Draws its negatives from the process' own pairs, as the published code does.
+ALONE = ("ITM",)
 # More than the defaults: every way in which a loss brings processes together.
 CONFIGS = [
-    *({"type": name} for name in BUILTINS["LOSSES"]),
+    *({"type": name} for name in BUILTINS["LOSSES"] if name not in ALONE),
     {"type": "InfoNCE", "learnable": True, "positives": "identity"},
     {"type": "ClothingAlignment", "dim": 5, "learnable": True},
     {"type": "Triplet", "mining": "batch-all", "normalize": True},
@@ -37,7 +39,8 @@ def half(features, batch, rank):
         value.requires_grad_(features[name].requires_grad)
     for name, head in features.heads.items():
         sides = (None if side is None else side.detach()[rows].requires_grad_() for side in (head.image, head.text))
-        parts.heads[name] = Embedding(*sides)
+        masks = (None if mask is None else mask[rows] for mask in (head.image_mask, head.text_mask))
+        parts.heads[name] = Embedding(*sides, head.weight, *masks)
     for name, view in features.views.items():
         parts.views[name], _ = half(view, replace(batch), rank)
     batch.pid_B, batch.pair_weight_B = batch.pid_B[rows], batch.pair_weight_B[rows]
@@ -82,6 +85,25 @@ def in_two_processes(function, *arguments):
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: "-".join(map(str, config.values())))
 def test_two_processes_equal_one(config, tmp_path):
     in_two_processes(work, config, tmp_path / "rendezvous")
+
+
+def work_alone(rank, config, path):
+    torch.set_num_threads(1)
+    batch = testing.toy_batch(PIDS)
+    mine, share = half(testing.toy_features(batch), batch, rank)
+    torch.manual_seed(0)
+    loss = registry.LOSSES.build(config, "loss", {"dims": testing.toy_dims()})
+    torch.manual_seed(1)
+    expected = loss(mine, share).value
+    dist.init_process_group("gloo", init_method=f"file://{path}", rank=rank, world_size=2)
+    torch.manual_seed(1)
+    torch.testing.assert_close(loss(mine, share).value, expected)
+    dist.destroy_process_group()
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_losses_of_a_process_own_pairs_ask_nobody_else(name, tmp_path):
+    in_two_processes(work_alone, {"type": name}, tmp_path / "rendezvous")
 
 
 def test_gathering_alone_changes_nothing():
