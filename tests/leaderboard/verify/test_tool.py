@@ -14,6 +14,12 @@ def made(tmp_path_factory):
     return root / "runs"
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(monkeypatch, tmp_path):
+    """Verify looks for a record's data in the usual folder, where the demo may have drawn others than these."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture
 def records(made, tmp_path):
     """Three records without their runs."""
