@@ -24,7 +24,6 @@ from typing import Any
 import numpy as np
 import torch
 from _common import environment, finish, parser, peak_extra_bytes
-from torch.nn.functional import normalize
 
 from tbpsbench.kernels.max_sim import max_sim
 from tbpsbench.rerankers.reciprocal import feature_rows, reciprocal_distances
@@ -45,8 +44,10 @@ def people(queries: int, gallery: int, dim: int, threads: int) -> tuple[np.ndarr
     sides = []
     for count in (queries, gallery):
         rows = centre_ND[generator.integers(0, len(centre_ND), count)]
-        rows = rows + generator.normal(size=rows.shape).astype(np.float32)
-        sides.append(rows / np.linalg.norm(rows, axis=1, keepdims=True))
+        for row_D in rows:
+            row_D += generator.normal(size=dim).astype(np.float32)
+            row_D /= np.linalg.norm(row_D)
+        sides.append(rows)
     return sides[0], sides[1]
 
 
@@ -105,8 +106,12 @@ def sets(texts: int, images: int, threads: int) -> tuple[torch.Tensor, torch.Ten
     """Words, which of them are there, and patches."""
     torch.set_num_threads(threads)
     generator = torch.Generator().manual_seed(0)
-    text_QTD = normalize(torch.randn(texts, WORDS, WIDTH, generator=generator), dim=-1)
-    image_GLD = normalize(torch.randn(images, PATCHES, WIDTH, generator=generator), dim=-1)
+    text_QTD = torch.randn(texts, WORDS, WIDTH, generator=generator)
+    image_GLD = torch.randn(images, PATCHES, WIDTH, generator=generator)
+    for set_ND in (text_QTD, image_GLD):
+        # In place: what is freed before an arm begins would hide what the arm needs.
+        for rows_TD in set_ND:
+            rows_TD /= rows_TD.norm(dim=-1, keepdim=True)
     length_Q = torch.randint(16, WORDS + 1, (texts, 1), generator=generator)
     return text_QTD, torch.arange(WORDS) < length_Q, image_GLD
 
