@@ -12,39 +12,8 @@ import torch
 
 from tbpsbench.metrics.inputs import Array
 from tbpsbench.metrics.matching import Labels, as_array
-from tbpsbench.metrics.products import Products
 from tbpsbench.metrics.ranks import TIES, Ties
 from tbpsbench.types import Ranking
-
-
-def best_matches(
-    query_QD: Array,
-    gallery_GD: Array,
-    query_pids: Labels,
-    gallery_pids: Labels,
-    rows: Sequence[int],
-    k: int,
-    *,
-    ties: Ties = "pessimistic",
-) -> Ranking:
-    """The first `k` gallery items of some queries.
-
-    Args:
-        query_QD, gallery_GD, query_pids, gallery_pids: as in `positive_ranks`.
-        rows: (R,) the queries asked for, by position.
-        k: items of each; fewer if the gallery is smaller.
-        ties: as in `positive_ranks`; "expected" shows the optimistic order, whose ranks it keeps.
-
-    Returns:
-        `scores` and `order`, (R, k), in the order of `rows`. The similarities are those that an evaluation ranks by, to
-        the last bit. Memory: one block of them, as in `positive_ranks`.
-
-    Raises:
-        DataError: if features are not finite or do not fit together.
-        ValueError: if `ties` is unknown.
-    """
-    products = Products(query_QD, gallery_GD)
-    return best_by(products, products.step, query_pids, gallery_pids, rows, k, ties=ties)
 
 
 def best_by(
@@ -57,12 +26,19 @@ def best_by(
     *,
     ties: Ties = "pessimistic",
 ) -> Ranking:
-    """The same by similarities that are made block by block.
+    """The first `k` gallery items of some queries.
 
     Args:
-        scores: (start, stop) -> (stop - start, G), asked for blocks of `step` queries that start at multiples of it.
+        scores: (start, stop) -> (stop - start, G) similarities, e.g. `Products`; asked for blocks of `step` queries
+            that start at multiples of it.
         step: queries of a block.
-        query_pids, gallery_pids, rows, k, ties: as in `best_matches`.
+        query_pids, gallery_pids: as in `positive_ranks`.
+        rows: (R,) the queries asked for, by position.
+        k: items of each; fewer if the gallery is smaller.
+        ties: as in `positive_ranks`; "expected" shows the optimistic order, whose ranks it keeps.
+
+    Returns:
+        `scores` and `order`, (R, k), in the order of `rows`; the similarities as they were given, to the last bit.
 
     Raises:
         ValueError: if `ties` is unknown.

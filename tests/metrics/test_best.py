@@ -4,8 +4,14 @@ import torch
 
 from tbpsbench.errors import DataError
 from tbpsbench.metrics import products
-from tbpsbench.metrics.best import best_matches
+from tbpsbench.metrics.best import best_by
+from tbpsbench.metrics.products import Products
 from tbpsbench.metrics.ranking import positive_ranks
+
+
+def best_matches(query_QD, gallery_GD, *arguments, **named):
+    made = Products(query_QD, gallery_GD)
+    return best_by(made, made.step, *arguments, **named)
 
 
 def tied_features(queries=150, gallery=333):
