@@ -1,8 +1,12 @@
 """Shared by all tests: seeds, one thread per process, one tiny MiniPEDES, tools run as a user runs them."""
 
+import os
 import runpy
 import sys
 from pathlib import Path
+
+# Kernels run in Triton's interpreter; it must be chosen before anything imports triton. CPU tensors alone use neither.
+os.environ["TRITON_INTERPRET"] = "1"
 
 import pytest
 import suite_seeds
