@@ -1,8 +1,9 @@
-"""What evaluation and search compare: the vectors of one head for many images or texts."""
+"""What evaluation and search compare: the vectors of one head for many images or texts, in full precision."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,3 +88,15 @@ class Encoded:
         if not parts:
             raise DataError("there is nothing to embed: give at least one caption or picture")
         return cls({name: Vectors.join([part.heads[name] for part in parts]) for name in parts[0].heads})
+
+
+@contextmanager
+def full_precision(device: str) -> Iterator[None]:
+    """Float32 products in float32: no TF32, no bfloat16 passes, no autocast, whatever the caller has set."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.no_grad(), torch.autocast(device, enabled=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)

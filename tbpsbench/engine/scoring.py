@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from tbpsbench.metrics.distractors import Part
-from tbpsbench.metrics.inputs import Array, full_precision
+from tbpsbench.metrics.inputs import Array
 from tbpsbench.metrics.products import Products, product_rows
 from tbpsbench.metrics.ranking import PositiveRanks, Ties, positive_ranks, positive_ranks_by
 from tbpsbench.model.base import SearchModel
 from tbpsbench.model.person_search import joint
-from tbpsbench.vectors import Vectors
+from tbpsbench.vectors import Vectors, full_precision
 
 Kind = Literal["text", "image"]
 Blocks = Callable[[int, int], Tensor]

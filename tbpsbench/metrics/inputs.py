@@ -1,12 +1,10 @@
-"""Features and similarities as they come in: one type, finite, and multiplied in full precision.
+"""Features and similarities as they come in: one type, and finite.
 
 Shapes: Q queries, G gallery, B rows of a block.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TypeAlias
 
 import numpy as np
@@ -50,15 +48,3 @@ def listed(side: str, rows: list[int]) -> str:
     """'query 3, 7, ... and 5 more'."""
     more = f" and {len(rows) - MAX_SHOWN} more" if len(rows) > MAX_SHOWN else ""
     return f"{side} {', '.join(map(str, rows[:MAX_SHOWN]))}{more}"
-
-
-@contextmanager
-def full_precision(device: str) -> Iterator[None]:
-    """Float32 products in float32: no TF32, no bfloat16 passes, no autocast, whatever the caller has set."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        with torch.no_grad(), torch.autocast(device, enabled=False):
-            yield
-    finally:
-        torch.set_float32_matmul_precision(before)

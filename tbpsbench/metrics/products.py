@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from tbpsbench.errors import DataError
-from tbpsbench.metrics.inputs import Array, as_features, full_precision
+from tbpsbench.metrics.inputs import Array, as_features
+from tbpsbench.vectors import full_precision
 
 # The gallery is padded to a multiple of this: no row of it then falls on the edge of a matrix kernel's tiles (6 to 64
 # wide), where sums run in another order and equal features would get unequal similarities.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 
 from tbpsbench.errors import ConfigError
 from tbpsbench.registry import RERANKERS
 from tbpsbench.rerankers.base import Blocks, Reranker, Search
-from tbpsbench.rerankers.reciprocal import feature_rows, reciprocal_distances
+from tbpsbench.rerankers.distances import euclidean_distances
+from tbpsbench.rerankers.reciprocal import reach, reciprocal_distances
 
 
 @RERANKERS.register()
@@ -40,7 +40,7 @@ class KReciprocal(Reranker):
             raise ConfigError(
                 "evaluation.rerank: KReciprocal needs one vector for each image and text; a head has none"
             )
-        rows = feature_rows(search.query_QD.numpy(), search.gallery_GD.numpy())
-        found = reciprocal_distances(rows, search.queries, search.images, self.k1, self.k2, self.weight)
-        score_QG = torch.from_numpy(-np.concatenate(list(found)))
+        count = reach(self.k1, self.k2)
+        found = euclidean_distances(search.query_QD.numpy(), search.gallery_GD.numpy(), count)
+        score_QG = torch.from_numpy(reciprocal_distances(found, self.k1, self.k2, self.weight)).neg_()
         return lambda start, stop: score_QG[start:stop]
