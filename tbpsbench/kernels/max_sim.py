@@ -15,10 +15,12 @@ from torch import Tensor
 
 Direction = Literal["text", "image", "both"]
 DIRECTIONS = ("text", "image", "both")
-# Products of one block, in bytes.
-BLOCK_BYTES = 64 << 20
+# Products of one block, in bytes: they stay in the cache until they are compared.
+BLOCK_BYTES = 16 << 20
+# The same where a gradient will read the products, which are all kept then.
+TRACKED_BYTES = 64 << 20
 # Rows and columns of a product are filled up to a multiple of this: equal vectors then get equal products, wherever
-# they stand (see metrics/ranking.py).
+# they stand (see metrics/products.py).
 MULTIPLE = 192
 
 
@@ -47,12 +49,16 @@ def max_sim(
     if image_mask_GL is not None and not image_mask_GL.any(dim=1).all():
         raise ValueError("an image has no vector: every set needs at least one")
     length = image_GLD.shape[1]
-    step = max(1, BLOCK_BYTES // max(1, words.rows_XD.element_size() * len(words.rows_XD) * length))
+    tracked = torch.is_grad_enabled() and (text_QTD.requires_grad or image_GLD.requires_grad)
+    budget = TRACKED_BYTES if tracked else BLOCK_BYTES
+    step = max(1, budget // max(1, words.rows_XD.element_size() * len(words.rows_XD) * length))
+    step = min(step, max(1, len(image_GLD)))
+    scratch = None if tracked else image_GLD.new_empty(len(words.rows_XD) * _filled(step * length))
     parts = []
     for first in range(0, len(image_GLD), step):
         block_GLD = image_GLD[first : first + step]
         mask_GL = None if image_mask_GL is None else image_mask_GL[first : first + step]
-        parts.append(_block(words, block_GLD, mask_GL, direction))
+        parts.append(_block(words, block_GLD, mask_GL, direction, scratch))
     return torch.cat(parts, dim=1) if parts else text_QTD.new_zeros(len(text_QTD), 0)
 
 
@@ -69,7 +75,7 @@ class _Packed:
             raise ValueError("a text has no vector: every set needs at least one")
         row_WD = text_QTD[mask_QT]
         self.words = len(row_WD)
-        self.rows_XD = torch.cat([row_WD, row_WD.new_zeros(-len(row_WD) % MULTIPLE, width)])
+        self.rows_XD = torch.cat([row_WD, row_WD.new_zeros(_filled(len(row_WD)) - len(row_WD), width)])
         self.text_W = torch.arange(texts, device=text_QTD.device).repeat_interleave(self.count_Q)
 
     def mean(self, value_WG: Tensor) -> Tensor:
@@ -78,12 +84,23 @@ class _Packed:
         return total_QG / self.count_Q[:, None].to(total_QG.dtype)
 
 
-def _block(words: _Packed, image_GLD: Tensor, mask_GL: Tensor | None, direction: Direction) -> Tensor:
+def _filled(rows: int) -> int:
+    return rows + -rows % MULTIPLE
+
+
+def _block(
+    words: _Packed, image_GLD: Tensor, mask_GL: Tensor | None, direction: Direction, scratch: Tensor | None
+) -> Tensor:
+    """(Q, g) similarities with some images; the products are made in `scratch`, if it is there."""
     images, length, width = image_GLD.shape
     column_XD = image_GLD.reshape(-1, width)
-    column_XD = torch.cat([column_XD, column_XD.new_zeros(-len(column_XD) % MULTIPLE, width)])
-    product_WX = (words.rows_XD @ column_XD.T)[: words.words, : images * length]
-    product_WGL = product_WX.unflatten(1, (images, length))
+    column_XD = torch.cat([column_XD, column_XD.new_zeros(_filled(len(column_XD)) - len(column_XD), width)])
+    if scratch is None:
+        product_XX = words.rows_XD @ column_XD.T
+    else:  # new memory for each block would leave holes behind the results that are kept
+        shape = len(words.rows_XD), len(column_XD)
+        product_XX = torch.mm(words.rows_XD, column_XD.T, out=scratch[: shape[0] * shape[1]].view(shape))
+    product_WGL = product_XX[: words.words, : images * length].unflatten(1, (images, length))
     found = []
     if direction != "image":
         shown_WGL = product_WGL if mask_GL is None else product_WGL.masked_fill(~mask_GL, -torch.inf)

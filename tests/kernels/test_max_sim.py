@@ -43,6 +43,10 @@ def test_blocks_change_nothing(direction, monkeypatch):
     whole = max_sim(*given, direction)
     monkeypatch.setattr(module, "BLOCK_BYTES", 1)
     torch.testing.assert_close(max_sim(*given, direction), whole)
+    monkeypatch.setattr(module, "TRACKED_BYTES", 1)
+    for side in given[:2]:
+        side.requires_grad_()
+    torch.testing.assert_close(max_sim(*given, direction), whole)
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
