@@ -69,6 +69,7 @@ def benchmarks() -> str:
             *_loading_rows(),
             *_training_rows(),
             *_kernel_rows(),
+            *_reranking_rows(),
             *_board_rows(),
             "",
             f"Ratios within one run, on {result('evaluation')['environment']['cpu']}; written by `make bench`.",
@@ -124,6 +125,19 @@ def _kernel_rows() -> list[str]:
         _ratio_row(what, against, (name, key), "faster")
         for name, key, what, against in rows
         if key in result(name)["ratios"]
+    ]
+
+
+def _reranking_rows() -> list[str]:
+    size = result("reranking")["size"]
+    what = f"`reranking.py`: k-reciprocal encoding, {size['queries']:,} x {size['gallery']:,}"
+    at_once = f"{size['einsum_texts']} texts at once"
+    late = f"`reranking.py`: late interaction, {size['sets']:,} x {size['sets']:,}"
+    return [
+        _ratio_row(what, "the released form, time", ("reranking", "reciprocal_vs_released"), "faster"),
+        _ratio_row("", "the released form, peak memory", ("reranking", "reciprocal_memory_vs_released"), "less"),
+        _ratio_row(late, f"einsum, {at_once}, time", ("reranking", "max_sim_vs_einsum"), "faster"),
+        _ratio_row("", f"einsum, {at_once}, peak memory", ("reranking", "max_sim_memory_vs_einsum"), "less"),
     ]
 
 

@@ -55,6 +55,12 @@ TARGETS = {
         "speedup_vs_mambapy": Target(">=", 8),
         "one_position_vs_textbook": Target(">=", 20),
     },
+    "reranking": {
+        "reciprocal_vs_released": Target(">=", 10),
+        "reciprocal_memory_vs_released": Target(">=", 10),
+        "max_sim_vs_einsum": Target(">=", 2),
+        "max_sim_memory_vs_einsum": Target(">=", 10),
+    },
     "leaderboard_page": {
         "render_of_limit": Target("<=", 1),
         "search_of_limit": Target("<=", 1),

@@ -3,15 +3,16 @@
     python benchmarks/reranking.py [--json] [--queries 6156 --gallery 3074 --dim 512 --sets 2000 --threads 1]
 
 Arms, on the same float32 features:
-- k-reciprocal encoding at the size of CUHK-PEDES' test split: `ours` (`rerankers/reciprocal.py`: sparse, over blocks of
-  rows) and `released`, the steps of the released code (zhunzhong07/person-re-ranking, written anew from its
+- k-reciprocal encoding at the size of CUHK-PEDES' test split: `ours` (`rerankers/reciprocal.py`: sparse, each pair
+  multiplied once) and `released`, the steps of the released code (zhunzhong07/person-re-ranking, written anew from its
   description): whole N x N matrices of distances, ranks and encodings, item by item in Python.
 - Late interaction of texts (64 places, 16 to 64 words) with images (48 vectors): `ours` (`kernels.max_sim`: words that
   are there, in blocks) and `einsum`, the products of all places for as many texts at once as `--einsum-texts` says
   (all at once are 49 GB), then the largest, then the mean over words.
 
-Each arm runs once in a process of its own; CPU seconds count. Peak memory is the growth of the largest resident size
-after the features exist. The arms must agree, or no speed is reported.
+Each arm runs in a process of its own; the fewest CPU seconds of `--repeats` runs count (late interaction is long enough
+for one). Peak memory is the growth of the largest resident size after the features exist. The arms must agree, or no
+speed is reported.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ from typing import Any
 import numpy as np
 import torch
 from _common import environment, finish, parser, peak_extra_bytes
+from _targets import stated
 
 from tbpsbench.kernels.max_sim import max_sim
-from tbpsbench.rerankers.reciprocal import feature_rows, reciprocal_distances
+from tbpsbench.rerankers.distances import euclidean_distances
+from tbpsbench.rerankers.reciprocal import reach, reciprocal_distances
 
 K1, K2, WEIGHT = 20, 6, 0.3
 WORDS, PATCHES, WIDTH = 64, 48, 128
@@ -53,13 +56,7 @@ def people(queries: int, gallery: int, dim: int, threads: int) -> tuple[np.ndarr
 
 def reciprocal_ours(data: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
     """Ours: (Q, G) distances after re-ranking."""
-    query_QD, gallery_GD = data
-    blocks = reciprocal_distances(feature_rows(query_QD, gallery_GD), len(query_QD), len(gallery_GD), K1, K2, WEIGHT)
-    out_QG, start = np.empty((len(query_QD), len(gallery_GD)), np.float32), 0
-    for block in blocks:
-        out_QG[start : start + len(block)] = block
-        start += len(block)
-    return out_QG
+    return reciprocal_distances(euclidean_distances(*data, reach(K1, K2)), K1, K2, WEIGHT)
 
 
 def reciprocal_released(data: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
@@ -138,20 +135,26 @@ def max_sim_einsum(data: tuple[torch.Tensor, torch.Tensor, torch.Tensor], at_onc
     return out_QG.numpy()
 
 
-def timed(arm: Callable[[Any], np.ndarray], data: Any) -> tuple[np.ndarray, float]:
-    """What an arm returns, and its CPU seconds."""
-    started = time.process_time()
-    value = arm(data)
-    return value, time.process_time() - started
+def timed(arm: Callable[[Any], np.ndarray], repeats: int, data: Any) -> tuple[np.ndarray | None, float]:
+    """What an arm returns, and its CPU seconds, the fewest of all repeats."""
+    value, seconds = None, float("inf")
+    for _ in range(repeats):
+        value = None  # or its memory would count for the next
+        started = time.process_time()
+        value = arm(data)
+        seconds = min(seconds, time.process_time() - started)
+    return value, seconds
 
 
-def race(prepare: Callable[[], Any], arms: dict[str, Callable[[Any], np.ndarray]], tolerance: float) -> dict[str, Any]:
+def race(
+    prepare: Callable[[], Any], arms: dict[str, Callable[[Any], np.ndarray]], tolerance: float, repeats: int
+) -> dict[str, Any]:
     """Seconds, peak bytes and the difference of the arms.
 
     Raises:
         SystemExit: if they disagree.
     """
-    found = {name: peak_extra_bytes(prepare, functools.partial(timed, arm)) for name, arm in arms.items()}
+    found = {name: peak_extra_bytes(prepare, functools.partial(timed, arm, repeats)) for name, arm in arms.items()}
     (ours, _), (theirs, _) = (value for value, _ in found.values())
     apart = np.abs(ours - theirs)
     swapped = float((apart > tolerance).mean())
@@ -174,13 +177,14 @@ def main() -> None:
     arguments.add_argument("--dim", type=int, default=512)
     arguments.add_argument("--sets", type=int, default=2000, help="texts and images of the late interaction")
     arguments.add_argument("--einsum-texts", type=int, default=32, help="texts at once in the plain form")
+    arguments.add_argument("--repeats", type=int, default=3, help="runs of k-reciprocal encoding; the fastest counts")
     options = arguments.parse_args()
     prepare = functools.partial(people, options.queries, options.gallery, options.dim, options.threads)
     arms: dict[str, Callable[[Any], np.ndarray]] = {"ours": reciprocal_ours, "released": reciprocal_released}
-    reciprocal = race(prepare, arms, TOLERANCE["reciprocal"])
+    reciprocal = race(prepare, arms, TOLERANCE["reciprocal"], options.repeats)
     tokens = functools.partial(sets, options.sets, options.sets, options.threads)
     arms = {"ours": max_sim_ours, "einsum": functools.partial(max_sim_einsum, at_once=options.einsum_texts)}
-    late = race(tokens, arms, TOLERANCE["max_sim"])
+    late = race(tokens, arms, TOLERANCE["max_sim"], 1)
 
     def ratio(job: dict[str, Any], what: str, other: str) -> float:
         return float(job[what][other] / job[what]["ours"])
@@ -194,12 +198,7 @@ def main() -> None:
             "max_sim_vs_einsum": ratio(late, "cpu_seconds", "einsum"),
             "max_sim_memory_vs_einsum": ratio(late, "peak_mb", "einsum"),
         },
-        "targets": {
-            "reciprocal_vs_released": ">= 10",
-            "reciprocal_memory_vs_released": ">= 10",
-            "max_sim_vs_einsum": ">= 2",
-            "max_sim_memory_vs_einsum": ">= 10",
-        },
+        "targets": stated("reranking"),
         "reciprocal": reciprocal,
         "max_sim": late,
         "environment": environment(options.threads),

@@ -43,6 +43,8 @@ def test_committed_results_are_of_the_sizes_that_targets_are_stated_for(report):
     assert report["result"]("losses")["size"]["rows"] == 4096
     assert report["result"]("selective_scan")["size"]["length"] == 257
     assert report["result"]("leaderboard_page")["size"]["records"] >= 10_000
+    size = report["result"]("reranking")["size"]
+    assert {"queries": 6156, "gallery": 3074, "dim": 512, "sets": 2000}.items() <= size.items()
 
 
 def test_every_benchmark_with_ratios_has_targets_that_it_measures(report):
