@@ -91,30 +91,32 @@ def read_parts(path: Path) -> dict[str, Any]:
     return parts
 
 
-def require_usable(config: Config, *, evaluation: bool = False) -> None:
+def require_usable(config: Config, *, evaluation: bool = False, other_model: bool = False) -> None:
     """Refuse a config of which a trained system cannot be made; what only training uses may be missing here.
 
     Args:
         config: of the system.
         evaluation: also look at what an evaluation uses.
+        other_model: see `check`.
 
     Raises:
         ConfigError: listing the problems.
     """
-    require_sound(config, (*USED, *(USED_IN_EVALUATION if evaluation else ())))
+    require_sound(config, (*USED, *(USED_IN_EVALUATION if evaluation else ())), other_model=other_model)
 
 
-def require_sound(config: Config, used: tuple[str, ...]) -> None:
+def require_sound(config: Config, used: tuple[str, ...], *, other_model: bool = False) -> None:
     """Refuse a config with a problem in what is used of it.
 
     Args:
         config: may lack the rest.
         used: beginnings of the keys.
+        other_model: see `check`.
 
     Raises:
         ConfigError: listing the problems.
     """
-    found = check(config, trained=True)
+    found = check(config, trained=True, other_model=other_model)
     # A section that does not exist is used by nothing, and was meant for something.
     if found := [p for p in found if p.path.startswith(used) or p.path.split(".")[0] not in TOP_LEVEL]:
         raise ConfigError(report(config, found))

@@ -10,11 +10,10 @@ from PIL import Image
 from tbpsbench import testing
 from tbpsbench.annotations import read_annotations, write_annotations
 from tbpsbench.metrics.ranking import positive_ranks
-from tbpsbench.registry import DATASETS, LOSSES, METRICS, TEXT_TRANSFORMS
-from tbpsbench.testing import check_dataset, check_metric, check_text_transform, mock_run
+from tbpsbench.registry import DATASETS, METRICS
+from tbpsbench.testing import check_dataset, check_metric
 from tbpsbench.types import Caption, ImageRecord
 from tbpsbench.weights import convert
-from tbpsbench.weights.files import read_checkpoint
 
 BLOCKS = re.findall(r"^```python\n(.*?)^```", Path("docs/plugins.md").read_text(), re.M | re.S)
 
@@ -30,8 +29,6 @@ def example():
         return names
 
     yield execute
-    TEXT_TRANSFORMS.remove("Beginning")
-    LOSSES.remove("Attribute")
     DATASETS.remove("MySet")
     METRICS.remove("ReciprocalRank")
 
@@ -46,24 +43,6 @@ def test_data_set_turns_its_list_into_annotations(example, tmp_path):
     first, second = check_dataset({"type": "MySet", "root": str(tmp_path)}).records
     assert (first.pid, first.split, first.captions[0].text) == (7, "train", "a man in red")
     assert (second.file, second.captions[0].caption_id) == ("b.jpg", 1)
-
-
-def test_text_transform_keeps_its_contract(example):
-    beginning = example("class Beginning")["Beginning"](least=2)
-    made = {beginning.rewrite("a man in a red coat", {}, np.random.default_rng(seed)) for seed in range(50)}
-    assert made == {" ".join(["a", "man", "in", "a", "red", "coat"][:count]) for count in range(2, 7)}
-    check_text_transform({"type": "Beginning"})
-
-
-def test_a_loss_reads_an_attribute_and_a_text_transform_takes_part(example, demo, tmp_path):
-    example("class Attribute")
-    example("class Beginning")
-    (config,) = [block for block in BLOCKS if "extras.gait" in block]
-    (tmp_path / "mine.py").write_text(f'"""Mine."""\n_base_ = ["tbpsbench::mini/two-tower_mini-pedes.py"]\n{config}')
-    options = [option for option in demo[2:] if "data.dataset" not in option]
-    record = mock_run(tmp_path / "mine.py", tmp_path, *options, "data.text_transforms=[dict(type='Beginning')]")
-    assert record["config"]["model"]["losses"]["gait"]["classes"] == "from_data:num_gait"
-    assert "losses.gait.classify.weight" in read_checkpoint(tmp_path / "run" / "last.pth")["state_dict"]
 
 
 def test_translations_become_a_caption_file(tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ from typing import Any
 from tbpsbench import plugins, registry
 from tbpsbench.arguments import did_you_mean
 from tbpsbench.config.data_check import data_problems, remedy_in_data, training_features
+from tbpsbench.config.evaluation_check import evaluation_problems
 from tbpsbench.config.fit import misfits
 from tbpsbench.config.limits import limit_problems, optimizer_problems, param_group_problems, schedule_problems
 from tbpsbench.config.load import Config
@@ -29,12 +30,13 @@ MAX_NAME = 200  # as records have it
 PART = re.compile(r"\w[\w-]{0,99}")  # a name that features and modules are called by
 
 
-def check(config: Config, *, trained: bool = False) -> list[Problem]:
+def check(config: Config, *, trained: bool = False, other_model: bool = False) -> list[Problem]:
     """All problems of a config; an empty list means that it can be built as far as can be told without data.
 
     Args:
         config: as loaded.
         trained: it belongs to a trained system, whose parts fit each other.
+        other_model: it says how to evaluate a model that is not its own.
     """
     if is_suite(config):
         return [Problem("entries", "this is a suite, not a config.", f"python tools/leaderboard.py run {config.path}")]
@@ -51,7 +53,7 @@ def check(config: Config, *, trained: bool = False) -> list[Problem]:
     found += limit_problems(config.values)
     if not found:
         found += schedule_problems(config.values)
-        found += _selection(config.values)
+        found += evaluation_problems(config.values, other_model=other_model)
         found += _wiring(with_defaults(config.values))
         found += [] if trained else misfits(with_defaults(config.values))
     return found
@@ -165,15 +167,6 @@ def _open_section(name: str, section: Mapping[str, Any]) -> Iterator[Problem]:
         entry: Entry[Any] = Entry(SECTIONS[name], "tbpsbench/config/schema.py, ScheduleSection", parameters=frame())
         framed = {key: section[key] for key in section if key in kept and key != "type"}
         yield from argument_problems(entry, framed, name, set(), name)
-
-
-def _selection(values: Mapping[str, Any]) -> Iterator[Problem]:
-    evaluation = values.get("evaluation") or {}
-    known = registry.PROTOCOLS.names()
-    for name in evaluation.get("protocols", ()):
-        if name not in known:
-            message = f"no protocol is called {name!r}.{did_you_mean(name, known)}"
-            yield Problem("evaluation.protocols", message, f"Known protocols: {', '.join(known)}")
 
 
 def _wiring(values: Mapping[str, Any]) -> Iterator[Problem]:

@@ -102,7 +102,7 @@ def open_trained(checkpoint: str | Path, config: str | Path | None = None, optio
         asked = load_config(config, options)
         if "model" not in asked.values and not is_suite(asked):
             asked.values = _completed(own, asked.values)
-        require_usable(asked, evaluation=True)
+        require_usable(asked, evaluation=True, other_model=True)
         closed = [key for key in _closed(own, with_defaults(asked.values)) if not _below(key, SILENT)]
         notes = (f"from the checkpoint, not from {config}: {_listed(closed)}",) if closed else ()
     read = Settings.of({**own, **_opened(own, with_defaults(asked.values))})

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from torch import Tensor
@@ -49,9 +49,12 @@ class Reranker(ABC):
     Attributes:
         transductive: whether the scores of a query depend on other queries of the test, or on how the images of the
             gallery lie to each other; a result then says so.
+        asks: type of the loss that it asks, whose name is the argument `loss`; None: it asks none. The static check
+            looks for it among the model's losses.
         pairs: pairs of a query and an image that a cross-encoder looked at.
     """
 
+    asks: ClassVar[str | None] = None
     transductive: bool = False
     pairs: int = 0
 

@@ -37,6 +37,8 @@ class ImageTextMatching(Reranker):
         ValueError: if a number is not positive.
     """
 
+    asks = "ITM"
+
     def __init__(
         self,
         loss: str = "itm",

@@ -99,6 +99,10 @@ def check_reranker(config: Component, losses: Mapping[str, Component] = LOSSES) 
     search, weights = toy.search(), {name: value.clone() for name, value in toy.model.state_dict().items()}
     plain_QG = search.scores(0, QUERIES).clone()
     reranker, found = _reranked(config, search)
+    kind, named = reranker.asks, registry.RERANKERS.entry(config["type"]).parameters.get("loss")
+    assert kind is None or (kind in registry.LOSSES.names() and named is not None), (
+        f"asks is {kind!r}, expected the type of a registered loss, whose name is the constructor's argument `loss`"
+    )
     score_QG = _block(found, 0, QUERIES, IMAGES)
     assert torch.equal(search.scores(0, QUERIES), plain_QG), (
         "the scores of the search were changed in place, expected new ones: results before re-ranking are kept"

@@ -32,6 +32,9 @@ def test_the_demo_config_has_no_problems():
         ("optimizer.lr=fast", "optimizer.lr", "the learning rate is a number"),
         ("evaluation.selection=best", "evaluation.selection", "'val' or 'last' or 'test'"),
         ("evaluation.protocols=('standrad',)", "evaluation.protocols", "Did you mean 'standard'?"),
+        ("evaluation.protocols=('standard', 'distractors')", "evaluation.distractors", "needs a folder of pictures"),
+        ("evaluation.rerank=[dict(type='ImageTextMatching')]", "evaluation.rerank.0.loss", "asks the loss 'itm'"),
+        ("evaluation.rerank=[dict(type='ImageTextMatching', loss='itc')]", "evaluation.rerank.0.loss", "not as ITM"),
         ("model.type=Other", "model.type", "PersonSearchModel"),
         ("seed=-1", "seed", "expected an int from 0"),
         ("scheduler=dict(max_epochs=1)", "scheduler", "Did you mean 'schedule'?"),
@@ -44,6 +47,25 @@ def test_each_kind_of_mistake_is_named_with_its_place(override, path, message):
     found = problems(override)
     assert path in found, found
     assert message in found[path]
+
+
+def test_a_re_ranker_is_looked_for_in_the_model_that_is_evaluated():
+    asked = "evaluation.rerank=[dict(type='ImageTextMatching', loss='match')]"
+    assert (
+        "its losses of that kind: other"
+        in problems(asked, "model.losses.other=dict(type='ITM')")["evaluation.rerank.0.loss"]
+    )
+    assert problems(asked, "model.losses.match=dict(type='ITM')") == {}
+    assert problems("evaluation.rerank=[dict(type='KReciprocal')]") == {}
+    assert check(load_config(DEMO, [asked]), trained=True)
+    assert not check(load_config(DEMO, [asked]), trained=True, other_model=True)
+
+
+def test_distractors_are_pictures_without_texts():
+    asked = "evaluation.protocols=('distractors',)", "evaluation.distractors=pictures"
+    assert problems(*asked) == {}
+    found = problems(*asked, "evaluation.gallery_texts=identity")
+    assert "Set evaluation.gallery_texts=None" in found["evaluation.distractors"]
 
 
 def test_all_mistakes_are_listed_at_once_with_where_they_were_written():

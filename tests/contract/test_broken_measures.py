@@ -243,6 +243,8 @@ def asks_itm(self, search):
         (reranker(moved), "of the model changed, expected a re-ranker to leave it"),
         (reranker(drawn), "a second re-ranking gave other scores, expected equal ones"),
         (reranker(lambda self, s: s.scores, pairs=-1), "pairs is -1, expected a number of pairs"),
+        (reranker(lambda self, s: s.scores, asks="ITN"), "asks is 'ITN', expected the type of a registered loss"),
+        (reranker(lambda self, s: s.scores, asks="ITM"), "whose name is the constructor's argument `loss`"),
         (reranker(less_hubs), "depend on the other queries, expected the same without them: say transductive"),
         (reranker(neighbours), "come in another order, expected the same: .* say transductive = True"),
         (

@@ -1,77 +1,30 @@
 """One part of each kind from a plug-in, as docs/plugins.md prints them: checked, trained, resumed, saved, loaded."""
 
-import importlib
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from guide_parts import guide_files
 from runs import assert_equal
-from small_models import CLIP_TEXT, CLIP_TOKENS
 
-from tbpsbench import load_system, plugins, testing
-from tbpsbench.config.check import check
+from tbpsbench import load_system, testing
 from tbpsbench.config.load import load_config
-from tbpsbench.config.settings import Settings
 from tbpsbench.engine.evaluate import evaluate
 from tbpsbench.engine.hooks import Hook
 from tbpsbench.engine.run import build_run
-from tbpsbench.engine.schedule import factor
 from tbpsbench.engine.train import Training, train
 from tbpsbench.engine.trained import open_trained
 from tbpsbench.engine.workdir import WorkDir
 from tbpsbench.errors import ConfigError
 from tbpsbench.protocols.base import BEFORE
-from tbpsbench.registry import HOOKS, MODELS, OPTIMIZERS, SLOTS
+from tbpsbench.registry import HOOKS, LOSSES, MODELS, OPTIMIZERS, TEXT_TRANSFORMS
+from tbpsbench.types import Features
 from tbpsbench.weights.files import read_checkpoint
 
 GUIDE = Path("docs/plugins.md").read_text()
-FILES = dict(re.findall(r"^`(my_parts/[\w./]+)`.*?\n```\w+\n(.*?)^```", GUIDE, re.M | re.S))
-MODULES = [Path(name).stem for name in FILES if Path(name).stem not in ("config", "bag")]
-
-
-@pytest.fixture(scope="module")
-def parts(tmp_path_factory):
-    """The package of the guide, laid out as pip would; returns its folder."""
-    root = tmp_path_factory.mktemp("site")
-    (root / "my_parts").mkdir()
-    (root / "my_parts" / "__init__.py").write_text(f"from my_parts import {', '.join(MODULES)}\n")
-    for name, text in FILES.items():
-        (root / name).write_text(text)
-    info = root / "my_parts-0.1.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-parts\nVersion: 0.1\n")
-    (info / "entry_points.txt").write_text("[tbpsbench.plugins]\nmy-parts = my_parts\n")
-
-    def found(group):
-        here = importlib.metadata.distributions(path=[str(root)])
-        return [point for distribution in here for point in distribution.entry_points.select(group=group)]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(root))
-        patch.setattr(plugins.metadata, "entry_points", found)
-        patch.setattr(plugins, "_plugins", {})
-        patch.setattr(plugins, "_done", False)
-        patch.setattr(plugins, "_made", [])
-        importlib.invalidate_caches()
-        (plugin,) = plugins.load_all()
-        assert plugin.error is None
-        yield root / "my_parts"
-        for slot, name in plugin.registered:
-            SLOTS[slot].remove(name)
-    for name in [name for name in sys.modules if name.split(".")[0] == "my_parts"]:
-        del sys.modules[name]
-
-
-@pytest.fixture
-def options(mini):
-    return [
-        f"data.dataset.root={mini}", "data.dataset.size=tiny", f"{CLIP_TEXT})", CLIP_TOKENS, "data.size=(32, 16)",
-        "data.batch_size=16", "data.num_workers=0", "runtime.threads=1", "evaluation.interval=1",
-        "schedule.max_epochs=2", "schedule.warmup_epochs=0.5", "model.image_encoder.dim=16",
-    ]  # fmt: skip
+FILES = guide_files()
 
 
 @pytest.fixture
@@ -107,7 +60,7 @@ def go(config, folder, options):
 
 def test_the_guide_has_one_of_each():
     texts = "".join(FILES.values())
-    slots = "HEADS LOSSES RERANKERS PROTOCOLS IMAGE_ENCODERS OPTIMIZERS SCHEDULES HOOKS MODELS"
+    slots = "HEADS LOSSES RERANKERS PROTOCOLS IMAGE_ENCODERS TEXT_TRANSFORMS OPTIMIZERS SCHEDULES HOOKS MODELS"
     assert [slot for slot in slots.split() if f"@{slot}.register(" not in texts] == []
     public = GUIDE.split("## Public modules")[1]
     used = set(re.findall(r"^from (tbpsbench\.[\w.]+) import", texts, re.M))
@@ -118,6 +71,7 @@ def test_parts_keep_the_contracts_of_their_slots(parts):
     testing.check_head({"type": "WordHead"})
     testing.check_loss({"type": "PairLoss"})
     testing.check_encoder({"type": "SmallCNN"}, "IMAGE_ENCODERS")
+    testing.check_text_transform({"type": "Beginning"})
     testing.check_reranker({"type": "AskPairs", "k": 3}, {"pairs": {"type": "PairLoss"}})
     testing.check_protocol({"type": "other-camera"})
     testing.check_optimizer({"type": "Lion", "lr": 0.01, "weight_decay": 0.1})
@@ -137,12 +91,36 @@ def test_optimiser_of_the_guide_follows_its_paper(parts):
     assert weight.detach().numpy() == pytest.approx(expected)
 
 
+def test_text_transform_of_the_guide_keeps_the_beginning(parts):
+    beginning = TEXT_TRANSFORMS.get("Beginning")(least=2)
+    made = {beginning.rewrite("a man in a red coat", {}, np.random.default_rng(seed)) for seed in range(50)}
+    assert made == {" ".join(["a", "man", "in", "a", "red", "coat"][:count]) for count in range(2, 7)}
+
+
+def test_loss_of_the_guide_reads_the_attribute_of_each_image(parts, options):
+    run = build_run(load_config(parts / "config.py", options))
+    batch, annotated = next(iter(run.training.loader)), run.evaluation.annotations.split("train")
+    records = {record.image_id: record for record in annotated}
+    gaits = sorted({record.attributes["gait"] for record in records.values()})
+    shown = [gaits.index(records[image].attributes["gait"]) for image in batch.image_id_B.tolist()]
+    assert batch.extras["gait"].tolist() == shown
+    loss = LOSSES.get("Attribute")({"image.pooled": 5}, len(gaits), "extras.gait")
+    features = Features({"image.pooled": torch.randn(len(shown), 5), "extras.gait": batch.extras["gait"]})
+    logits_BC = loss.classify(features["image.pooled"])
+    expected = [logits_C.logsumexp(0) - logits_C[gait] for logits_C, gait in zip(logits_BC, shown, strict=True)]
+    torch.testing.assert_close(loss(features, batch).value, torch.stack(expected).mean())
+
+
 def test_parts_train_together_and_are_evaluated_submitted_saved_and_loaded(parts, options, mini, tool, tmp_path):
     record = train(parts / "config.py", tmp_path / "run", options)
     used = [plugin["used"] for plugin in record["plugins"] if plugin["name"] == "my-parts"]
     assert used == [True]
     assert (record["config"]["optimizer"]["type"], record["config"]["schedule"]["power"]) == ("Lion", 0.9)
     assert "gamma" not in record["config"]["schedule"]
+    assert record["config"]["data"]["text_transforms"] == [{"type": "Beginning", "least": 3}]
+    assert record["config"]["model"]["losses"]["gait"]["classes"] == "from_data:num_gait"
+    trained = read_checkpoint(tmp_path / "run" / "last.pth")["state_dict"]
+    assert trained["losses.gait.classify.weight"].shape[0] > 1
     names = ["standard", f"standard{BEFORE}", "other-camera", f"other-camera{BEFORE}"]
     assert list(record["results"]) == names
 
@@ -204,13 +182,6 @@ def test_average_is_what_is_evaluated_and_a_resumed_run_equals_an_uninterrupted_
     assert {"mean"} == set(last["optimizer"]["state"][0])
 
 
-def test_schedule_of_a_plug_in_is_warmed_up_and_takes_the_length_of_the_run(parts, options):
-    options = [*options, "schedule.max_epochs=10", "schedule.warmup_epochs=2", "schedule.power=2"]
-    schedule = Settings.of(load_config(parts / "config.py", options).values).schedule
-    assert [factor(schedule, epoch) for epoch in (0, 1, 2, 5)] == pytest.approx([0.1, 0.55, 0.64, 0.25])
-    assert schedule.per == "iteration"
-
-
 def test_teacher_is_asked_and_neither_saved_nor_needed_later(parts, options, tmp_path):
     heads = "model.heads=dict(words=None)", "model.losses=dict(itc=dict(type='InfoNCE'))", "evaluation.rerank=[]"
     options = [
@@ -258,37 +229,3 @@ def test_model_of_a_plug_in_trains_is_resumed_saved_and_evaluated(parts, options
     monkeypatch.delitem(MODELS._entries, "BagModel")
     with pytest.raises(ConfigError, match="no model is called 'BagModel'"):
         load_system(tmp_path / "saved")
-
-
-@pytest.mark.parametrize(
-    ("override", "path", "message"),
-    [
-        ("model=dict(type='BagModel', vocab=3)", "model.vocab", "no argument 'vocab'. Did you mean 'vocab_size'"),
-        ("model=dict(type='BagModel')", "model", "BagModel needs the argument 'vocab_size'"),
-        ("model=dict(type='BagModel', vocab_size='many')", "model.vocab_size", "expected int"),
-        ("model.type=BagMdel", "model.type", "no model is called 'BagMdel'. Did you mean 'BagModel'"),
-        ("schedule.type=Pol", "schedule.type", "no schedule is called 'Pol'. Did you mean 'Poly'"),
-        ("schedule.powr=2", "schedule.powr", "Poly has no argument 'powr'. Did you mean 'power'"),
-        ("schedule.power=x", "schedule.power", "expected float"),
-        ("schedule=dict(type='Poly')", "schedule", "needs the argument 'max_epochs'"),
-        ("schedule.max_epochs=0", "schedule.max_epochs", "expected at least 1"),
-        ("schedule.per=day", "schedule.per", "expected 'epoch' or 'iteration'"),
-        ("schedule.power=-1e300", "schedule", "Poly gives no factor: OverflowError"),
-        ("optimizer.betas=(2, 'x')", "optimizer.betas", "expected tuple"),
-        ("optimizer.betas=(None, 0.9)", "optimizer.betas", "expected tuple"),
-        ("optimizer.momentum=0.9", "optimizer.momentum", "Lion has no argument 'momentum'"),
-        ("optimizer.lr=-1", "optimizer.lr", "expected 0 or more"),
-        ("optimizer.type=Lions", "optimizer.type", "no optimizer is called 'Lions'. Did you mean 'Lion'"),
-    ],
-)  # fmt: skip
-def test_what_is_wrong_with_a_part_is_found_before_anything_is_read(parts, options, override, path, message):
-    found = check(load_config(parts / "config.py", [*options, override]))
-    assert [problem for problem in found if problem.path == path and message in problem.message], found
-
-
-def test_changing_to_a_part_of_a_plug_in_and_back_drops_what_the_other_does_not_take(parts, options):
-    config = load_config(parts / "config.py", [*options, "schedule.type=cosine", "optimizer.type=AdamW"])
-    assert not check(config)
-    assert "power" not in config.values["schedule"]
-    assert "schedule: type is now cosine, dropped what it does not take: power" in config.notes
-    assert config.values["optimizer"] == {"type": "AdamW", "lr": 1e-4, "weight_decay": 0.2}
