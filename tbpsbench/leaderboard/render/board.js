@@ -16,7 +16,8 @@ function readBoard(raw) {
     const [year, badges, seeds, missing, complete, competes, scores, cost, records] = packed.slice(11);
     const row = {
       index, system, data, trained, protocol, track, selection, status, backbone, cited, source, note, year,
-      badges: badges.map(text), seeds, missing, complete, competes, scores, cost,
+      badges: badges.map(text).filter((badge) => badge !== status), // "external" is both
+      seeds, missing, complete, competes, scores, cost,
       records: records.map(([number, folder]) => ({ number, folder: text(folder) })),
       texts: packed.slice(0, 11),
     };

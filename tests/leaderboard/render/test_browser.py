@@ -2,8 +2,6 @@
 
 import re
 from dataclasses import astuple
-from importlib import import_module
-from pathlib import Path
 
 import pytest
 
@@ -12,26 +10,8 @@ from tbpsbench.leaderboard.render.board import marks_of, sorted_rows
 from tbpsbench.leaderboard.render.numbers import quantity
 from tbpsbench.leaderboard.render.rows import COSTS, Row, Score, rows_of
 
-CHROMIUM = Path("/usr/bin/chromium")
 HOSTILE = '</script><img src=x onerror="window.hacked=1"><b>bold</b>'
 PHONE = {"width": 360, "height": 740}
-
-
-@pytest.fixture(scope="module")
-def bench():
-    """benchmarks/leaderboard_page.py as a module."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend("benchmarks")
-        yield import_module("leaderboard_page")
-
-
-@pytest.fixture(scope="module")
-def browser(bench):
-    api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
-    if not CHROMIUM.exists():
-        pytest.skip(f"needs {CHROMIUM}: apt-get install chromium")
-    with api.sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=str(CHROMIUM), args=bench.FLAGS)
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +28,8 @@ def rows(bench):
         Row("Bad link", "Other", "Other", scores={"mAP": Score(40.0)}, source="javascript:window.hacked=1", **shared),
         Row("Transfer", "Other", "Made-Up", scores={"R@1": Score(9.0)}, badges=("selected on test",), **shared),
     ]
+    shared["status"] = "external"
+    paper += [Row("Features", "Third", "Third", scores={}, badges=("external", "partial data"), **shared)]
     return dict(records), sorted_rows([*rows_of(records), *paper])
 
 
@@ -103,7 +85,7 @@ def order(page, heading):
 
 
 def test_starts_with_the_measured_rows_best_first(page):
-    assert page.locator("#count").text_content() == "27 of 57 rows"
+    assert page.locator("#count").text_content() == "27 of 58 rows"
     assert (page.input_value("#data"), page.input_value("#protocol")) == ("Made-Up", "standard")
     assert column(page, "R@1") == sorted(column(page, "R@1"), key=float, reverse=True)
     assert order(page, "R@1") == "descending"
@@ -140,7 +122,7 @@ def test_search_and_filters_narrow_down(page):
     page.select_option("#track", "rerank")
     assert set(column(page, "Track")) == {"rerank"}
     page.select_option("#seeds", "complete")
-    assert page.locator("#count").text_content() == "8 of 57 rows", "one of nine lacks a seed"
+    assert page.locator("#count").text_content() == "8 of 58 rows", "one of nine lacks a seed"
     page.click("#reset")
     page.select_option("#data", "")
     page.select_option("#status", "reported")
@@ -212,6 +194,15 @@ def test_keyboard_alone_is_enough(page):
     page.keyboard.press("Escape")
     assert not page.locator("#dialog").is_visible()
     assert page.evaluate("document.activeElement.textContent") == system, "focus returns"
+
+
+def test_a_status_that_is_a_badge_too_is_shown_once(open_page):
+    page = open_page("#data=Third&protocol=standard")
+    row = page.locator("#board tbody tr")
+    assert row.locator(".badge").all_text_contents() == ["partial data"]
+    assert row.locator("th").inner_text().count("external") == 1
+    row.locator("button.open").click()
+    assert page.locator("#dialog .tags span").all_text_contents() == ["external", "partial data"]
 
 
 def test_opened_row_shows_its_records(open_page, rows):
@@ -293,8 +284,8 @@ def test_dark_print_and_no_script(open_page):
     page.click("#next")
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    assert (page.locator("#controls").is_visible(), page.locator("#board tbody tr").count()) == (False, 57)
+    assert (page.locator("#controls").is_visible(), page.locator("#board tbody tr").count()) == (False, 58)
     plain = open_page(java_script_enabled=False)
     assert not plain.locator("#app").is_visible()
-    assert plain.locator("noscript table").count() == 3
+    assert plain.locator("noscript table").count() == 4
     assert plain.locator("noscript table").first.is_visible()
