@@ -61,7 +61,7 @@ def evaluate(
     after_images = time.perf_counter()
     texts = embed_captions(model, plan.queries, section.batch_size)
     after_captions = time.perf_counter()
-    rankings = _Rankings(model, data, section, plan, texts, images)
+    rankings = Rankings(model, data, section, plan, texts, images)
     results = {result.name: result for question in plan.questions for result in rankings.results(question)}
     model.train(was_training)
     return Evaluation(
@@ -86,7 +86,7 @@ def evaluate(
 
 
 @dataclass
-class _Rankings:
+class Rankings:
     """From embeddings to the results of every question."""
 
     model: SearchModel

@@ -75,11 +75,16 @@ class Evaluation:
     distractors: dict[str, Any] | None = None
 
     def flat(self) -> dict[str, float]:
-        """Scores as one dict: the first protocol's keys bare, the others' as "protocol/key"."""
-        flat: dict[str, float] = {}
-        for position, (name, result) in enumerate(self.results.items()):
-            flat |= {key if position == 0 else f"{name}/{key}": value for key, value in result.scores.items()}
-        return flat
+        """See the function of this name."""
+        return flat(self.results)
+
+
+def flat(results: Mapping[str, Result]) -> dict[str, float]:
+    """Scores as one dict: the first protocol's keys bare, the others' as "protocol/key"."""
+    found: dict[str, float] = {}
+    for position, (name, result) in enumerate(results.items()):
+        found |= {key if position == 0 else f"{name}/{key}": value for key, value in result.scores.items()}
+    return found
 
 
 def per_query_values(ranks: PositiveRanks, metrics: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
