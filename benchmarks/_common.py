@@ -7,6 +7,7 @@ object with the keys `name`, `environment`, `ratios` (what a target is stated in
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import multiprocessing
 import os
@@ -79,6 +80,12 @@ def peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+def forget_peak() -> None:
+    """Let `peak_bytes` begin anew from what the process holds now; where the system does not offer that, nothing."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
 def best_of(function: Callable[[], Any], repeats: int) -> tuple[float, Any]:
     """Shortest wall time in seconds over `repeats` calls, and what the last call returned."""
     best, value = float("inf"), None
@@ -92,9 +99,9 @@ def best_of(function: Callable[[], Any], repeats: int) -> tuple[float, Any]:
 def peak_extra_bytes(prepare: Callable[[], Any], function: Callable[[Any], Any]) -> tuple[Any, int]:
     """Run `function(prepare())` in a fresh process; return its value and the peak memory beyond what `prepare` made.
 
-    The peak is the growth of the largest resident size after `prepare` has returned: a lower bound where `prepare`
-    itself needed more than it left behind, so let it free nothing large. Both callables and the value are pickled:
-    use functions of a module or `functools.partial` of them.
+    The peak is the growth of the largest resident size after `prepare` has returned; where the largest size cannot be
+    forgotten (not on Linux), a lower bound if `prepare`, or an import, needed more than it left behind. Both callables
+    and the value are pickled: use functions of a module or `functools.partial` of them.
 
     Raises:
         RuntimeError: if the process dies, with its exit code (137 or -9: killed for memory).
@@ -118,6 +125,7 @@ def peak_extra_bytes(prepare: Callable[[], Any], function: Callable[[Any], Any])
 def _measure(prepare: Callable[[], Any], function: Callable[[Any], Any], sender: Any) -> None:
     try:
         made = prepare()
+        forget_peak()
         before = peak_bytes()
         value: Any = function(made)
         sender.send((value, peak_bytes() - before))
