@@ -199,6 +199,7 @@ MAKERS: dict[str, Callable[[], str]] = {
     "demo": demo,
     "board": _tables.board,
     "noise": _tables.noise,
+    "scoring": _tables.scoring,
     "ablations": _bdam_tables.ablations,
     "bdam": _bdam_tables.bdam,
     "parts": _bdam_tables.parts,

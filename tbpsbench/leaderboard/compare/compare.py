@@ -142,7 +142,7 @@ def compare(
             f"Evaluate both in the same way or, if you intend the difference, allow it: {', '.join(refused)}."
         )
     values_a, values_b, pids = _paired(a, b, metric, protocol, QUERIES in allow)
-    found = difference(100 * values_a, 100 * values_b, pids)
+    found = difference(100 * values_a, 100 * values_b, pids, paired=_same_models(a, b))
     names = (a.name, b.name) if a.name != b.name else (_label(a), _label(b))
     return Comparison(
         *(shown(names[0]), shown(names[1])),
@@ -216,6 +216,12 @@ def _paired(
     return np.stack(rows[:count]), np.stack(rows[count:]), pids[0]
 
 
+def _same_models(a: System, b: System) -> bool:
+    """Whether both sides are the same trained models, seed for seed, evaluated in two ways."""
+    models = [[(record.get("checkpoint") or {}).get("sha256") for record in side.records] for side in (a, b)]
+    return None not in models[0] and models[0] == models[1]
+
+
 def _values(
     record: Mapping[str, Any], folder: Path, metric: str, protocol: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -248,6 +254,8 @@ def _notes(a: System, b: System, different: Mapping[str, tuple[Any, Any]], found
     trained = [{record["spec"].get("trained_on", record["spec"]["data"]) for record in side.records} for side in (a, b)]
     if trained[0] != trained[1]:
         notes.append(f"trained on different data: {listed(sorted(trained[0]))} and {listed(sorted(trained[1]))}")
+    if _same_models(a, b):
+        notes.append("both sides are the same trained models: compared seed by seed")
     if found.basis == "one":
         notes.append("one side has a single seed: the other's variance between seeds is used for both")
     if found.basis == "none":

@@ -13,6 +13,9 @@ readers and several cases (Obuchowski and Rockette 1995; Hillis 2014), readers b
 D / sqrt(V) is referred to Student's t with Satterthwaite's degrees of freedom: two or three seeds say little about s^2,
 and the interval is as wide as that ignorance demands.
 
+Two evaluations of the same trained models (one re-ranked, say) share their seeds: then s^2 and w are those of each
+model's own difference, and what the seeds do to both alike drops out.
+
 Shapes: S seeds, Q queries, I identities, N draws.
 """
 
@@ -81,13 +84,20 @@ class _Side:
 
 
 def difference(
-    a_SQ: np.ndarray, b_SQ: np.ndarray, identity_Q: np.ndarray, *, draws: int = DRAWS, seed: int = 0
+    a_SQ: np.ndarray,
+    b_SQ: np.ndarray,
+    identity_Q: np.ndarray,
+    *,
+    paired: bool = False,
+    draws: int = DRAWS,
+    seed: int = 0,
 ) -> Difference:
     """Compare two systems on the same queries.
 
     Args:
         a_SQ, b_SQ: values of each seed and query; the numbers of seeds may differ.
         identity_Q: identity of each query.
+        paired: row i of both is one trained model, evaluated in two ways.
         draws: of the resampling; 0 leaves it out.
         seed: of the draws.
 
@@ -102,29 +112,36 @@ def difference(
     identities = int(code_Q.max(initial=-1)) + 1
     if identities < 2:
         raise DataError(f"{identities} identity: a comparison needs at least two, better fifty")
-    a, b = _side(a_SQ, code_Q, identities), _side(b_SQ, code_Q, identities)
-    estimate = a.mean - b.mean
-    deviation_I = a.identity_I - b.identity_I
+    if paired and a_SQ.shape != b_SQ.shape:
+        raise ValueError(f"values {a_SQ.shape} and {b_SQ.shape} cannot be paired: one model has one row in both")
+    if paired:
+        sides = [_side(a_SQ - b_SQ, code_Q, identities)]
+    else:
+        sides = [_side(a_SQ, code_Q, identities), _side(b_SQ, code_Q, identities)]
+    estimate = sides[0].mean - sum(side.mean for side in sides[1:])
+    deviation_I = sides[0].identity_I - sum(side.identity_I for side in sides[1:])
     identity_part = float(deviation_I @ deviation_I) / (identities * (identities - 1))
-    parts = _seed_parts(a, b)
+    parts = _seed_parts(sides)
     seed_part = max(0.0, sum(between - within for between, within, _ in parts))
     variance = identity_part + seed_part
     doubt = identity_part**2 / (identities - 1) + sum(between**2 / df for between, _, df in parts)
     df = variance**2 / doubt if doubt > 0 else float(identities - 1)
     error = math.sqrt(variance)
     reach = float(stdtrit(df, 0.975)) if error else 0.0
+    # With less than one degree of freedom an interval reaches beyond what any values could give.
+    lowest, highest = float(a_SQ.min() - b_SQ.max()), float(a_SQ.max() - b_SQ.min())
     resampled = None
     if draws:
         total = sum(between for between, _, _ in parts)
         scale = math.sqrt(seed_part / total) if total else 0.0
         generator = np.random.default_rng(seed)
-        drawn_N = _resample(generator, deviation_I, draws) + scale * _resample_seeds(generator, a, b, draws)
+        drawn_N = _resample(generator, deviation_I, draws) + scale * _resample_seeds(generator, sides, draws)
         ends = np.quantile(drawn_N, [0.025, 0.975]) * (reach / NORMAL_95)
-        resampled = (estimate + float(ends[0]), estimate + float(ends[1]))
+        resampled = (max(estimate + float(ends[0]), lowest), min(estimate + float(ends[1]), highest))
     return Difference(
         estimate=estimate,
-        low=estimate - reach * error,
-        high=estimate + reach * error,
+        low=max(estimate - reach * error, lowest),
+        high=min(estimate + reach * error, highest),
         p_value=2 * float(stdtr(df, -abs(estimate / error))) if error else float(estimate == 0),
         resampled=resampled,
         standard_error=error,
@@ -133,8 +150,8 @@ def difference(
         seed_error=math.sqrt(seed_part),
         identities=identities,
         queries=len(code_Q),
-        seeds=(a.seeds, b.seeds),
-        basis="both" if min(a.seeds, b.seeds) > 1 else "one" if max(a.seeds, b.seeds) > 1 else "none",
+        seeds=(len(a_SQ), len(b_SQ)),
+        basis="both" if min(len(a_SQ), len(b_SQ)) > 1 else "one" if max(len(a_SQ), len(b_SQ)) > 1 else "none",
     )
 
 
@@ -152,12 +169,12 @@ def _side(value_SQ: np.ndarray, code_Q: np.ndarray, identities: int) -> _Side:
     return _Side(seeds, float(mean_S.mean()), own_I, mean_S - mean_S.mean(), between, within)
 
 
-def _seed_parts(a: _Side, b: _Side) -> list[tuple[float, float, int]]:
+def _seed_parts(sides: list[_Side]) -> list[tuple[float, float, int]]:
     """(s^2 / seeds, w / seeds, degrees of freedom) of each independent estimate."""
-    known = [side for side in (a, b) if side.between is not None]
+    known = [side for side in sides if side.between is not None]
     if len(known) == 1:
         # One variance stands for both systems: a single estimate, hence one entry.
-        share = 1 / a.seeds + 1 / b.seeds
+        share = sum(1 / side.seeds for side in sides)
         return [(known[0].between * share, known[0].within * share, known[0].seeds - 1)]  # type: ignore[operator]
     return [(side.between / side.seeds, side.within / side.seeds, side.seeds - 1) for side in known]  # type: ignore[operator]
 
@@ -174,16 +191,16 @@ def _resample(generator: np.random.Generator, deviation_I: np.ndarray, draws: in
     return np.concatenate(means)
 
 
-def _resample_seeds(generator: np.random.Generator, a: _Side, b: _Side, draws: int) -> np.ndarray:
+def _resample_seeds(generator: np.random.Generator, sides: list[_Side], draws: int) -> np.ndarray:
     """(N,) differences of the means of redrawn seeds.
 
     S - 1 of S seeds are drawn (Rao and Wu 1988): all S would make the variance too small by (S - 1) / S, a third for
     three seeds.
     """
     total_N = np.zeros(draws)
-    for side, other in ((a, b), (b, a)):
+    for side, other, sign in zip(sides, reversed(sides), (1, -1), strict=False):
         source = side if side.seeds > 1 else other
         if source.seeds > 1:
             drawn = generator.choice(source.seed_S, size=(draws, source.seeds - 1))
-            total_N += drawn.mean(axis=1) * math.sqrt(source.seeds / side.seeds) * (1 if side is a else -1)
+            total_N += drawn.mean(axis=1) * math.sqrt(source.seeds / side.seeds) * sign
     return total_N

@@ -264,3 +264,34 @@ def test_selection_on_test_is_noted(shelves):
     notes = " ".join(compare(shelves / "good", shelves / "poor").notes)
     assert "chosen by different rules" in notes
     assert "poor was selected on test" in notes
+
+
+def test_one_model_evaluated_in_two_ways_is_compared_with_itself():
+    """Seeds far apart, and a gain that each of them shows: found where seeds are paired, lost where they are not."""
+    rng = np.random.default_rng(0)
+    identity_Q = np.repeat(np.arange(60), 5)
+    b_SQ = 50 + np.array([[-20.0], [0.0], [20.0]]) + rng.normal(0, 5, (3, 300))
+    a_SQ = b_SQ + 2 + rng.normal(0, 1, (3, 300))
+    apart, paired = difference(a_SQ, b_SQ, identity_Q), difference(a_SQ, b_SQ, identity_Q, paired=True)
+    assert paired.estimate == pytest.approx(apart.estimate)
+    assert apart.p_value > 0.5
+    assert paired.p_value < 0.01
+    assert paired.low < 2.05
+    assert paired.high > 1.95
+    with pytest.raises(ValueError, match="paired"):
+        difference(a_SQ[:2], b_SQ, identity_Q, paired=True)
+
+
+def test_identical_results_of_one_model_differ_by_nothing():
+    a_SQ = np.random.default_rng(1).integers(0, 2, (3, 40)) * 100.0
+    found = difference(a_SQ, a_SQ, np.arange(40) // 2, paired=True)
+    assert (found.estimate, found.low, found.high, found.p_value) == (0, 0, 0, 1)
+
+
+def test_an_interval_stays_within_what_values_could_give():
+    a_SQ = np.zeros((2, 40))
+    a_SQ[0, :3] = a_SQ[1, 1:4] = 100.0
+    found = difference(a_SQ, np.zeros((2, 40)), np.arange(40) // 2)
+    assert -100 <= found.low <= found.estimate <= found.high <= 100
+    assert found.resampled is not None
+    assert -100 <= found.resampled[0] <= found.resampled[1] <= 100
