@@ -1,0 +1,156 @@
+"""Launches of the scan's kernels, and how they are cut.
+
+Shapes: B batch, L positions, E channels, N state size.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from . import triton_backward, triton_forward
+from .kept import POSITIONS, kept_shape
+from .triton_parts import LANES, Sizes, sizes
+from .triton_sums import add_blocks, add_samples
+
+# A program is one warp. Fusing multiplications and additions is said outright: Triton 3.10 changes the default.
+OPTIONS: dict[str, Any] = {"num_warps": 1, "num_stages": 1, "enable_fp_fusion": True}
+
+
+class Tile(NamedTuple):
+    """How launches are cut.
+
+    Attributes:
+        forward_rows, backward_rows: rows of channels that a warp owns (8 channels a row from N = 3 on). More rows
+            share B and C among more channels; fewer rows make more warps.
+        positions: of a segment, whose first state is kept; the same in both passes.
+    """
+
+    forward_rows: int = 2
+    backward_rows: int = 2
+    positions: int = POSITIONS
+
+
+class Inputs(NamedTuple):
+    """The arguments of the scan: `u`, `dt`, `z` (B, L, E), `A` (E, N), `B`, `C` (B, L, N), `D`, `bias` (E,)."""
+
+    u: Tensor
+    dt: Tensor
+    A: Tensor
+    B: Tensor
+    C: Tensor
+    D: Tensor | None
+    z: Tensor | None
+    bias: Tensor | None
+
+    def readable(self) -> Inputs:
+        """The same values as the kernels read them: neighbouring channels and states next to each other."""
+        wide = [
+            x if x is None or x.stride(-1) == 1 else x.contiguous() for x in (self.u, self.dt, self.B, self.C, self.z)
+        ]
+        u, dt, B, C, z = wide
+        D, bias = (None if x is None else x.contiguous() for x in (self.D, self.bias))
+        return Inputs(u, dt, self.A.contiguous(), B, C, D, z, bias)  # type: ignore[arg-type]
+
+
+def forward(given: Inputs, keep: bool, tile: Tile | None = None) -> tuple[Tensor, Tensor]:
+    """Outputs (B, L, E) in the type of `u`, and the states at the segments' starts for `backward`.
+
+    Args:
+        given: tensors on one device, L > 0; any strides.
+        keep: whether the states are wanted, (B, segments - 1, E, N) in float32; otherwise an empty tensor.
+        tile: by default as the table says.
+    """
+    x, tile = given.readable(), tile or tile_for(given)
+    batch, length, channels = x.u.shape
+    cut = sizes(x.A.shape[1], tile.forward_rows)
+    y = x.u.new_empty(x.u.shape)
+    kept = x.u.new_empty(kept_shape(x.u, x.A, keep, tile.positions), dtype=torch.float32)
+    if y.numel():
+        with _on_device_of(x.u):
+            triton_forward.forward[_grid(batch, channels, cut)](
+                *_pointers(x), y, kept, length, channels, *_strides(x), KEEP=keep, **_constants(x, cut, tile), **OPTIONS
+            )
+    return y, kept
+
+
+def backward(gy: Tensor, given: Inputs, kept: Tensor, tile: Tile | None = None) -> tuple[Tensor, ...]:
+    """Gradients of the eight inputs, contiguous and in their types; an empty tensor for one that is None."""
+    x, tile = given.readable(), tile or tile_for(given)
+    batch, length, channels = x.u.shape
+    states = x.A.shape[1]
+    cut = sizes(states, tile.backward_rows)
+    blocks = -(-channels // cut.channels)
+    gu, gdt, gA, gB, gC = (torch.empty_like(i, memory_format=torch.contiguous_format) for i in x[:5])
+    gD, gz, gbias = (
+        gy.new_empty(0) if i is None else torch.empty_like(i, memory_format=torch.contiguous_format) for i in x[5:]
+    )
+    if not gu.numel():
+        return tuple(g.zero_() for g in (gu, gdt, gA, gB, gC, gD, gz, gbias))
+    of_samples = torch.zeros if x.D is None or x.bias is None else torch.empty
+    part = of_samples(batch, channels * (states + 2), dtype=torch.float32, device=x.u.device)
+    part_BC = torch.empty(batch * length, 2, blocks, states, dtype=torch.float32, device=x.u.device)
+    chunks = tile.positions // cut.PL
+    scratch = torch.empty(batch * blocks, chunks, cut.R, LANES, cut.S, dtype=torch.float32, device=x.u.device)
+    with _on_device_of(x.u):
+        triton_backward.backward[_grid(batch, channels, cut)](
+            *_pointers(x),
+            gy.contiguous(),
+            kept,
+            scratch,
+            gu,
+            gdt,
+            gz,
+            part_BC,
+            part,
+            length,
+            channels,
+            *_strides(x),
+            **_constants(x, cut, tile),
+            **OPTIONS,
+        )
+        padded = cut.S * cut.PL
+        rows = max(1, 64 // padded)
+        add_blocks[(-(-batch * length // rows), 2)](
+            part_BC, gB, gC, batch * length, blocks, N=states, NP=padded, ROWS=rows, WIDE=8, num_warps=4
+        )
+        add_samples[(-(-channels * (states + 2) // 128),)](
+            part, gA, gD, gbias, batch, channels, N=states, WIDE=128, num_warps=4
+        )
+    return gu, gdt, gA, gB, gC, gD, gz, gbias
+
+
+def tile_for(given: Inputs) -> Tile:
+    """How launches for such inputs are cut."""
+    if given.A.shape[1] > 16:
+        return Tile(1, 1)  # The states of a channel fill the registers.
+    return Tile()
+
+
+def _grid(batch: int, channels: int, cut: Sizes) -> tuple[int]:
+    return (batch * -(-channels // cut.channels),)
+
+
+def _pointers(x: Inputs) -> list[Tensor]:
+    """What is None is never read: any pointer will do."""
+    return [x.u if i is None else i for i in x]
+
+
+def _strides(x: Inputs) -> list[int]:
+    """Of samples and positions."""
+    return [stride for i in (x.u, x.dt, x.B, x.C, x.u if x.z is None else x.z) for stride in i.stride()[:2]]
+
+
+def _constants(x: Inputs, cut: Sizes, tile: Tile) -> dict[str, Any]:
+    """Constexpr arguments; WHOLE where no tile reaches over an edge."""
+    _, length, channels = x.u.shape
+    whole = length % cut.PL == 0 and channels % cut.channels == 0 and x.A.shape[1] == cut.S * cut.PL
+    flags = {"SKIP": x.D is not None, "GATE": x.z is not None, "BIAS": x.bias is not None, "WHOLE": whole}
+    return {"N": x.A.shape[1], "CHUNKS": tile.positions // cut.PL, **flags, **cut._asdict()}
+
+
+def _on_device_of(x: Tensor) -> AbstractContextManager[Any]:
+    return torch.cuda.device_of(x) if x.is_cuda else nullcontext()

@@ -1,0 +1,54 @@
+"""What the backward programs wrote each for itself, added up in a fixed order.
+
+Shapes: B batch, L positions, E channels, N state size, P programs of a sample.
+"""
+
+# Triton reads annotations as types of its own.
+# ruff: noqa: ANN001, ANN201
+# mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def add_blocks(
+    part_ptr, gB_ptr, gC_ptr, rows, blocks, N: tl.constexpr, NP: tl.constexpr, ROWS: tl.constexpr, WIDE: tl.constexpr
+):
+    """Sums of (B L, 2, P, N) over P: gradients of B and C, (B L, N) each.
+
+    ROWS positions a program, WIDE blocks a step.
+    """
+    row = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
+    which = tl.program_id(1)
+    n = tl.arange(0, NP)
+    block = tl.arange(0, WIDE)
+    part_ptr += which * blocks * N
+    total = tl.zeros([ROWS, WIDE, NP], dtype=tl.float32)
+    for first in range(0, blocks, WIDE):
+        at = (row * 2 * blocks * N)[:, None, None] + ((first + block) * N)[None, :, None] + n[None, None, :]
+        there = (row < rows)[:, None, None] & (first + block < blocks)[None, :, None] & (n < N)[None, None, :]
+        total += tl.load(part_ptr + at, mask=there, other=0.0)
+    total = tl.sum(total, 1)
+    to = row[:, None] * N + n[None, :]
+    there = (row < rows)[:, None] & (n < N)[None, :]
+    if which == 0:
+        tl.store(gB_ptr + to, total.to(gB_ptr.dtype.element_ty), mask=there)
+    else:
+        tl.store(gC_ptr + to, total.to(gC_ptr.dtype.element_ty), mask=there)
+
+
+@triton.jit
+def add_samples(part_ptr, gA_ptr, gD_ptr, gbias_ptr, samples, channels, N: tl.constexpr, WIDE: tl.constexpr):
+    """Sums of (B, E N + 2 E) over B: gradients of A (E, N), of D (E,) and of the bias (E,)."""
+    i = tl.program_id(0).to(tl.int64) * WIDE + tl.arange(0, WIDE)
+    width = channels.to(tl.int64) * (N + 2)
+    total = tl.zeros([WIDE], dtype=tl.float32)
+    for sample in range(samples):
+        total += tl.load(part_ptr + sample * width + i, mask=i < width, other=0.0)
+    ends_A, ends_D = channels.to(tl.int64) * N, channels.to(tl.int64) * (N + 1)
+    tl.store(gA_ptr + i, total.to(gA_ptr.dtype.element_ty), mask=i < ends_A)
+    tl.store(gD_ptr + i - ends_A, total.to(gD_ptr.dtype.element_ty), mask=(i >= ends_A) & (i < ends_D))
+    tl.store(gbias_ptr + i - ends_D, total.to(gbias_ptr.dtype.element_ty), mask=(i >= ends_D) & (i < width))
