@@ -19,7 +19,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 
-from torch import Tensor, compiler, is_grad_enabled
+from torch import Tensor, compiler
 
 from ..dispatch import wanted
 from . import op
@@ -64,11 +64,9 @@ def selective_scan(
         return _in_torch(*inputs)
     if u_BLE.is_cuda and wanted() == "auto" and cuda_kernel()[0]:
         return _mamba_ssm(*inputs)
-    # An operator is opaque to torch.compile, which would unroll the loop over positions.
-    if not compiler.is_compiling() and op.which(u_BLE) == "torch":
-        return _in_torch(*inputs)
-    keep = is_grad_enabled() and any(x is not None and x.requires_grad for x in inputs)
-    return op.scan(*inputs, keep)[0]
+    if compiler.is_compiling():  # An operator is opaque to it; it would unroll the loop over positions.
+        return op.scan(*inputs, op.wants_gradients(*inputs))[0]
+    return _in_torch(*inputs) if op.which(u_BLE) == "torch" else op.in_triton(*inputs)
 
 
 @functools.cache

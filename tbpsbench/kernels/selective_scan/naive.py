@@ -22,7 +22,7 @@ def selective_scan(
     z_BLE: Tensor | None = None,
     dt_bias_E: Tensor | None = None,
 ) -> Tensor:
-    """x_t = exp(dt_t A) x_{t-1} + dt_t B_t u_t, y_t = (C_t x_t + D u_t) silu(z_t), in the type of the arguments.
+    """x_t = exp(dt_t A) x_{t-1} + dt_t B_t u_t, y_t = (C_t x_t + D u_t) silu(z_t), computed in the type of the arguments, as `u` is.
 
     Arguments as in `tbpsbench.kernels.selective_scan.selective_scan`; `dt` is softplus(dt + bias).
     """
@@ -35,4 +35,5 @@ def selective_scan(
     y_BLE = torch.stack(rows, dim=1)
     if D_E is not None:
         y_BLE = y_BLE + D_E * u_BLE
-    return y_BLE if z_BLE is None else y_BLE * silu(z_BLE)
+    y_BLE = y_BLE if z_BLE is None else y_BLE * silu(z_BLE)
+    return y_BLE.to(u_BLE.dtype)

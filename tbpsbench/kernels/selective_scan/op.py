@@ -1,6 +1,7 @@
 """The scan as torch sees it: one operator each for the forward and the backward pass, opaque to torch.compile.
 
-What runs inside is chosen when it runs, by device and dtype.
+What runs inside is chosen when it runs, by device and dtype. Without torch.compile `in_triton` does the same with less
+ado: calling an operator that is written in Python costs as much as a short scan takes.
 
 Shapes: B batch, L positions, E channels, N state size.
 """
@@ -9,8 +10,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
-from ..dispatch import Backend, chosen
+from ..dispatch import Backend, KernelError, chosen
 from . import naive
 from . import torch as plain
 from .kept import kept_shape
@@ -20,7 +22,7 @@ NAME = "selective_scan"
 
 def which(like: Tensor) -> Backend:
     """What runs for tensors like `like`."""
-    return chosen(NAME, like, _self_check)
+    return chosen(NAME, like, self_check)
 
 
 @torch.library.custom_op("tbpsbench::selective_scan", mutates_args=())
@@ -82,6 +84,7 @@ def _(gy: Tensor, *inputs: Any) -> tuple[Tensor, ...]:
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
     *tensors, _ = inputs
+    ctx.mark_non_differentiable(output[1])
     ctx.save_for_backward(*tensors, output[1])
 
 
@@ -94,30 +97,58 @@ def _differentiate(ctx: Any, gy: Tensor, _: Any) -> tuple[Tensor | None, ...]:
 scan.register_autograd(_differentiate, setup_context=_save)
 
 
-def _self_check(device: torch.device, dtype: torch.dtype) -> None:
-    """A small scan of odd size, value and gradients, against the definition in float64.
+class _InTriton(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, *inputs: Any) -> Tensor:
+        from . import triton_launch as launch
+
+        *tensors, keep = inputs
+        y, kept = launch.forward(launch.Inputs(*tensors), keep)
+        ctx.save_for_backward(*tensors, kept)
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gy: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        from . import triton_launch as launch
+
+        *tensors, kept = ctx.saved_tensors
+        found = launch.backward(gy, launch.Inputs(*tensors), kept)
+        return *(None if x is None else g for x, g in zip(tensors, found, strict=True)), None
+
+
+def in_triton(*inputs: Tensor | None) -> Tensor:
+    """The scan of eight inputs, some of which may be None, by the Triton kernels."""
+    return _InTriton.apply(*inputs, wants_gradients(*inputs))
+
+
+def wants_gradients(*inputs: Tensor | None) -> bool:
+    """Whether a backward pass may follow."""
+    return torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in inputs)
+
+
+def self_check(device: torch.device, dtype: torch.dtype, length: int = 37, channels: int = 21) -> None:
+    """A small scan of odd size on a device, value and gradients, against the definition in float64.
 
     Raises:
         KernelError: if it is wrong.
     """
-    from ..dispatch import KernelError
-
     generator = torch.Generator().manual_seed(0)
 
     def draw(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
-    doubles = [draw(2, 37, 21), draw(2, 37, 21), -draw(21, 16).exp(), draw(2, 37, 16), draw(2, 37, 16)]
-    doubles += [draw(21), draw(2, 37, 21), draw(21)]
-    rounded = [x.to(device, dtype) for x in doubles]
+    wide, narrow = (2, length, channels), (2, length, 16)
+    drawn = [draw(*wide), draw(*wide), -draw(channels, 16).exp(), draw(*narrow), draw(*narrow), draw(channels)]
+    rounded = [x.to(device, dtype) for x in (*drawn, draw(*wide), draw(channels))]
     doubles = [x.double().cpu().requires_grad_() for x in rounded]
     exact = naive.selective_scan(*doubles)
-    gy = draw(*exact.shape).to(dtype)
+    gy = draw(*wide).to(dtype)
     wanted = (exact, *torch.autograd.grad(exact, doubles, gy.double()))
     y, kept = scan(*rounded, True)
     found = (y, *scan_backward(gy.to(device), *rounded, kept))
     limit = 1e-4 if dtype == torch.float32 else 2e-2
     for name, one, other in zip(("y", "u", "dt", "A", "B", "C", "D", "z", "bias"), found, wanted, strict=True):
-        error = float((one.double().cpu() - other).norm() / other.norm())
+        error = float((one.double().cpu() - other.detach()).norm() / other.detach().norm())
         if not error <= limit:
             raise KernelError(f"relative error {error:.1e} of {name}, allowed {limit:.0e}")

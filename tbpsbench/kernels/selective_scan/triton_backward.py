@@ -156,10 +156,14 @@ def backward(
             there = (er < channels)[:, None] & (n < N) & (segment + 0 * n > 0)
             at = tl.cast(segment - 1, tl.int64) * channels * N
             xs = xs + (load(kept_ptr + at, er[:, None] * N + n, there, False),)
+        us = load_rows(u_ptr, chunk0, u_row, length, channels, e, R, CL, PL, WHOLE)
+        dts = load_rows(dt_ptr, chunk0, dt_row, length, channels, e, R, CL, PL, WHOLE)
+        Bs = load_states(B_ptr, chunk0, B_row, length, n, N, PL, WHOLE)
         for chunk in range(chunk0, chunk1):
-            us = load_rows(u_ptr, chunk, u_row, length, channels, e, R, CL, PL, WHOLE)
-            dts = load_rows(dt_ptr, chunk, dt_row, length, channels, e, R, CL, PL, WHOLE)
-            Bs = load_states(B_ptr, chunk, B_row, length, n, N, PL, WHOLE)
+            ahead = tl.minimum(chunk + 1, chunk1 - 1)
+            next_us = load_rows(u_ptr, ahead, u_row, length, channels, e, R, CL, PL, WHOLE)
+            next_dts = load_rows(dt_ptr, ahead, dt_row, length, channels, e, R, CL, PL, WHOLE)
+            next_Bs = load_states(B_ptr, ahead, B_row, length, n, N, PL, WHOLE)
             start = tl.cast(chunk, tl.int64) * PL
             new_xs = ()
             for r in tl.static_range(R):
@@ -172,15 +176,20 @@ def backward(
                     decay = tl.exp2(of_position(dt, lane, k, CL) * rates[r])
                     x = decay * x + of_position(written, lane, k, CL) * Bs[k]
                 new_xs = new_xs + (x,)
-            xs = new_xs
+            xs, us, dts, Bs = new_xs, next_us, next_dts, next_Bs
         tl.debug_barrier()
+        us = load_rows(u_ptr, chunk1 - 1, u_row, length, channels, e, R, CL, PL, WHOLE)
+        dts = load_rows(dt_ptr, chunk1 - 1, dt_row, length, channels, e, R, CL, PL, WHOLE)
+        gys = load_rows(gy_ptr, chunk1 - 1, channels, length, channels, e, R, CL, PL, WHOLE)
+        zs = load_rows(z_ptr, chunk1 - 1, z_row, length, channels, e, R if GATE else 0, CL, PL, WHOLE)
         for left in range(chunk1 - chunk0):
             chunk = chunk1 - 1 - left
+            ahead = tl.maximum(chunk - 1, chunk0)
+            next_us = load_rows(u_ptr, ahead, u_row, length, channels, e, R, CL, PL, WHOLE)
+            next_dts = load_rows(dt_ptr, ahead, dt_row, length, channels, e, R, CL, PL, WHOLE)
+            next_gys = load_rows(gy_ptr, ahead, channels, length, channels, e, R, CL, PL, WHOLE)
+            next_zs = load_rows(z_ptr, ahead, z_row, length, channels, e, R if GATE else 0, CL, PL, WHOLE)
             start = tl.cast(chunk, tl.int64) * PL
-            us = load_rows(u_ptr, chunk, u_row, length, channels, e, R, CL, PL, WHOLE)
-            dts = load_rows(dt_ptr, chunk, dt_row, length, channels, e, R, CL, PL, WHOLE)
-            gys = load_rows(gy_ptr, chunk, channels, length, channels, e, R, CL, PL, WHOLE)
-            zs = load_rows(z_ptr, chunk, z_row, length, channels, e, R if GATE else 0, CL, PL, WHOLE)
             Bs = load_states(B_ptr, chunk, B_row, length, n, N, PL, WHOLE)
             Cs = load_states(C_ptr, chunk, C_row, length, n, N, PL, WHOLE)
             gBs, gCs = (), ()
@@ -237,6 +246,7 @@ def backward(
                 new_gDs = new_gDs + (gDs[r] + gy * u,)
                 new_gbiases = new_gbiases + (gbiases[r] + gdt,)
             Gs, gAs, gDs, gbiases = new_Gs, new_gAs, new_gDs, new_gbiases
+            us, dts, gys, zs = next_us, next_dts, next_gys, next_zs
             for k in tl.static_range(PL):
                 gB, gC = _over_channels(gBs[k], gCs[k], lane, CL, S)
                 to = gBC_ptr + (start + k) * 2 * blocks * N

@@ -99,14 +99,16 @@ def forward(
         next_Bs = load_states(B_ptr, following, B_row, length, n, N, PL, WHOLE)
         next_Cs = load_states(C_ptr, following, C_row, length, n, N, PL, WHOLE)
         start = tl.cast(chunk, tl.int64) * PL
+        if KEEP:  # noqa: SIM102 -- known when compiling
+            if (chunk % CHUNKS == 0) & (chunk > 0):
+                kept = kept_ptr + tl.cast(chunk // CHUNKS - 1, tl.int64) * channels * N
+                for r in tl.static_range(R):
+                    er = e + r * CL
+                    store(kept, er[:, None] * N + n, xs[r], (er < channels)[:, None] & (n < N), WHOLE)
         new_xs = ()
         for r in tl.static_range(R):
             er = e + r * CL
             x, u, ok = xs[r], us[r], (er < channels) & (start + t < length)
-            if KEEP:  # noqa: SIM102 -- known when compiling
-                if (chunk % CHUNKS == 0) & (chunk > 0):
-                    kept = kept_ptr + tl.cast(chunk // CHUNKS - 1, tl.int64) * channels * N
-                    store(kept, er[:, None] * N + n, x, (er < channels)[:, None] & (n < N), WHOLE)
             dt, _ = step_size(dts[r], biases[r], ok, BIAS, WHOLE)
             written, ys = dt * u, ()
             for k in tl.static_range(PL):

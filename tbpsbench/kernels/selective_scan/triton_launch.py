@@ -5,12 +5,16 @@ Shapes: B batch, L positions, E channels, N state size.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from ..dispatch import interpreting
+from ..shipping import Budget, Compiled
 from . import triton_backward, triton_forward
 from .kept import POSITIONS, kept_shape
 from .triton_parts import LANES, Sizes, sizes
@@ -67,14 +71,14 @@ def forward(given: Inputs, keep: bool, tile: Tile | None = None) -> tuple[Tensor
     x, tile = given.readable(), tile or tile_for(given)
     batch, length, channels = x.u.shape
     cut = sizes(x.A.shape[1], tile.forward_rows)
-    y = x.u.new_empty(x.u.shape)
+    y = x.u.new_empty(x.u.shape, dtype=_written(x.u.dtype))
     kept = x.u.new_empty(kept_shape(x.u, x.A, keep, tile.positions), dtype=torch.float32)
     if y.numel():
         with _on_device_of(x.u):
             triton_forward.forward[_grid(batch, channels, cut)](
                 *_pointers(x), y, kept, length, channels, *_strides(x), KEEP=keep, **_constants(x, cut, tile), **OPTIONS
             )
-    return y, kept
+    return y.to(x.u.dtype), kept
 
 
 def backward(gy: Tensor, given: Inputs, kept: Tensor, tile: Tile | None = None) -> tuple[Tensor, ...]:
@@ -84,12 +88,13 @@ def backward(gy: Tensor, given: Inputs, kept: Tensor, tile: Tile | None = None) 
     states = x.A.shape[1]
     cut = sizes(states, tile.backward_rows)
     blocks = -(-channels // cut.channels)
-    gu, gdt, gA, gB, gC = (torch.empty_like(i, memory_format=torch.contiguous_format) for i in x[:5])
-    gD, gz, gbias = (
-        gy.new_empty(0) if i is None else torch.empty_like(i, memory_format=torch.contiguous_format) for i in x[5:]
-    )
-    if not gu.numel():
-        return tuple(g.zero_() for g in (gu, gdt, gA, gB, gC, gD, gz, gbias))
+    types = [gy.dtype if i is None else i.dtype for i in x]
+    gradients = [
+        gy.new_empty(0 if i is None else i.shape, dtype=_written(dtype)) for i, dtype in zip(x, types, strict=True)
+    ]
+    if not x.u.numel():
+        return tuple(torch.zeros_like(g, dtype=dtype) for g, dtype in zip(gradients, types, strict=True))
+    gu, gdt, gA, gB, gC, gD, gz, gbias = gradients
     of_samples = torch.zeros if x.D is None or x.bias is None else torch.empty
     part = of_samples(batch, channels * (states + 2), dtype=torch.float32, device=x.u.device)
     part_BC = torch.empty(batch * length, 2, blocks, states, dtype=torch.float32, device=x.u.device)
@@ -118,9 +123,19 @@ def backward(gy: Tensor, given: Inputs, kept: Tensor, tile: Tile | None = None) 
             part_BC, gB, gC, batch * length, blocks, N=states, NP=padded, ROWS=rows, WIDE=8, num_warps=4
         )
         add_samples[(-(-channels * (states + 2) // 128),)](
-            part, gA, gD, gbias, batch, channels, N=states, WIDE=128, num_warps=4
+            part,
+            gA,
+            gD,
+            gbias,
+            batch,
+            channels,
+            N=states,
+            SKIP=x.D is not None,
+            BIAS=x.bias is not None,
+            WIDE=128,
+            num_warps=4,
         )
-    return gu, gdt, gA, gB, gC, gD, gz, gbias
+    return tuple(g.to(dtype) for g, dtype in zip(gradients, types, strict=True))
 
 
 def tile_for(given: Inputs) -> Tile:
@@ -128,6 +143,32 @@ def tile_for(given: Inputs) -> Tile:
     if given.A.shape[1] > 16:
         return Tile(1, 1)  # The states of a channel fill the registers.
     return Tile()
+
+
+def shipped(capability: int) -> Iterator[Compiled]:
+    """What the default tiles launch at N = 16, for the compile gate: no shared memory, and no spilling but on sm_80."""
+    budget = Budget(registers=255, spills=32 if capability < 90 else 0, shared_kb=0)
+    flags = {"N": 16, "CHUNKS": POSITIONS // 4, "SKIP": True, "GATE": True, "BIAS": True}
+    kernels = (("forward", triton_forward.forward), ("backward", triton_backward.backward))
+    for (name, kernel), (wide, whole) in itertools.product(kernels, (("fp32", True), ("bf16", False))):
+        types = dict.fromkeys(kernel.arg_names, "i32")
+        types |= {x: "*fp32" for x in types if x.endswith("_ptr")}
+        types |= {
+            f"{x}_ptr": f"*{wide}"
+            for x in ("u", "dt", "B", "C", "z", "y", "gy", "gu", "gdt", "gz")
+            if f"{x}_ptr" in types
+        }
+        types |= dict.fromkeys(("B_batch", "B_row", "C_batch", "C_row"), "i32:16")
+        rows = Tile().forward_rows if name == "forward" else Tile().backward_rows
+        constants = flags | {"WHOLE": whole} | sizes(16, rows)._asdict() | ({"KEEP": True} if name == "forward" else {})
+        types = {x: kind for x, kind in types.items() if x not in constants}
+        label = f"{name} {wide}{'' if whole else ', masked'}"
+        yield Compiled(label, kernel, types, constants, OPTIONS["num_warps"], OPTIONS["num_stages"], budget)
+
+
+def _written(dtype: torch.dtype) -> torch.dtype:
+    """What a kernel writes for results of this type: the interpreter cuts bfloat16 off instead of rounding."""
+    return torch.float32 if dtype == torch.bfloat16 and interpreting() else dtype
 
 
 def _grid(batch: int, channels: int, cut: Sizes) -> tuple[int]:

@@ -41,14 +41,27 @@ def add_blocks(
 
 
 @triton.jit
-def add_samples(part_ptr, gA_ptr, gD_ptr, gbias_ptr, samples, channels, N: tl.constexpr, WIDE: tl.constexpr):
+def add_samples(
+    part_ptr,
+    gA_ptr,
+    gD_ptr,
+    gbias_ptr,
+    samples,
+    channels,
+    N: tl.constexpr,
+    SKIP: tl.constexpr,
+    BIAS: tl.constexpr,
+    WIDE: tl.constexpr,
+):
     """Sums of (B, E N + 2 E) over B: gradients of A (E, N), of D (E,) and of the bias (E,)."""
     i = tl.program_id(0).to(tl.int64) * WIDE + tl.arange(0, WIDE)
-    width = channels.to(tl.int64) * (N + 2)
+    ends_A, ends_D = channels.to(tl.int64) * N, channels.to(tl.int64) * (N + 1)
+    width = ends_D + channels
     total = tl.zeros([WIDE], dtype=tl.float32)
     for sample in range(samples):
         total += tl.load(part_ptr + sample * width + i, mask=i < width, other=0.0)
-    ends_A, ends_D = channels.to(tl.int64) * N, channels.to(tl.int64) * (N + 1)
     tl.store(gA_ptr + i, total.to(gA_ptr.dtype.element_ty), mask=i < ends_A)
-    tl.store(gD_ptr + i - ends_A, total.to(gD_ptr.dtype.element_ty), mask=(i >= ends_A) & (i < ends_D))
-    tl.store(gbias_ptr + i - ends_D, total.to(gbias_ptr.dtype.element_ty), mask=(i >= ends_D) & (i < width))
+    if SKIP:
+        tl.store(gD_ptr + i - ends_A, total.to(gD_ptr.dtype.element_ty), mask=(i >= ends_A) & (i < ends_D))
+    if BIAS:
+        tl.store(gbias_ptr + i - ends_D, total.to(gbias_ptr.dtype.element_ty), mask=(i >= ends_D) & (i < width))

@@ -4,31 +4,11 @@ import types
 
 import pytest
 import torch
+from scan_cases import NAMES, inputs
 from torch.nn.functional import silu, softplus
 
 from tbpsbench.kernels import selective_scan as module
-from tbpsbench.kernels.selective_scan import scan, selective_scan
-
-NAMES = ("u", "dt", "A", "B", "C", "D", "z", "bias")
-
-
-def inputs(length, batch=2, channels=3, state=4, dtype=torch.float64, seed=0, grad=True):
-    generator = torch.Generator().manual_seed(seed)
-
-    def draw(*shape):
-        return torch.randn(*shape, generator=generator, dtype=torch.float64).to(dtype)
-
-    made = [
-        draw(batch, length, channels),
-        draw(batch, length, channels),
-        -draw(channels, state).exp(),
-        draw(batch, length, state),
-        draw(batch, length, state),
-        draw(channels),
-        draw(batch, length, channels),
-        draw(channels),
-    ]
-    return [x.requires_grad_(grad) for x in made]
+from tbpsbench.kernels.selective_scan import naive, scan, selective_scan
 
 
 def by_the_formula(u, dt, A, B, C, D=None, z=None, bias=None):
@@ -62,6 +42,12 @@ def test_equals_the_formula_with_its_gradients(length):
 @pytest.mark.parametrize("length", [1, 2, 6])
 def test_gradcheck(length):
     assert torch.autograd.gradcheck(selective_scan, inputs(length, batch=2, channels=2, state=3))
+
+
+def test_definition_equals_the_formula():
+    given = inputs(6)
+    torch.testing.assert_close(naive.selective_scan(*given), by_the_formula(*given), rtol=1e-12, atol=1e-13)
+    assert torch.autograd.gradcheck(naive.selective_scan, inputs(3, channels=2, state=2))
 
 
 def test_gradcheck_of_the_recurrence_alone():
