@@ -22,9 +22,9 @@ def selective_scan(
     z_BLE: Tensor | None = None,
     dt_bias_E: Tensor | None = None,
 ) -> Tensor:
-    """x_t = exp(dt_t A) x_{t-1} + dt_t B_t u_t, y_t = (C_t x_t + D u_t) silu(z_t), computed in the type of the arguments, as `u` is.
+    """x_t = exp(dt_t A) x_{t-1} + dt_t B_t u_t, y_t = (C_t x_t + D u_t) silu(z_t), with dt = softplus(dt + bias).
 
-    Arguments as in `tbpsbench.kernels.selective_scan.selective_scan`; `dt` is softplus(dt + bias).
+    Arguments as in `tbpsbench.kernels.selective_scan.selective_scan`; computed in their types, returned as `u` is.
     """
     dt_BLE = softplus(dt_BLE if dt_bias_E is None else dt_BLE + dt_bias_E)
     x_BEN = u_BLE.new_zeros(u_BLE.shape[0], *A_EN.shape)

@@ -76,9 +76,9 @@ def gradients(
     dtype = state_type(u_BLE)
     gy, u, dt, A, B, C = (x.to(dtype) for x in (gy_BLE, u_BLE, dt_BLE, A_EN, B_BLN, C_BLN))
     raw = dt if dt_bias_E is None else dt + dt_bias_E.to(dtype)
-    time_major = [x.transpose(0, 1).contiguous() for x in (u, softplus(raw), B, C)]
-    time_major.insert(2, A.t().contiguous())
-    y_LBE, kept = _walk(*time_major, keep=True)  # type: ignore[misc]
+    u_LBE, dt_LBE, B_LBN, C_LBN = (x.transpose(0, 1).contiguous() for x in (u, softplus(raw), B, C))
+    scanned = (u_LBE, dt_LBE, A.t().contiguous(), B_LBN, C_LBN)
+    y_LBE, kept = _walk(*scanned, keep=True)
     gz, gD, gu_by_skip = None, None, None
     if z_BLE is not None:
         z = z_BLE.to(dtype)
@@ -89,7 +89,7 @@ def gradients(
         gy = gy * z * open_
     if D_E is not None:
         gD, gu_by_skip = (gy * u).sum((0, 1)), gy * D_E.to(dtype)
-    gu, gdt, gA, gB, gC = _walk_back(gy.transpose(0, 1), *time_major, kept)
+    gu, gdt, gA, gB, gC = _walk_back(gy.transpose(0, 1), *scanned, kept)
     gu, gdt, gB, gC = (x.transpose(0, 1) for x in (gu, gdt, gB, gC))
     gu = gu if gu_by_skip is None else gu + gu_by_skip
     gdt = gdt * torch.sigmoid(raw)

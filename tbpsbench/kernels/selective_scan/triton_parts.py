@@ -15,7 +15,7 @@ Shapes: (W,) and (W, S).
 
 # Triton reads annotations as types of its own, and concatenates tuples with + alone.
 # ruff: noqa: ANN001, ANN201, RUF005, SIM108
-# mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False
+# mypy: ignore-errors
 
 from __future__ import annotations
 

@@ -35,37 +35,39 @@ def check(given, dtype=torch.float32, function=selective_scan):
         (3, 1, 17, 2),
         (2, 1, 3, 33),
         (4, 1, 16, 16),
-        (8, 2, 16, 16),
     ],
 )
 def test_equals_the_definition(length, batch, channels, state):
     check(inputs(length, batch, channels, state, torch.float32))
 
 
-def test_three_segments_with_long_memories():
-    check(inputs(65, batch=1, state=16, dtype=torch.float32, bias=-4.0))
-
-
-@pytest.mark.parametrize("rows", [1, 4])
-def test_other_tiles_and_segments(rows):
+def scan_cut_as(*tile):
+    """The scan by its launches, cut as said."""
     from tbpsbench.kernels.selective_scan import triton_launch as launch
-
-    given = inputs(9, batch=1, channels=10, state=16, dtype=torch.float32)
-    tile = launch.Tile(rows, rows, positions=4)
 
     class Scan(torch.autograd.Function):
         @staticmethod
         def forward(ctx, *x):
             ctx.x = launch.Inputs(*x)
-            y, ctx.kept = launch.forward(ctx.x, True, tile)
-            assert ctx.kept.shape == (1, 2, 10, 16)
+            y, ctx.kept = launch.forward(ctx.x, True, launch.Tile(*tile))
             return y
 
         @staticmethod
         def backward(ctx, gy):
-            return launch.backward(gy, ctx.x, ctx.kept, tile)
+            return launch.backward(gy, ctx.x, ctx.kept, launch.Tile(*tile))
 
-    check(given, function=Scan.apply)
+    return Scan.apply
+
+
+@pytest.mark.slow
+def test_three_segments_with_long_memories():
+    check(inputs(65, batch=1, state=16, dtype=torch.float32, bias=-4.0), function=scan_cut_as(1, 1, 32))
+
+
+# Rows of channels in the forward and the backward pass, positions of a segment; three and two segments.
+@pytest.mark.parametrize(("tile", "length", "channels"), [((2, 1, 4), 9, 3), ((1, 4, 4), 5, 10)])
+def test_other_tiles(tile, length, channels):
+    check(inputs(length, 1, channels, state=16, dtype=torch.float32), function=scan_cut_as(*tile))
 
 
 @pytest.mark.parametrize("without", ["D", "z", "bias", ("D", "z", "bias")])
@@ -82,7 +84,7 @@ def test_extreme_step_sizes(bias):
 
 
 def test_half_precision_and_the_same_bits_again():
-    given = inputs(6, batch=1, channels=10, state=16, dtype=torch.bfloat16)
+    given = inputs(5, batch=1, state=16, dtype=torch.bfloat16)
     once, again = check(given, torch.bfloat16), check(given, torch.bfloat16)
     assert all(torch.equal(x, y) for x, y in zip(once, again, strict=True))
 
@@ -95,20 +97,14 @@ def test_rates_in_single_precision_beside_half_precision_inputs():
 
 
 def test_permuted_inputs_and_views():
-    given = inputs(5, batch=2, state=16, dtype=torch.float32)
-    permuted = [x.detach().transpose(0, -1).contiguous().transpose(0, -1).requires_grad_() for x in given]
-    check(permuted)
-    both = torch.randn(2, 5, 9, 2)
-    views = [
-        both[:, :, :3, 0],
-        both[:, :, 3:6, 0],
-        *(x.detach() for x in given[2:6]),
-        both[:, ::1, 6:, 1],
-        given[7].detach(),
-    ]
-    joint = torch.cat([views[3], views[4]], dim=-1)
-    views[3], views[4] = joint.split(16, dim=-1)
-    check([x.requires_grad_() if x.is_leaf else x.detach().requires_grad_() for x in views])
+    given = inputs(3, batch=1, state=16, dtype=torch.float32, grad=False)
+    permuted = [x.transpose(0, -1).contiguous().transpose(0, -1) for x in given]
+    check([x.requires_grad_() for x in permuted])
+    # As in a Mamba layer: B and C are columns of one tensor, and so is the gate.
+    joint = torch.cat([given[0], given[6], given[3], given[4]], dim=-1)
+    u, z, B, C = joint.split([3, 3, 16, 16], dim=-1)
+    views = [u, given[1], given[2], B, C, given[5], z, given[7]]
+    check([x.detach().requires_grad_() for x in views])
 
 
 def test_gradients_of_some_inputs_alone():

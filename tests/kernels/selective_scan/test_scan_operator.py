@@ -42,9 +42,9 @@ def test_self_check_passes_and_finds_a_wrong_result(triton_backend, monkeypatch)
 
     monkeypatch.setattr(launch, "backward", wrong)
     with pytest.raises(dispatch.KernelError, match=r"relative error 1\.0e-02 of B"):
-        op.self_check(torch.device("cpu"), torch.float32, length=5, channels=3)
+        op.self_check(torch.device("cpu"), torch.float32, length=2, channels=3)
     monkeypatch.setattr(launch, "backward", right)
-    op.self_check(torch.device("cpu"), torch.float32, length=5, channels=3)
+    op.self_check(torch.device("cpu"), torch.float32, length=2, channels=3)
 
 
 class _Cuda(torch.Tensor):
