@@ -18,7 +18,7 @@ from ..shipping import Budget, Compiled
 from . import triton_backward, triton_forward
 from .kept import POSITIONS, kept_shape
 from .triton_parts import LANES, Sizes, sizes
-from .triton_sums import add_blocks, add_samples
+from .triton_sums import add_up
 
 # A program is one warp. Fusing multiplications and additions is said outright: Triton 3.10 changes the default.
 OPTIONS: dict[str, Any] = {"num_warps": 1, "num_stages": 1, "enable_fp_fusion": True}
@@ -119,21 +119,29 @@ def backward(gy: Tensor, given: Inputs, kept: Tensor, tile: Tile | None = None) 
         )
         padded = cut.S * cut.PL
         rows = max(1, 64 // padded)
-        add_blocks[(-(-batch * length // rows), 2)](
-            part_BC, gB, gC, batch * length, blocks, N=states, NP=padded, ROWS=rows, WIDE=8, num_warps=4
-        )
-        add_samples[(-(-channels * (states + 2) // 128),)](
+        over_blocks, over_samples = 2 * -(-batch * length // rows), -(-channels * (states + 2) // 128)
+        add_up[(over_blocks + over_samples,)](
+            part_BC,
             part,
             gA,
+            gB,
+            gC,
             gD,
             gbias,
+            batch * length,
+            blocks,
             batch,
             channels,
             N=states,
             SKIP=x.D is not None,
             BIAS=x.bias is not None,
+            NP=padded,
+            ROWS=rows,
+            STEP=8,
             WIDE=128,
             num_warps=4,
+            num_stages=1,
+            enable_fp_fusion=True,
         )
     return tuple(g.to(dtype) for g, dtype in zip(gradients, types, strict=True))
 

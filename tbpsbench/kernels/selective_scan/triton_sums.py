@@ -4,7 +4,7 @@ Shapes: B batch, L positions, E channels, N state size, P programs of a sample.
 """
 
 # Triton reads annotations as types of its own.
-# ruff: noqa: ANN001, ANN201
+# ruff: noqa: ANN001, ANN201, ANN202
 # mypy: ignore-errors
 
 from __future__ import annotations
@@ -13,21 +13,57 @@ import triton
 import triton.language as tl
 
 
-@triton.jit
-def add_blocks(
-    part_ptr, gB_ptr, gC_ptr, rows, blocks, N: tl.constexpr, NP: tl.constexpr, ROWS: tl.constexpr, WIDE: tl.constexpr
+@triton.jit(do_not_specialize=["rows", "blocks", "samples", "channels"])
+def add_up(
+    part_BC_ptr,
+    part_ptr,
+    gA_ptr,
+    gB_ptr,
+    gC_ptr,
+    gD_ptr,
+    gbias_ptr,
+    rows,
+    blocks,
+    samples,
+    channels,
+    N: tl.constexpr,
+    SKIP: tl.constexpr,
+    BIAS: tl.constexpr,
+    NP: tl.constexpr,
+    ROWS: tl.constexpr,
+    STEP: tl.constexpr,
+    WIDE: tl.constexpr,
 ):
-    """Sums of (B L, 2, P, N) over P: gradients of B and C, (B L, N) each.
+    """One launch for all sums: the first programs add up blocks, twice cdiv(B L, ROWS) of them, the others samples."""
+    program, over_blocks = tl.program_id(0), 2 * tl.cdiv(rows, ROWS)
+    if program < over_blocks:
+        _add_blocks(part_BC_ptr, gB_ptr, gC_ptr, program // 2, program % 2, rows, blocks, N, NP, ROWS, STEP)
+    else:
+        program -= over_blocks
+        _add_samples(part_ptr, gA_ptr, gD_ptr, gbias_ptr, program, samples, channels, N, SKIP, BIAS, WIDE)
 
-    ROWS positions a program, WIDE blocks a step.
-    """
-    row = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
-    which = tl.program_id(1)
+
+@triton.jit
+def _add_blocks(
+    part_ptr,
+    gB_ptr,
+    gC_ptr,
+    program,
+    which,
+    rows,
+    blocks,
+    N: tl.constexpr,
+    NP: tl.constexpr,
+    ROWS: tl.constexpr,
+    STEP: tl.constexpr,
+):
+    """Sums of (B L, 2, P, N) over P: gradients of B and C, (B L, N) each; ROWS positions, STEP blocks at once."""
+    row = tl.cast(program, tl.int64) * ROWS + tl.arange(0, ROWS)
     n = tl.arange(0, NP)
-    block = tl.arange(0, WIDE)
+    block = tl.arange(0, STEP)
     part_ptr += which * blocks * N
-    total = tl.zeros([ROWS, WIDE, NP], dtype=tl.float32)
-    for first in range(0, blocks, WIDE):
+    total = tl.zeros([ROWS, STEP, NP], dtype=tl.float32)
+    for first in range(0, blocks, STEP):
         at = (row * 2 * blocks * N)[:, None, None] + ((first + block) * N)[None, :, None] + n[None, None, :]
         there = (row < rows)[:, None, None] & (first + block < blocks)[None, :, None] & (n < N)[None, None, :]
         total += tl.load(part_ptr + at, mask=there, other=0.0)
@@ -41,11 +77,12 @@ def add_blocks(
 
 
 @triton.jit
-def add_samples(
+def _add_samples(
     part_ptr,
     gA_ptr,
     gD_ptr,
     gbias_ptr,
+    program,
     samples,
     channels,
     N: tl.constexpr,
@@ -54,8 +91,8 @@ def add_samples(
     WIDE: tl.constexpr,
 ):
     """Sums of (B, E N + 2 E) over B: gradients of A (E, N), of D (E,) and of the bias (E,)."""
-    i = tl.program_id(0).to(tl.int64) * WIDE + tl.arange(0, WIDE)
-    ends_A, ends_D = channels.to(tl.int64) * N, channels.to(tl.int64) * (N + 1)
+    i = tl.cast(program, tl.int64) * WIDE + tl.arange(0, WIDE)
+    ends_A, ends_D = tl.cast(channels, tl.int64) * N, tl.cast(channels, tl.int64) * (N + 1)
     width = ends_D + channels
     total = tl.zeros([WIDE], dtype=tl.float32)
     for sample in range(samples):
