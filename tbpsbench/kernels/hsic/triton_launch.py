@@ -1,0 +1,266 @@
+"""Launches of the linear kernel's Triton forms, with their static table of tiles.
+
+Shapes: N rows, D and E widths of the two sets, S = D + E.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import triton
+from torch import Tensor
+
+from ..dispatch import interpreting
+from ..launching import Tile, dense_rows, on_device_of, product_of, up_to_power
+from ..triton_centring import centre
+from . import torch as plain
+from .terms import scale
+from .triton import few_backward_kernel, few_kernel
+from .triton_backward import backward_kernel
+from .triton_width import cross_kernel, join_kernel, row_kernel, value_kernel
+
+# One wave of programs on the largest GPUs; more parts of the rows would only make more partial products.
+PROGRAMS = 128
+SUMMED = 128
+JOINED = (32, 32)
+LENGTHS = (128, 64)
+Gradients = tuple[Tensor | None, Tensor | None]
+
+
+def few_tile(rows: int) -> Tile:
+    """Of both launches for few rows; the number of rows decides block_m and block_n."""
+    block = up_to_power(rows, 16)
+    return Tile(block, block, 32, 16 if block == 128 else 8, 3)
+
+
+def few_product(dtype: torch.dtype, unbiased: bool) -> dict[str, Any]:
+    """How few rows are multiplied: with all digits that centring adds to half precision, which costs nothing here.
+
+    The unbiased estimator is a small difference of large sums.
+    """
+    exact = unbiased or product_of(dtype)["DOT"] == "ieee"
+    return {"DOT": "ieee" if exact else "tf32", "UP": interpreting()}
+
+
+def cross_tile(dtype: torch.dtype) -> Tile:
+    """Of C: columns of both sets, rows of one step."""
+    return Tile(128, 128, 64, 8, 3) if dtype == torch.bfloat16 else Tile(128, 64, 32, 8, 3)
+
+
+def backward_tile(dtype: torch.dtype) -> Tile:
+    """Of the gradients: rows, columns, columns of the partner in one step."""
+    return Tile(128, 128, 64, 8, 3) if dtype == torch.bfloat16 else Tile(128, 64, 32, 8, 3)
+
+
+def few_forward(
+    x_ND: Tensor, y_NE: Tensor, unbiased: bool, tile: Tile | None = None
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """HSIC of few rows in one launch.
+
+    Returns:
+        The value, both centred matrices (2, N, N), the column means (S,), and nothing (0,).
+    """
+    x_ND, y_NE = dense_rows(x_ND), dense_rows(y_NE)
+    rows, width, other = len(x_ND), x_ND.shape[1], y_NE.shape[1]
+    tile = tile or few_tile(rows)
+    value = x_ND.new_empty((), dtype=torch.float32)
+    matrices = x_ND.new_empty((2, rows, rows), dtype=torch.float32)
+    means = x_ND.new_empty(width + other, dtype=torch.float32)
+    with on_device_of(x_ND):
+        few_kernel[(1,)](
+            x_ND, y_NE, value, matrices, means, rows, width, other, x_ND.stride(0), y_NE.stride(0),
+            scale(rows, unbiased), UNBIASED=unbiased, BLOCK_M=tile.block_m, BLOCK_K=tile.block_k,
+            BLOCK_S=1024, **few_product(x_ND.dtype, unbiased), **tile.options(),
+        )  # fmt: skip
+    return value, matrices, means, x_ND.new_empty(0, dtype=torch.float32)
+
+
+def few_backward(
+    grad: Tensor,
+    x_ND: Tensor,
+    y_NE: Tensor,
+    matrices: Tensor,
+    means: Tensor,
+    unbiased: bool,
+    wanted: tuple[bool, bool],
+    tile: Tile | None = None,
+) -> Gradients:
+    """Both gradients, or those that are wanted, in one launch."""
+    x_ND, y_NE = dense_rows(x_ND), dense_rows(y_NE)
+    rows, width, other = len(x_ND), x_ND.shape[1], y_NE.shape[1]
+    tile = tile or few_tile(rows)
+    outs = [z.new_empty(z.shape) if want else None for z, want in zip((x_ND, y_NE), wanted, strict=True)]
+    blocks = [triton.cdiv(z.shape[1], tile.block_k) * want for z, want in zip((x_ND, y_NE), wanted, strict=True)]
+    with on_device_of(x_ND):
+        few_backward_kernel[(sum(blocks),)](
+            grad, x_ND, y_NE, matrices, means, *(x_ND if out is None else out for out in outs), rows, width, other,
+            x_ND.stride(0), y_NE.stride(0), scale(rows, unbiased), blocks[0], BLOCK_M=tile.block_m,
+            BLOCK_K=tile.block_k, **few_product(x_ND.dtype, unbiased), **tile.options(),
+        )  # fmt: skip
+    return outs[0], outs[1]
+
+
+def width_forward(
+    x_ND: Tensor,
+    y_NE: Tensor,
+    unbiased: bool,
+    reduce: plain.Reduce | None = None,
+    processes: int = 1,
+    tile: Tile | None = None,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """HSIC of many rows, also of rows that several processes hold (`reduce` sums a tensor over them).
+
+    Returns:
+        The value; C (1, D, E), in bfloat16 where the features are; the column means (S,); unbiased, (3 + S + 2 N,): the
+        sums of `torch.products`, k and l, else nothing.
+    """
+    x_ND, y_NE = dense_rows(x_ND), dense_rows(y_NE)
+    rows = len(x_ND) * processes
+    with on_device_of(x_ND), torch.autocast(x_ND.device.type, enabled=False):
+        if reduce is not None:
+            return _joint(x_ND, y_NE, unbiased, reduce, rows, tile)
+        if x_ND.dtype == torch.float32:
+            return _by_library(x_ND, y_NE, unbiased)
+        cross, means, squares, _ = _cross(x_ND, y_NE, None, tile)
+        value, rest = _value(x_ND, y_NE, means, squares, unbiased)
+    return value, cross, means, rest
+
+
+def width_backward(
+    grad: Tensor,
+    x_ND: Tensor,
+    y_NE: Tensor,
+    cross: Tensor,
+    means: Tensor,
+    rest: Tensor,
+    unbiased: bool,
+    wanted: tuple[bool, bool],
+    processes: int = 1,
+    tile: Tile | None = None,
+) -> Gradients:
+    """Both gradients, or those that are wanted."""
+    x_ND, y_NE = dense_rows(x_ND), dense_rows(y_NE)
+    rows, width, other = len(x_ND), x_ND.shape[1], y_NE.shape[1]
+    factor = processes * scale(rows * processes, unbiased)
+    with on_device_of(x_ND), torch.autocast(x_ND.device.type, enabled=False):
+        if x_ND.dtype == torch.float32:
+            x_ND, y_NE, *_ = centre(x_ND, y_NE, means)
+            rest = rest[: 3 + width + other]
+            return plain.gradients(x_ND, y_NE, cross[0], rest, 2 * factor * grad, rows * processes, unbiased, wanted)
+        tile = tile or backward_tile(x_ND.dtype)
+        outs = [z.new_empty(z.shape) if want else None for z, want in zip((x_ND, y_NE), wanted, strict=True)]
+        down = triton.cdiv(rows, tile.block_m)
+        blocks = [
+            down * triton.cdiv(z.shape[1], tile.block_n) * want for z, want in zip((x_ND, y_NE), wanted, strict=True)
+        ]
+        backward_kernel[(sum(blocks),)](
+            grad, x_ND, y_NE, means, cross, rest[3 + width + other :], rest,
+            *(x_ND if out is None else out for out in outs), rows, rows * processes, width, other, x_ND.stride(0),
+            y_NE.stride(0), factor, blocks[0], UNBIASED=unbiased, **tile.blocks(), **product_of(x_ND.dtype),
+            **tile.options(),
+        )  # fmt: skip
+    return outs[0], outs[1]
+
+
+def _cross(
+    x_ND: Tensor, y_NE: Tensor, means: Tensor | None, tile: Tile | None, dtype: torch.dtype | None = None
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """C (1, D, E) in a dtype, the means, sums of squares of its tiles; centred with `means` if they are given."""
+    rows, width, other = len(x_ND), x_ND.shape[1], y_NE.shape[1]
+    tile = tile or cross_tile(x_ND.dtype)
+    tiles = triton.cdiv(width, tile.block_m) * triton.cdiv(other, tile.block_n)
+    parts = max(1, min(PROGRAMS // tiles, triton.cdiv(rows, 4 * tile.block_k)))
+    per_part = tile.block_k * triton.cdiv(rows, parts * tile.block_k)
+    parts = triton.cdiv(rows, per_part)
+    given = means is not None
+    if means is None:
+        means = x_ND.new_empty(width + other, dtype=torch.float32)
+    part = x_ND.new_empty((parts, width, other), dtype=torch.float32)
+    sums = x_ND.new_empty((parts, width + other), dtype=torch.float32)
+    summing = 0 if given else triton.cdiv(width, SUMMED) + triton.cdiv(other, SUMMED)
+    sizes = (rows, width, other, x_ND.stride(0), y_NE.stride(0))
+    cross_kernel[(tiles + summing, parts)](
+        x_ND, y_NE, means, part, sums, *sizes, per_part, GIVEN=given, BLOCK_C=SUMMED, **tile.blocks(),
+        **product_of(x_ND.dtype), **tile.options(),
+    )  # fmt: skip
+    kept = dtype or (torch.bfloat16 if x_ND.dtype == torch.bfloat16 else torch.float32)
+    cross = x_ND.new_empty((1, width, other), dtype=kept)
+    return cross, means, _join(x_ND, y_NE, part, sums, cross, means, given, store=True), sums
+
+
+def _join(
+    x_ND: Tensor, y_NE: Tensor, part: Tensor, sums: Tensor, cross: Tensor, means: Tensor, given: bool, store: bool
+) -> Tensor:
+    """Adds parts up to C and returns the sums of squares of its tiles, float64."""
+    parts, width, other = part.shape
+    tiles = triton.cdiv(width, JOINED[0]) * triton.cdiv(other, JOINED[1])
+    squares = x_ND.new_empty(tiles, dtype=torch.float64)
+    join_kernel[(tiles,)](
+        x_ND, y_NE, part, sums, cross, means, squares, len(x_ND), width, other, x_ND.stride(0), y_NE.stride(0), parts,
+        width * other, GIVEN=given, STORE=store, UP=interpreting(), BLOCK_M=JOINED[0], BLOCK_N=JOINED[1], num_warps=4,
+        num_stages=2, enable_fp_fusion=True,
+    )  # fmt: skip
+    return squares
+
+
+def _value(x_ND: Tensor, y_NE: Tensor, means: Tensor, squares: Tensor, unbiased: bool) -> tuple[Tensor, Tensor]:
+    """HSIC and what its gradient needs besides C."""
+    rows, span = len(x_ND), 3 + means.shape[0]
+    value = x_ND.new_empty((), dtype=torch.float32)
+    rest = x_ND.new_empty(span + 2 * rows if unbiased else 0, dtype=torch.float32)
+    stats = _row_sums(x_ND, y_NE, means, rest[span:]) if unbiased else squares
+    value_kernel[(triton.cdiv(span, 256) if unbiased else 1,)](
+        squares, stats, rest, value, len(squares), len(stats), span, rows, scale(rows, unbiased), UNBIASED=unbiased,
+        BLOCK=256, num_warps=4, num_stages=2, enable_fp_fusion=True,
+    )  # fmt: skip
+    return value, rest
+
+
+def _row_sums(x_ND: Tensor, y_NE: Tensor, means: Tensor, lengths: Tensor) -> Tensor:
+    """Sums of `row_kernel` over groups of rows (G, 3 + S); fills k and l."""
+    rows, width, other = len(x_ND), x_ND.shape[1], y_NE.shape[1]
+    groups = triton.cdiv(rows, LENGTHS[0])
+    stats = x_ND.new_empty((groups, 3 + width + other), dtype=torch.float32)
+    row_kernel[(groups,)](
+        x_ND, y_NE, means, lengths, stats, rows, width, other, x_ND.stride(0), y_NE.stride(0), BLOCK_M=LENGTHS[0],
+        BLOCK_K=LENGTHS[1], **product_of(x_ND.dtype), num_warps=4, num_stages=2, enable_fp_fusion=True,
+    )  # fmt: skip
+    return stats
+
+
+def _by_library(x_ND: Tensor, y_NE: Tensor, unbiased: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """float32: the library's products are faster than ours; centring and squares stay fused."""
+    x_c, y_c, means, lengths = centre(x_ND, y_NE)
+    cross = x_c.T @ y_c
+    if unbiased:
+        (k_N, l_N), rows = lengths, len(x_ND)
+        rest = torch.cat([torch.stack([k_N @ l_N, k_N.sum(), l_N.sum()]), l_N @ x_c, k_N @ y_c, lengths.flatten()])
+        return plain.value(cross, rest, rows, unbiased).float(), cross[None], means, rest
+    squares = _join(x_c, y_c, cross[None], means, cross, means, given=True, store=False)
+    value, rest = _value(x_c, y_c, means, squares, unbiased)
+    return value, cross[None], means, rest
+
+
+def _joint(
+    x_ND: Tensor, y_NE: Tensor, unbiased: bool, reduce: plain.Reduce, rows: int, tile: Tile | None
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Column sums and products travel between processes."""
+    width, other = x_ND.shape[1], y_NE.shape[1]
+    exact = torch.float64 if len(x_ND) > plain.LONG else torch.float32
+    means = (reduce(torch.cat([x_ND.sum(0, dtype=exact), y_NE.sum(0, dtype=exact)])) / rows).float()
+    if x_ND.dtype == torch.float32:
+        x_c, y_c, _, lengths = centre(x_ND, y_NE, means)
+        parts = plain.products(x_c, y_c, unbiased)
+    else:
+        cross, *_ = _cross(x_ND, y_NE, means, tile, torch.float32)
+        lengths = x_ND.new_empty((2, len(x_ND)), dtype=torch.float32)
+        parts = cross.flatten()
+        if unbiased:
+            parts = torch.cat([parts, _row_sums(x_ND, y_NE, means, lengths).sum(0)])
+    joined = reduce(parts)
+    cross, rest = joined[: width * other].view(1, width, other), joined[width * other :]
+    value = plain.value(cross, rest, rows, unbiased).float()
+    if unbiased:
+        rest = torch.cat([rest, lengths.flatten()])
+    return value, cross.to(x_ND.dtype if x_ND.dtype == torch.bfloat16 else torch.float32), means, rest

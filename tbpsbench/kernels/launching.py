@@ -1,0 +1,57 @@
+"""What launching a Triton kernel takes besides its arguments: tile shapes, precision of products, the right device."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from .dispatch import interpreting
+
+
+class Tile(NamedTuple):
+    """Block sizes of one launch: rows, columns and depth of a product; warps; stages of the software pipeline."""
+
+    block_m: int
+    block_n: int
+    block_k: int
+    warps: int
+    stages: int
+
+    def options(self) -> dict[str, Any]:
+        """Launch options. Fusing multiplications and additions is said outright: Triton 3.10 changes the default."""
+        return {"num_warps": self.warps, "num_stages": self.stages, "enable_fp_fusion": True}
+
+    def blocks(self) -> dict[str, int]:
+        """The three block sizes, as arguments of a kernel."""
+        return {"BLOCK_M": self.block_m, "BLOCK_N": self.block_n, "BLOCK_K": self.block_k}
+
+
+def product_of(dtype: torch.dtype) -> dict[str, Any]:
+    """How matrix products take float32 tiles: arguments DOT and UP of a kernel.
+
+    DOT is "bf16", "tf32" or "ieee". float16 becomes tf32, which holds all its digits and cannot overflow. float32 is
+    multiplied as IEEE says unless tf32 was asked for (torch.backends.cuda.matmul.allow_tf32). UP is set where the
+    interpreter runs, whose arithmetic on bfloat16 is wrong.
+    """
+    if dtype == torch.bfloat16:
+        return {"DOT": "bf16", "UP": interpreting()}
+    tf32 = dtype == torch.float16 or torch.backends.cuda.matmul.allow_tf32
+    return {"DOT": "tf32" if tf32 else "ieee", "UP": False}
+
+
+def on_device_of(x: Tensor) -> AbstractContextManager[Any]:
+    """Launches go to the device of a tensor, whichever is the current one."""
+    return torch.cuda.device_of(x) if x.is_cuda else nullcontext()
+
+
+def dense_rows(x: Tensor) -> Tensor:
+    """The same matrix with neighbouring columns next to each other; kernels take any distance between rows."""
+    return x if x.stride(-1) == 1 else x.contiguous()
+
+
+def up_to_power(count: int, least: int) -> int:
+    """The smallest power of two that holds `count`, and at least `least`."""
+    return max(least, 1 << max(0, count - 1).bit_length())
