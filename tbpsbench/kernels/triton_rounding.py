@@ -22,20 +22,23 @@ def precision(dot: str) -> str:
 @triton.jit
 def operand(tile, DOT: tl.constexpr, UP: tl.constexpr):
     """A float32 tile as a matrix product takes it; see `launching.product_of`."""
+    # One return: Triton 3.6 wants all of them to have one type, even those that are not reached.
     if DOT == "tf32":
-        return nearest(tile, 13)
-    if DOT == "ieee":
-        return tile
-    if UP:
-        return nearest(tile, 16)
-    return tile.to(tl.bfloat16)
+        found = nearest(tile, 13)
+    elif DOT == "ieee":
+        found = tile
+    elif UP:
+        found = nearest(tile, 16)
+    else:
+        found = tile.to(tl.bfloat16)
+    return found
 
 
 @triton.jit
 def rounded(tile, TYPE: tl.constexpr, UP: tl.constexpr):
     """A float32 tile as it is stored."""
     if UP and TYPE == tl.bfloat16:  # noqa: SIM300
-        return nearest(tile, 16).to(TYPE)
+        tile = nearest(tile, 16)
     return tile.to(TYPE)
 
 

@@ -18,7 +18,9 @@ def kernel_matrix(x_ND: Tensor, kernel: Kernel, sigma: float = 1.0) -> Tensor:
     """(N, N): x_i . x_j, or exp(-||x_i - x_j||^2 / (2 sigma^2))."""
     if kernel == "linear":
         return x_ND @ x_ND.T
-    return (-(x_ND[:, None] - x_ND).square().sum(2) / (2 * sigma**2)).exp()
+    # From the differences, not from squares and products.
+    distance_NN = torch.cdist(x_ND, x_ND, compute_mode="donot_use_mm_for_euclid_dist")
+    return (-distance_NN.square() / (2 * sigma**2)).exp()
 
 
 def hsic(

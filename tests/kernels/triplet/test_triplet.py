@@ -3,8 +3,8 @@ import itertools
 import pytest
 import torch
 
-from tbpsbench.kernels import triplet as module
 from tbpsbench.kernels.triplet import MININGS, anchors_with_positive, triplet
+from tbpsbench.kernels.triplet import torch as module
 
 LABELS = ([0, 0, 1, 2, 1, 0, 3], [3, 3, 3, 3], [0, 1, 2, 3], [7], [0, 0, 1, 1])
 

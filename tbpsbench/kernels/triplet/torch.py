@@ -1,9 +1,7 @@
-"""Triplets of one batch by squared distance: which ones a loss looks at, and what they cost (BDAM, eq. 4).
+"""Triplets of one batch in plain torch, in row chunks: the path of CPUs, and of every mining but batch-hard everywhere.
 
-The cost of a triplet is max(d_ap - d_an + margin, 0) with squared Euclidean distances d. Which triplets count, and
-which of them are above zero, is found without gradients in row chunks; what is left to differentiate is linear in the
-distances. So the backward pass touches the chosen pairs alone (or one matrix product, for all triplets), and a matrix
-of all distances is never kept.
+Which triplets count, and which of them are above zero, is found without gradients; what is left to differentiate is
+linear in the distances.
 
 Shapes: N rows, D width, C rows of a chunk, M triplets or pairs.
 """
@@ -11,56 +9,81 @@ Shapes: N rows, D width, C rows of a chunk, M triplets or pairs.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
 
 import torch
 from torch import Tensor
-
-from tbpsbench.kernels.precision import at_least_float32
-
-Mining = Literal["batch-hard", "batch-all", "semi-hard"]
-MININGS = ("batch-hard", "batch-all", "semi-hard")
 
 # Values of one chunk of a distance matrix: 16 MB in float32. Smaller ones slow the matrix product down.
 CHUNK = 1 << 22
 
 
-def triplet(x_ND: Tensor, label_N: Tensor, *, margin: float = 0.3, mining: Mining = "batch-hard") -> Tensor:
-    """Mean cost of the chosen triplets; 0 with zero gradient where the batch has none.
+def batch_hard(x_ND: Tensor, label_N: Tensor, margin: float, mean: bool) -> Tensor:
+    """The mean cost of batch-hard triplets, or the cost of each anchor (N,)."""
+    x_ND = centred(x_ND)
+    chosen = hardest(x_ND.detach(), label_N)
+    cost_M = costs(x_ND, *chosen, margin)
+    if mean:
+        return mean_of(cost_M)
+    return x_ND.new_zeros(len(x_ND)).index_copy(0, chosen[0], cost_M)
 
-    Args:
-        x_ND: (N, D); half precision is raised to float32.
-        label_N: (N,) int64; rows with equal labels are positives of each other.
-        margin: how much farther (in squared distance) a negative has to be than a positive.
-        mining: "batch-hard": each anchor with its farthest positive and nearest negative (Hermans et al. 2017);
-            "batch-all": all triplets; "semi-hard": each pair of anchor and positive with the nearest negative that is
-            farther away than the positive, or with the farthest negative where none is (Schroff et al. 2015).
 
-    Returns:
-        A scalar with first derivatives.
+def batch_hard_with_indices(
+    x_ND: Tensor, label_N: Tensor, margin: float, mean: bool
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """What `batch_hard` gives, and for its gradient: the positive and the negative of each anchor (N,) int32, -1 where
+    there is no gradient, and what one anchor has in the mean (1,), or nothing."""
+    x_ND = centred(x_ND)
+    anchor_M, positive_M, negative_M = hardest(x_ND, label_N)
+    cost_M = x_ND.new_empty(0)
+    if len(anchor_M):
+        cost_M = _differences(x_ND, anchor_M, positive_M, negative_M, margin)
+    places = []
+    for index_M in (positive_M, negative_M):
+        place_N = label_N.new_full((len(x_ND),), -1, dtype=torch.int32)
+        places.append(place_N.index_copy(0, anchor_M, torch.where(cost_M > 0, index_M, -1).int()))
+    cost_M = cost_M.clamp(min=0)
+    if mean:
+        return mean_of(cost_M), *places, x_ND.new_full((1,), 1 / max(1, len(cost_M)))
+    return x_ND.new_zeros(len(x_ND)).index_copy(0, anchor_M, cost_M), *places, x_ND.new_empty(0)
 
-    Raises:
-        ValueError: for an unknown mining.
-    """
-    if mining not in MININGS:
-        raise ValueError(f"mining is one of {', '.join(MININGS)}, got {mining!r}")
-    x_ND = at_least_float32(x_ND)
-    # Distances do not depend on the mean; float32 products of what is far from zero do.
-    x_ND = x_ND - x_ND.detach().mean(0)
-    if mining == "batch-all":
-        return _all_triplets(x_ND, label_N, margin)
-    choose = _hardest if mining == "batch-hard" else _semi_hard
-    anchor_M, positive_M, negative_M = choose(x_ND.detach(), label_N)
+
+def gradient(grad: Tensor, x_ND: Tensor, positive_N: Tensor, negative_N: Tensor) -> Tensor:
+    """Gradient (N, D) of the costs, `grad` that of each (N,) or of all."""
+    anchor_M = (positive_N >= 0).nonzero()[:, 0]
+    positive_M, negative_M = positive_N[anchor_M].long(), negative_N[anchor_M].long()
+    weight_M1 = 2 * grad.expand(len(x_ND))[anchor_M, None]
+    anchor_MD, positive_MD, negative_MD = x_ND[anchor_M], x_ND[positive_M], x_ND[negative_M]
+    found_ND = torch.zeros_like(x_ND, memory_format=torch.contiguous_format)
+    for index_M, change_MD in (
+        (anchor_M, negative_MD - positive_MD),
+        (positive_M, positive_MD - anchor_MD),
+        (negative_M, anchor_MD - negative_MD),
+    ):
+        # Unlike index_add_, it gives the same bits in every run on a GPU, too.
+        found_ND.index_put_((index_M,), weight_M1 * change_MD, accumulate=True)
+    return found_ND
+
+
+def centred(x_ND: Tensor) -> Tensor:
+    """Distances do not depend on the mean; float32 products of what is far from zero do."""
+    return x_ND - x_ND.detach().mean(0)
+
+
+def costs(x_ND: Tensor, anchor_M: Tensor, positive_M: Tensor, negative_M: Tensor, margin: float) -> Tensor:
+    """max(d_ap - d_an + margin, 0) of each triplet (M,)."""
+    return _differences(x_ND, anchor_M, positive_M, negative_M, margin).clamp(min=0)
+
+
+def _differences(x_ND: Tensor, anchor_M: Tensor, positive_M: Tensor, negative_M: Tensor, margin: float) -> Tensor:
     anchor_MD = x_ND[anchor_M]
     near_M = (anchor_MD - x_ND[positive_M]).square().sum(1)
     far_M = (anchor_MD - x_ND[negative_M]).square().sum(1)
-    return (near_M - far_M + margin).clamp(min=0).sum() / max(1, len(anchor_M))
+    return near_M - far_M + margin
 
 
-def anchors_with_positive(label_N: Tensor) -> Tensor:
-    """Share of rows whose label some other row has too, a float scalar."""
-    _, group_N, count = label_N.unique(return_inverse=True, return_counts=True)
-    return (count[group_N] > 1).float().mean()
+def mean_of(cost_M: Tensor) -> Tensor:
+    """0 for no triplets."""
+    return cost_M.sum() / max(1, len(cost_M))
 
 
 def _chunks(x_ND: Tensor, label_N: Tensor) -> Iterator[tuple[slice, Tensor, Tensor]]:
@@ -74,7 +97,7 @@ def _chunks(x_ND: Tensor, label_N: Tensor) -> Iterator[tuple[slice, Tensor, Tens
 
 
 @torch.no_grad()
-def _hardest(x_ND: Tensor, label_N: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def hardest(x_ND: Tensor, label_N: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The anchors that have both, their farthest positive and their nearest negative: (M,) each."""
     found = []
     for part, distance_CN, same_CN in _chunks(x_ND, label_N):
@@ -89,7 +112,7 @@ def _hardest(x_ND: Tensor, label_N: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 @torch.no_grad()
-def _semi_hard(x_ND: Tensor, label_N: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def semi_hard(x_ND: Tensor, label_N: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Every pair of an anchor and a positive, with one negative: (M,) each."""
     found = []
     for part, distance_CN, same_CN in _chunks(x_ND, label_N):
@@ -119,7 +142,8 @@ def _pairs(same_CN: Tensor, start: int) -> Iterator[tuple[Tensor, Tensor]]:
         yield row_M[first : first + step], column_M[first : first + step]
 
 
-def _all_triplets(x_ND: Tensor, label_N: Tensor, margin: float) -> Tensor:
+def all_triplets(x_ND: Tensor, label_N: Tensor, margin: float) -> Tensor:
+    """Mean cost of all triplets of centred features."""
     weight_NN, active, triplets = _counts(x_ND.detach(), label_N, margin)
     # sum_ij W_ij ||x_i - x_j||^2: every active triplet adds d_ap and takes d_an away.
     sums_N = weight_NN.sum(0) + weight_NN.sum(1)
