@@ -9,9 +9,8 @@ from typing import Literal
 
 from torch import Tensor
 
-from ..precision import at_least_float32
-from . import torch_rbf
 from .linear import linear, linear_form
+from .rbf import rbf
 from .terms import MIN_ROWS, Estimator, Form, Kernel
 
 
@@ -53,11 +52,4 @@ def hsic(
     if kernel == "linear":
         found = linear_form(x_ND, y_NE, unbiased) if form == "auto" else form
         return linear(x_ND, y_NE, unbiased, found)  # type: ignore[arg-type]
-    if form == "auto":
-        form = "rows" if rows <= torch_rbf.PLAIN_ROWS else "tiles"
-    x_ND, y_NE = at_least_float32(x_ND), at_least_float32(y_NE)
-    x_ND, y_NE = x_ND - x_ND.detach().mean(0), y_NE - y_NE.detach().mean(0)
-    gammas = torch_rbf.gamma(x_ND, sigma), torch_rbf.gamma(y_NE, sigma)
-    if form == "tiles":
-        return torch_rbf.RBFByTiles.apply(x_ND, y_NE, *gammas, unbiased)  # type: ignore[no-any-return]
-    return torch_rbf.rbf_by_rows(x_ND, y_NE, *gammas, unbiased)
+    return rbf(x_ND, y_NE, sigma, unbiased, form)  # type: ignore[arg-type]

@@ -20,11 +20,11 @@ CHUNK = 1 << 22
 def batch_hard(x_ND: Tensor, label_N: Tensor, margin: float, mean: bool) -> Tensor:
     """The mean cost of batch-hard triplets, or the cost of each anchor (N,)."""
     x_ND = centred(x_ND)
-    chosen = hardest(x_ND.detach(), label_N)
-    cost_M = costs(x_ND, *chosen, margin)
+    anchor_M, positive_M, negative_M = hardest(x_ND.detach(), label_N)
+    cost_M = costs(x_ND, anchor_M, positive_M, negative_M, margin)
     if mean:
         return mean_of(cost_M)
-    return x_ND.new_zeros(len(x_ND)).index_copy(0, chosen[0], cost_M)
+    return x_ND.new_zeros(len(x_ND)).index_copy(0, anchor_M, cost_M)
 
 
 def batch_hard_with_indices(
