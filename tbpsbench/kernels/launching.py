@@ -44,7 +44,9 @@ def product_of(dtype: torch.dtype) -> dict[str, Any]:
 
 def on_device_of(x: Tensor) -> AbstractContextManager[Any]:
     """Launches go to the device of a tensor, whichever is the current one."""
-    return torch.cuda.device_of(x) if x.is_cuda else nullcontext()
+    # Entering a device costs more than asking for the current one.
+    here = not x.is_cuda or x.get_device() == torch.cuda.current_device()
+    return nullcontext() if here else torch.cuda.device_of(x)
 
 
 def dense_rows(x: Tensor) -> Tensor:

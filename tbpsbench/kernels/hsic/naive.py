@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..precision import at_least_float32
 from .terms import Estimator, Kernel
 
 
@@ -18,7 +19,8 @@ def kernel_matrix(x_ND: Tensor, kernel: Kernel, sigma: float = 1.0) -> Tensor:
     """(N, N): x_i . x_j, or exp(-||x_i - x_j||^2 / (2 sigma^2))."""
     if kernel == "linear":
         return x_ND @ x_ND.T
-    # From the differences, not from squares and products.
+    # From the differences, not from squares and products; there are none in half precision.
+    x_ND = at_least_float32(x_ND)
     distance_NN = torch.cdist(x_ND, x_ND, compute_mode="donot_use_mm_for_euclid_dist")
     return (-distance_NN.square() / (2 * sigma**2)).exp()
 
@@ -37,7 +39,7 @@ def hsic(
     """
     rows = len(x_ND)
     k_NN, l_NN = kernel_matrix(x_ND, kernel, sigma), kernel_matrix(y_NE, kernel, sigma)
-    eye_NN = torch.eye(rows, dtype=x_ND.dtype, device=x_ND.device)
+    eye_NN = torch.eye(rows, dtype=k_NN.dtype, device=x_ND.device)
     if estimator == "biased":
         centring_NN = eye_NN - 1 / rows
         return torch.trace(k_NN @ centring_NN @ l_NN @ centring_NN) / (rows - 1) ** 2

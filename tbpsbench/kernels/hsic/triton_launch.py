@@ -22,6 +22,8 @@ from .triton_width import cross_kernel, join_kernel, row_kernel, value_kernel
 
 # One wave of programs on the largest GPUs; more parts of the rows would only make more partial products.
 PROGRAMS = 128
+# From here on the library's products of centred bfloat16 are faster than ours that centre while they load.
+LIBRARY_ROWS = 16384
 SUMMED = 128
 JOINED = (32, 32)
 LENGTHS = (128, 64)
@@ -117,11 +119,12 @@ def width_forward(
     """
     x_ND, y_NE = dense_rows(x_ND), dense_rows(y_NE)
     rows = len(x_ND) * processes
-    with on_device_of(x_ND), torch.autocast(x_ND.device.type, enabled=False):
-        if reduce is not None:
-            return _joint(x_ND, y_NE, unbiased, reduce, rows, tile)
-        if x_ND.dtype == torch.float32:
-            return _by_library(x_ND, y_NE, unbiased)
+    with on_device_of(x_ND):
+        if reduce is not None or _library(x_ND, unbiased):
+            with torch.autocast(x_ND.device.type, enabled=False):
+                if reduce is not None:
+                    return _joint(x_ND, y_NE, unbiased, reduce, rows, tile)
+                return _by_library(x_ND, y_NE, unbiased)
         cross, means, squares, _ = _cross(x_ND, y_NE, None, tile)
         value, rest = _value(x_ND, y_NE, means, squares, unbiased)
     return value, cross, means, rest
@@ -142,12 +145,14 @@ def width_backward(
     """Both gradients, or those that are wanted."""
     x_ND, y_NE = dense_rows(x_ND), dense_rows(y_NE)
     rows, width, other = len(x_ND), x_ND.shape[1], y_NE.shape[1]
-    factor = processes * scale(rows * processes, unbiased)
-    with on_device_of(x_ND), torch.autocast(x_ND.device.type, enabled=False):
-        if x_ND.dtype == torch.float32:
+    factor: Any = processes * scale(rows * processes, unbiased)
+    with on_device_of(x_ND):
+        if _library(x_ND, unbiased):
             x_ND, y_NE, *_ = centre(x_ND, y_NE, means)
             rest = rest[: 3 + width + other]
-            return plain.gradients(x_ND, y_NE, cross[0], rest, 2 * factor * grad, rows * processes, unbiased, wanted)
+            with torch.autocast(x_ND.device.type, enabled=False):
+                factor = 2 * factor * grad
+                return plain.gradients(x_ND, y_NE, cross[0], rest, factor, rows * processes, unbiased, wanted)
         tile = tile or backward_tile(x_ND.dtype)
         outs = [z.new_empty(z.shape) if want else None for z, want in zip((x_ND, y_NE), wanted, strict=True)]
         down = triton.cdiv(rows, tile.block_m)
@@ -161,6 +166,13 @@ def width_backward(
             **tile.options(),
         )  # fmt: skip
     return outs[0], outs[1]
+
+
+def _library(x_ND: Tensor, unbiased: bool) -> bool:
+    """Whether the library makes the products."""
+    if x_ND.dtype == torch.bfloat16:
+        return len(x_ND) >= LIBRARY_ROWS and not unbiased
+    return x_ND.dtype == torch.float32
 
 
 def _cross(
@@ -230,7 +242,7 @@ def _row_sums(x_ND: Tensor, y_NE: Tensor, means: Tensor, lengths: Tensor) -> Ten
 
 
 def _by_library(x_ND: Tensor, y_NE: Tensor, unbiased: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """float32: the library's products are faster than ours; centring and squares stay fused."""
+    """Centring and squares are ours. bfloat16 products are added up in float32 and rounded once."""
     x_c, y_c, means, lengths = centre(x_ND, y_NE)
     cross = x_c.T @ y_c
     if unbiased:

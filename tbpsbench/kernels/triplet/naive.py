@@ -1,6 +1,6 @@
 """The batch-hard triplet loss as it is defined: the whole matrix of squared distances, difference by difference.
 
-Tests and benchmarks compare with it; nothing else calls it. It is differentiable and runs in the dtype of its input.
+Tests and benchmarks compare with it; nothing else calls it. It is differentiable; half precision is raised to float32.
 
 Shapes: N rows, D width.
 """
@@ -12,6 +12,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ..precision import at_least_float32
+
 
 def batch_hard(
     x_ND: Tensor, label_N: Tensor, *, margin: float = 0.3, reduction: Literal["mean", "none"] = "mean"
@@ -22,6 +24,7 @@ def batch_hard(
     Returns:
         The mean over the anchors that have both, 0 where none has; or (N,) with 0 for the others.
     """
+    x_ND = at_least_float32(x_ND)
     distance_NN = torch.cdist(x_ND, x_ND, compute_mode="donot_use_mm_for_euclid_dist").square()
     same_NN = label_N[:, None] == label_N
     itself_NN = torch.eye(len(x_ND), dtype=torch.bool, device=x_ND.device)

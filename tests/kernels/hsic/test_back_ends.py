@@ -5,20 +5,10 @@ from functools import partial
 import kernel_cases as cases
 import pytest
 import torch
+from hsic_cases import ESTIMATORS, NAMES, pair
 
 from tbpsbench.kernels.hsic import hsic, linear, linear_by_width, naive
 from tbpsbench.kernels.hsic import torch as plain
-
-ESTIMATORS = ("biased", "unbiased")
-NAMES = ("value", "gradient of x", "gradient of y")
-
-
-def pair(rows, width, other, dtype=torch.float32, layout="contiguous", offset=0.0):
-    """Two dependent sets."""
-    x = cases.features(rows, width, dtype=torch.float64)
-    y = cases.features(rows, other, dtype=torch.float64, seed=1) + x[:, :1]
-    made = [cases.laid_out((z.detach() + offset).to(dtype), layout) for z in (x, y)]
-    return [z.requires_grad_() for z in made]
 
 
 def eager(x, y, estimator="biased"):
