@@ -20,8 +20,8 @@ from .triton import few_backward_kernel, few_kernel
 from .triton_backward import backward_kernel
 from .triton_width import cross_kernel, join_kernel, row_kernel, value_kernel
 
-# One wave of programs on the largest GPUs; more parts of the rows would only make more partial products.
-PROGRAMS = 128
+# One wave of programs on the largest GPUs, two on each multiprocessor; a second wave takes as long as the first.
+PROGRAMS = 256
 # From here on the library's products of centred bfloat16 are faster than ours that centre while they load.
 LIBRARY_ROWS = 16384
 SUMMED = 128
@@ -47,7 +47,7 @@ def few_product(dtype: torch.dtype, unbiased: bool) -> dict[str, Any]:
 
 def cross_tile(dtype: torch.dtype) -> Tile:
     """Of C: columns of both sets, rows of one step."""
-    return Tile(128, 128, 64, 8, 3) if dtype == torch.bfloat16 else Tile(128, 64, 32, 8, 3)
+    return Tile(128, 64, 64, 4, 3) if dtype == torch.bfloat16 else Tile(128, 64, 32, 8, 3)
 
 
 def backward_tile(dtype: torch.dtype) -> Tile:
@@ -182,7 +182,8 @@ def _cross(
     rows, width, other = len(x_ND), x_ND.shape[1], y_NE.shape[1]
     tile = tile or cross_tile(x_ND.dtype)
     tiles = triton.cdiv(width, tile.block_m) * triton.cdiv(other, tile.block_n)
-    parts = max(1, min(PROGRAMS // tiles, triton.cdiv(rows, 4 * tile.block_k)))
+    summing = 0 if means is not None else triton.cdiv(width, SUMMED) + triton.cdiv(other, SUMMED)
+    parts = max(1, min(PROGRAMS // (tiles + summing), triton.cdiv(rows, 4 * tile.block_k)))
     per_part = tile.block_k * triton.cdiv(rows, parts * tile.block_k)
     parts = triton.cdiv(rows, per_part)
     given = means is not None
@@ -190,7 +191,6 @@ def _cross(
         means = x_ND.new_empty(width + other, dtype=torch.float32)
     part = x_ND.new_empty((parts, width, other), dtype=torch.float32)
     sums = x_ND.new_empty((parts, width + other), dtype=torch.float32)
-    summing = 0 if given else triton.cdiv(width, SUMMED) + triton.cdiv(other, SUMMED)
     sizes = (rows, width, other, x_ND.stride(0), y_NE.stride(0))
     cross_kernel[(tiles + summing, parts)](
         x_ND, y_NE, means, part, sums, *sizes, per_part, GIVEN=given, BLOCK_C=SUMMED, **tile.blocks(),

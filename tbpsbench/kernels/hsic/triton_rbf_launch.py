@@ -5,6 +5,8 @@ Shapes: N rows, D and E widths of the two sets, C rows of a chunk.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 import triton
 from torch import Tensor
@@ -15,20 +17,58 @@ from .terms import scale
 from .torch import matrix_means
 from .triton_rbf import product_kernel, row_sum_kernel, weight_kernel
 
-# Values of one weight matrix that exist at once.
-CHUNK = 1 << 23
+# Values of one strip of a matrix, rows with all others, that exist at once.
+STRIP = 1 << 23
 
 
 def rbf_tile(dtype: torch.dtype, rows: int) -> Tile:
-    """Of all three kernels: rows, columns, columns of the features in one step."""
+    """Of all three kernels: rows, columns, columns of the features in one step; float32 has strips of products."""
     if dtype == torch.bfloat16:
         return Tile(64, 64, 64, 4, 3) if rows <= 4096 else Tile(128, 64, 64, 8, 3)
-    return Tile(64, 64, 32, 8, 3)
+    return Tile(8, 256, 16, 4, 2) if dtype == torch.float32 else Tile(64, 64, 32, 8, 3)
 
 
-def forward(
-    x_ND: Tensor, y_NE: Tensor, gammas: Tensor, unbiased: bool, tile: Tile | None = None
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+class _Sides:
+    """Both centred sets, and the launches that all three kernels share."""
+
+    def __init__(self, x_ND: Tensor, y_NE: Tensor, gammas: Tensor, means: Tensor | None, unbiased: bool) -> None:
+        self.x, self.y, self.columns, self.lengths = centre(x_ND, y_NE, means)
+        self.gammas, self.rows, self.library = gammas, len(x_ND), x_ND.dtype == torch.float32
+        self.tile = rbf_tile(x_ND.dtype, self.rows)
+        self.constexprs = {"STRIP": self.library, "UNBIASED": unbiased, **self.tile.blocks()}
+        self.constexprs |= product_of(x_ND.dtype) | self.tile.options()
+        self.sizes = (self.rows, self.x.shape[1], self.y.shape[1])
+        self.made = False
+        self.room: Tensor | None = None
+
+    def height(self) -> int:
+        """Rows of a strip: all, where it fits."""
+        block = self.tile.block_m
+        return min(self.rows, max(block, STRIP // self.rows // block * block))
+
+    def strips(self, weights: bool = False) -> Iterator[tuple[int, int, Tensor, Tensor]]:
+        """First and last row, and what the kernels read in place of x and y: products of these rows with all others in
+        float32, else the features, for all rows at once unless weight matrices are to be made."""
+        if not self.library:
+            height = self.height() if weights else self.rows
+            for first in range(0, self.rows, height):
+                yield first, min(self.rows, first + height), self.x, self.y
+            return
+        height = self.height()
+        if self.room is None:
+            self.room = self.x.new_empty((2, height, self.rows))
+        for first in range(0, self.rows, height):
+            last = min(self.rows, first + height)
+            strip = self.room[:, : last - first]
+            # One strip that holds all rows is not made twice.
+            if not self.made or height < self.rows:
+                for z, out in zip((self.x, self.y), strip, strict=True):
+                    torch.mm(z[first:last], z.T, out=out)
+                self.made = True
+            yield first, last, strip[0], strip[1]
+
+
+def forward(x_ND: Tensor, y_NE: Tensor, gammas: Tensor, unbiased: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """HSIC by streaming over tiles twice.
 
     Args:
@@ -38,21 +78,23 @@ def forward(
         The value; what centring takes off the rows of both matrices (2, N) and gives back everywhere (2,); the column
         means of the features (S,).
     """
-    rows, dtype = len(x_ND), x_ND.dtype
-    tile = tile or rbf_tile(dtype, rows)
-    with on_device_of(x_ND):
-        x_c, y_c, column_means, lengths = centre(x_ND, y_NE)
+    rows = len(x_ND)
+    with on_device_of(x_ND), torch.autocast(x_ND.device.type, enabled=False):
+        sides = _Sides(x_ND, y_NE, gammas, None, unbiased)
         sums = x_ND.new_empty((2, rows), dtype=torch.float32)
-        down = triton.cdiv(rows, tile.block_m)
-        parts = x_ND.new_empty(down, dtype=torch.float64)
-        arguments = (rows, x_c.shape[1], y_c.shape[1])
-        constexprs = {"UNBIASED": unbiased, **tile.blocks(), **product_of(dtype), **tile.options()}
-        row_sum_kernel[(down, 2)](x_c, y_c, lengths, gammas, sums, *arguments, **constexprs)
+        block = sides.tile.block_m
+        parts = x_ND.new_empty(triton.cdiv(rows, block), dtype=torch.float64)
+        fixed = (sides.lengths, gammas)
+        for first, last, x, y in sides.strips():
+            down = triton.cdiv(last - first, block)
+            row_sum_kernel[(down, 2)](x, y, *fixed, sums, first, last, *sides.sizes, **sides.constexprs)
         (mean_x, total_x), (mean_y, total_y) = (matrix_means(row_sums, unbiased) for row_sums in sums)
         means, totals = torch.stack([mean_x, mean_y]), torch.stack([total_x, total_y])
-        product_kernel[(down,)](x_c, y_c, lengths, gammas, means, totals, parts, *arguments, **constexprs)
+        for first, last, x, y in sides.strips():
+            down = triton.cdiv(last - first, block)
+            product_kernel[(down,)](x, y, *fixed, means, totals, parts, first, last, *sides.sizes, **sides.constexprs)
         value = (parts.sum() * scale(rows, unbiased)).float()
-    return value, means, totals, column_means
+    return value, means, totals, sides.columns
 
 
 def backward(
@@ -62,29 +104,24 @@ def backward(
     gammas: Tensor,
     means: Tensor,
     totals: Tensor,
-    column_means: Tensor,
+    columns: Tensor,
     unbiased: bool,
-    tile: Tile | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Both gradients in the dtype of the features, from weight matrices that are made a few rows at a time."""
-    rows, dtype = len(x_ND), x_ND.dtype
-    tile = tile or rbf_tile(dtype, rows)
+    """Both gradients in the dtype of the features, from weight matrices that are made a strip at a time."""
+    rows = len(x_ND)
     found = (x_ND.new_empty(x_ND.shape), y_NE.new_empty(y_NE.shape))
-    height = min(rows, max(tile.block_m, CHUNK // rows // tile.block_m * tile.block_m))
     factors = -4 * scale(rows, unbiased) * grad * gammas
     with on_device_of(x_ND), torch.autocast(x_ND.device.type, enabled=False):
-        x_c, y_c, _, lengths = centre(x_ND, y_NE, column_means)
-        weights = x_c.new_empty((2, height, rows))
-        constexprs = {"UNBIASED": unbiased, **tile.blocks(), **product_of(dtype), **tile.options()}
-        for first in range(0, rows, height):
-            count = min(height, rows - first)
-            weight_kernel[(triton.cdiv(rows, tile.block_n), triton.cdiv(count, tile.block_m))](
-                x_c, y_c, lengths, gammas, means, totals, weights[0], weights[1], first, count, rows, x_c.shape[1],
-                y_c.shape[1], **constexprs,
-            )  # fmt: skip
-            chosen = slice(first, first + count)
-            for out, z, weight, factor in zip(found, (x_c, y_c), weights[:, :count], factors, strict=True):
+        sides = _Sides(x_ND, y_NE, gammas, columns, unbiased)
+        made = None if sides.library else sides.x.new_empty((2, sides.height(), rows))
+        for first, last, x, y in sides.strips(weights=True):
+            weights = (x, y) if made is None else made[:, : last - first].unbind()
+            grid = (triton.cdiv(rows, sides.tile.block_n), triton.cdiv(last - first, sides.tile.block_m))
+            weight_kernel[grid](
+                x, y, sides.lengths, gammas, means, totals, *weights, first, last, *sides.sizes, **sides.constexprs
+            )
+            for out, z, weight, factor in zip(found, (sides.x, sides.y), weights, factors, strict=True):
                 # d value / d K is the other matrix, centred; K falls with the distance, and each pair counts twice.
-                own = weight.sum(1, keepdim=True, dtype=torch.float32) * z[chosen]
-                out[chosen] = factor * (own - weight @ z)
+                own = weight.sum(1, keepdim=True, dtype=torch.float32) * z[first:last]
+                out[first:last] = factor * (own - weight @ z)
     return found

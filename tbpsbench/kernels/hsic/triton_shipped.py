@@ -24,7 +24,7 @@ FLOATS = ["value", "matrix", "mean", "grad", "part", "sum", "rest", "length", "s
 TYPES = (
     {f"{name}_ptr": "*fp32" for name in FLOATS}
     | dict.fromkeys(("width", "other", "stride_x", "stride_y", "size", "per_part"), "i32:16")
-    | dict.fromkeys(("rows", "total", "blocks", "parts", "squares", "groups", "span", "first", "height"), "i32")
+    | dict.fromkeys(("rows", "total", "blocks", "parts", "squares", "groups", "span", "first", "last"), "i32")
     | {"scale": "fp32", "square_ptr": "*fp64"}
 )
 FEATURES = ("x_ptr", "y_ptr", "out_x_ptr", "out_y_ptr", "cross_ptr", "weight_x_ptr", "weight_y_ptr")
@@ -69,9 +69,9 @@ def shipped(capability: int) -> Iterator[Compiled]:  # noqa: ARG001
     exact = {"DOT": "ieee", "UP": False}
     centring = {"GIVEN": False, "BLOCK_M": ROWS, "BLOCK_N": 2 * COLUMNS} | exact
     yield compiled("centring fp32", centre_kernel, "fp32", usual, centring, Budget(spills=16))
-    for dtype, product, budget in (("bf16", half, matrix), ("fp32", exact, plain)):
+    for dtype, product, budget in (("bf16", half, matrix), ("fp32", exact, Budget(spills=8))):
         tile = rbf_tile(torch.bfloat16 if dtype == "bf16" else torch.float32, 8192)
-        constexprs = {"UNBIASED": False} | tile.blocks() | product
+        constexprs = {"STRIP": dtype == "fp32", "UNBIASED": False} | tile.blocks() | product
         for name, kernel in (("row sums", row_sum_kernel), ("products", product_kernel), ("weights", weight_kernel)):
             options = (tile.warps, tile.stages)
             yield compiled(f"RBF {name} {dtype}", kernel, dtype, options, constexprs, budget)

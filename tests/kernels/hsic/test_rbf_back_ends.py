@@ -54,7 +54,7 @@ def test_gradient_is_made_a_few_rows_at_a_time(triton_backend, monkeypatch):
     whole = cases.value_and_gradients(run, inputs)
     from tbpsbench.kernels.hsic import triton_rbf_launch
 
-    monkeypatch.setattr(triton_rbf_launch, "CHUNK", 1)
+    monkeypatch.setattr(triton_rbf_launch, "STRIP", 1)
     parts = cases.value_and_gradients(run, inputs)
     for a, b in zip(whole, parts, strict=True):
         torch.testing.assert_close(a, b)
