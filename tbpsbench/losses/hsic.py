@@ -57,21 +57,25 @@ class HSIC(Loss):
 
     def forward(self, features: Features, batch: Batch) -> LossOutput:  # noqa: ARG002
         """The HSIC of the joined batch of all processes; it is not a sum over samples."""
-        x_BD, y_BE = at_least_float32(features[self.x]), at_least_float32(features[self.y])
+        x_BD, y_BE = features[self.x], features[self.y]
+        # GPUs multiply half precision as it is; between processes float32 travels.
+        if not x_BD.is_cuda or world_size() > 1:
+            x_BD, y_BE = at_least_float32(x_BD), at_least_float32(y_BE)
         rows = joint_rows(x_BD)
         if rows < MIN_ROWS[self.estimator]:
-            return LossOutput(0 * (x_BD.sum() + y_BE.sum()))
+            return LossOutput(0 * (at_least_float32(x_BD).sum() + at_least_float32(y_BE).sum()))
         measure: Callable[[Tensor, Tensor], Tensor]
-        if self.kernel == "linear" and width_is_cheaper(rows, x_BD.shape[1], y_BE.shape[1]):
-            unbiased, processes = self.estimator == "unbiased", world_size()
-            measure = partial(linear_by_width, unbiased=unbiased, reduce=sum_over_processes, processes=processes)
-        else:
-            x_BD, y_BE = gather_rows(x_BD), gather_rows(y_BE)
-            measure = partial(hsic, kernel=self.kernel, sigma=self.sigma, estimator=self.estimator)
+        measure = partial(hsic, kernel=self.kernel, sigma=self.sigma, estimator=self.estimator)
+        if world_size() > 1:
+            if self.kernel == "linear" and width_is_cheaper(rows, x_BD.shape[1], y_BE.shape[1]):
+                unbiased, processes = self.estimator == "unbiased", world_size()
+                measure = partial(linear_by_width, unbiased=unbiased, reduce=sum_over_processes, processes=processes)
+            else:
+                x_BD, y_BE = gather_rows(x_BD), gather_rows(y_BE)
         value = measure(x_BD, y_BE)
         if self.normalize:
-            own_x = measure(x_BD, x_BD).clamp(min=self._floor(x_BD, rows))
-            own_y = measure(y_BE, y_BE).clamp(min=self._floor(y_BE, rows))
+            own_x = measure(x_BD, x_BD).clamp(min=self._floor(at_least_float32(x_BD), rows))
+            own_y = measure(y_BE, y_BE).clamp(min=self._floor(at_least_float32(y_BE), rows))
             value = value / (own_x.sqrt() * own_y.sqrt())
         return LossOutput(value)
 

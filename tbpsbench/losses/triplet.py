@@ -9,7 +9,7 @@ from typing import Literal
 
 from torch.nn.functional import normalize
 
-from tbpsbench.distributed import gather_rows
+from tbpsbench.distributed import gather_rows, world_size
 from tbpsbench.kernels.precision import at_least_float32
 from tbpsbench.kernels.triplet import anchors_with_positive, triplet
 from tbpsbench.losses.base import Loss
@@ -51,7 +51,10 @@ class Triplet(Loss):
 
     def forward(self, features: Features, batch: Batch) -> LossOutput:
         """The loss of the joined batch of all processes; it is a sum over triplets, not over samples."""
-        x_BD, pid_B = at_least_float32(features[self.feature]), gather_rows(batch.pid_B)
+        x_BD, pid_B = features[self.feature], gather_rows(batch.pid_B)
+        # GPUs multiply half precision as it is; lengths of one and what travels between processes are float32.
+        if not x_BD.is_cuda or self.normalize or world_size() > 1:
+            x_BD = at_least_float32(x_BD)
         x_BD = gather_rows(normalize(x_BD, dim=-1) if self.normalize else x_BD)
         value = triplet(x_BD, pid_B, margin=self.margin, mining=self.mining)
         return LossOutput(value, stats={"anchors_with_positive": anchors_with_positive(pid_B)})
