@@ -107,22 +107,21 @@ def test_same_bits_in_every_run(triton_backend):
         assert all(torch.equal(a, b) for a, b in zip(*runs, strict=True))
 
 
-@pytest.mark.parametrize("estimator", ESTIMATORS)
-@pytest.mark.parametrize(("rows", "width", "other"), [(20, 6, 9), (9, 30, 30)])
-def test_compiled_without_a_graph_break(backend, rows, width, other, estimator):
-    cases.assert_no_graph_break(partial(hsic, estimator=estimator), pair(rows, width, other))
+def test_compiled_without_a_graph_break(backend):
+    # On the plain back end the first has no operator.
+    for rows, width, other in ((9, 30, 30), (20, 6, 9)):
+        cases.assert_no_graph_break(hsic, pair(rows, width, other))
 
 
-@pytest.mark.parametrize("form", ["few", "width"])
-@pytest.mark.parametrize("unbiased", [False, True])
-def test_operator(backend, form, unbiased):
-    for layout, dtype in (("contiguous", torch.bfloat16), ("permuted", torch.float32)):
-        cases.check_op(linear.hsic_linear, (*pair(12, 6, 9, dtype, layout), unbiased, form))
+@pytest.mark.parametrize(
+    ("form", "unbiased", "dtype"), [("few", False, torch.float32), ("width", True, torch.bfloat16)]
+)
+def test_operator(backend, form, unbiased, dtype):
+    cases.check_op(linear.hsic_linear, (*pair(12, 6, 9, dtype, "permuted"), unbiased, form))
 
 
 def test_self_check_passes_and_finds_a_wrong_kernel(triton_backend, monkeypatch):
-    for dtype in (torch.float32, torch.bfloat16):
-        linear._self_check(torch.device("cpu"), dtype)
+    linear._self_check(torch.device("cpu"), torch.bfloat16)
     from tbpsbench.kernels.hsic import triton_launch
 
     monkeypatch.setattr(triton_launch, "scale", lambda rows, unbiased: 1.001 / (rows - 1) ** 2)

@@ -101,7 +101,7 @@ def test_float32_is_exact_wherever_the_mean_lies(backend, reduction):
 
 
 def test_same_bits_in_every_run(triton_backend):
-    x, label = batch(50, 20, "uneven", torch.bfloat16)
+    x, label = batch(40, 20, "uneven", torch.bfloat16)
     runs = [cases.value_and_gradients(triplet, [x, label]) for _ in range(2)]
     assert all(torch.equal(a, b) for a, b in zip(*runs, strict=True))
 
@@ -116,16 +116,13 @@ def test_many_anchors_of_one_row(backend):
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 def test_compiled_without_a_graph_break(backend, reduction):
-    for margin in (0.5, 2.5):
-        run = partial(triplet, margin=margin, reduction=reduction)
-        cases.assert_no_graph_break(run, batch(20, 6))
+    cases.assert_no_graph_break(partial(triplet, margin=2.5, reduction=reduction), batch(12, 6))
 
 
 @pytest.mark.parametrize("mean", [True, False])
 def test_operator(backend, mean):
-    for layout in ("contiguous", "permuted"):
-        x, label = batch(12, 6, "uneven", layout=layout)
-        cases.check_op(op.triplet_batch_hard, (x, label, 0.5, mean))
+    x, label = batch(9, 6, "uneven", layout="permuted")
+    cases.check_op(op.triplet_batch_hard, (x, label, 0.5, mean))
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
@@ -142,8 +139,7 @@ def test_costs_are_for_batch_hard_alone():
 
 
 def test_self_check_passes_and_finds_a_wrong_kernel(triton_backend, monkeypatch):
-    for dtype in (torch.float32, torch.bfloat16):
-        op._self_check(torch.device("cpu"), dtype)
+    op._self_check(torch.device("cpu"), torch.bfloat16)
     from tbpsbench.kernels.triplet import triton_launch
 
     right = triton_launch.backward
