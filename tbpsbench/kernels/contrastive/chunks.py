@@ -46,7 +46,9 @@ class Ordered:
         count_N: number of positives of each row, itself included.
     """
 
-    def __init__(self, anchor_ND: Tensor, positive_ND: Tensor, label_N: Tensor, scale: Tensor | None, form: Form) -> None:
+    def __init__(
+        self, anchor_ND: Tensor, positive_ND: Tensor, label_N: Tensor, scale: Tensor | None, form: Form
+    ) -> None:
         dtype = anchor_ND.dtype if anchor_ND.dtype == torch.float64 else torch.float32
         in_order = bool((label_N[1:] >= label_N[:-1]).all())
         self._order_N = None if in_order else label_N.argsort(stable=True)
@@ -61,11 +63,6 @@ class Ordered:
         self.count_N = self._hi_N - self._lo_N
         self._height = min(len(label_N), max(FEWEST_ROWS, CHUNK // len(label_N)))
         self._product_CN = self.buffer()
-
-    @property
-    def natural_2N(self) -> Tensor:
-        """What multiplies the cosines."""
-        return self.scale_2N / LOG2E
 
     def sort(self, value: Tensor, dim: int = -1) -> Tensor:
         """Bring what belongs to pairs into the order of the labels."""

@@ -5,7 +5,7 @@ rows of its transpose), something that depends on a row x_ij = scale_i s_ij and 
 together ("same"; n_i of them). With p = softmax(x_i):
 
     entropy      -sum_j t_ij log p_ij, t = alpha p (constant) + (1 - alpha) same / n_i      InfoNCE, N-ITC
-    divergence   sum_j p_ij (log p_ij - log q_ij), q = same / n_i (or its square root) + eps               SDM, R-ITC, CMPM
+    divergence   sum_j p_ij (log p_ij - log q_ij), q = same / n_i + eps          SDM, R-ITC, CMPM (root of n_i)
     alignment    [margin - S+_i + (1 / scale) log sum_{not same} exp x_ij]_+                TAL
     ranking      [margin - S+_i + max(0, max_{not same} s_ij)]_+                            TRL
 
@@ -22,10 +22,11 @@ What a kind streams over a row's entries, all in base 2 (y = x log2 e), with a t
 What is kept of a row for the backward pass (`saved`, four numbers), where u is the gradient that arrives, times scale
 but for the hinges. The largest entry is kept beside the sum, not their logarithm: y - a is exact where it matters.
 
-    entropy      a, (1 - alpha) / b, (1 - alpha) / n               u (2^(y-a) saved_1 - same saved_2)
-    divergence   a, 1 / b, ln b + log q + loss of same, of others  u saved_1 2^(y-a) (ln 2 (y-a) - (saved_2 or saved_3))
+    entropy      a, (1 - alpha) / b, (1 - alpha) / n   u (2^(y-a) saved_1 - same saved_2)
+    divergence   a, 1 / b, ln b + log q + loss of same, of others
+                                                       u saved_1 2^(y-a) (ln 2 (y-a) - (saved_2 or saved_3))
     alignment    a, 1 / b, c, 1 / d; 0 for 1 / b and 1 / d where the hinge is not active
-                                                                   u (2^(y-a) saved_1 on negatives, -2^(y-c) saved_3 else)
+                                                       u (2^(y-a) saved_1 on negatives, -2^(y-c) saved_3 on same)
     ranking      hardest negative or -1, whether active, c, 1 / d
 
 so that the gradient of a row's loss by s_ij needs s_ij alone, which the backward pass computes again.

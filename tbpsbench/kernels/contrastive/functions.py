@@ -11,7 +11,7 @@ from torch.nn.functional import normalize
 
 from ..dispatch import Backend
 from . import naive
-from .form import Form
+from .form import Form, Kind
 from .naive import Positives
 from .op import contrast, which
 
@@ -44,7 +44,7 @@ def info_nce(
     Returns:
         (N,) in float32, or float64 for float64.
     """
-    if _plain(anchor_ND, backend):
+    if _plain(anchor_ND, "entropy", backend):
         return naive.info_nce(anchor_ND, positive_ND, label_N, scale, symmetric=symmetric, positives=positives)
     if positives == "instance":
         label_N = torch.arange(len(anchor_ND), device=anchor_ND.device)
@@ -69,7 +69,7 @@ def nitc(
     Args:
         alpha: 0..1; a tensor () gets no gradient.
     """
-    if _plain(anchor_ND, backend):
+    if _plain(anchor_ND, "entropy", backend):
         return naive.nitc(anchor_ND, positive_ND, label_N, scale, alpha)
     if not isinstance(alpha, Tensor):
         alpha = torch.full((), alpha, dtype=torch.float32, device=anchor_ND.device)
@@ -96,7 +96,7 @@ def sdm(
         eps: added to the shares; > 0.
         scale: () or None; multiplies the cosines instead of 1 / temperature, and may be learnt.
     """
-    if _plain(anchor_ND, backend):
+    if _plain(anchor_ND, "divergence", backend):
         return naive.sdm(anchor_ND, positive_ND, label_N, temperature, eps, scale=scale)
     form = Form("divergence", eps=eps)
     by = 1 / temperature if scale is None else scale
@@ -110,9 +110,12 @@ def cmpm(
 
     The rows are not normalised: a row's length is the scale of its logits. Labels have Euclidean norm 1.
     """
-    if _plain(anchor_ND, backend):
+    if _plain(anchor_ND, "divergence", backend):
         return naive.cmpm(anchor_ND, positive_ND, label_N, eps)
-    lengths = [x_ND.float().norm(dim=1) if x_ND.dtype != torch.float64 else x_ND.norm(dim=1) for x_ND in (anchor_ND, positive_ND)]
+    lengths = [
+        x_ND.float().norm(dim=1) if x_ND.dtype != torch.float64 else x_ND.norm(dim=1)
+        for x_ND in (anchor_ND, positive_ND)
+    ]
     scale_2N = torch.stack(lengths).clamp(min=SHORTEST)
     form = Form("divergence", eps=eps, root=True)
     sides = normalize(anchor_ND, dim=-1), normalize(positive_ND, dim=-1)
@@ -133,7 +136,7 @@ def tal(
     S+ is the mean of a row's positives under the softmax of S / temperature, whose weights are constants. A row
     without negatives costs nothing.
     """
-    if _plain(anchor_ND, backend):
+    if _plain(anchor_ND, "alignment", backend):
         return naive.tal(anchor_ND, positive_ND, label_N, temperature, margin)
     form = Form("alignment", factor=1 / temperature, margin=margin)
     return _run(anchor_ND, positive_ND, label_N, form, None, None, backend)
@@ -149,20 +152,20 @@ def trl(
     backend: Backend | None = None,
 ) -> Tensor:
     """[margin - S+ + max(0, max_negatives S)]_+ with S and S+ of `tal`, both directions added (Faghri et al. 2018)."""
-    if _plain(anchor_ND, backend):
+    if _plain(anchor_ND, "ranking", backend):
         return naive.trl(anchor_ND, positive_ND, label_N, temperature, margin)
     form = Form("ranking", factor=1 / temperature, margin=margin)
     return _run(anchor_ND, positive_ND, label_N, form, None, None, backend)
 
 
-def _plain(anchor_ND: Tensor, backend: Backend | None) -> bool:
+def _plain(anchor_ND: Tensor, kind: Kind, backend: Backend | None) -> bool:
     """Whether the definition itself is what runs."""
     rows = len(anchor_ND)
     if backend is not None or rows == 0 or rows >= CROSSOVER:
         return False
     if torch.compiler.is_compiling():
         return not anchor_ND.is_cuda
-    return which(anchor_ND) == "torch"
+    return which(anchor_ND, kind) == "torch"
 
 
 def _learnt(scale: float | Tensor) -> bool:

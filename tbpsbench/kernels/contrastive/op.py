@@ -7,17 +7,17 @@ Shapes: N pairs, D width.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..dispatch import Backend, chosen
+from .checking import self_check
 from .form import SAVED, Form, Kind
 from .torch import gradient as torch_gradient
 from .torch import statistics as torch_statistics
-
-NAME = "contrastive"
 
 
 def contrast(
@@ -44,15 +44,9 @@ def contrast(
     return value_N
 
 
-def which(like: Tensor, backend: str | None = None) -> Backend:
-    """What runs for tensors like `like`: the back end that is named, or that the dispatch chooses."""
-    return backend or chosen(NAME, like, _self_check)  # type: ignore[return-value]
-
-
-def _self_check(device: torch.device, dtype: torch.dtype) -> None:
-    from .triton import self_check
-
-    self_check(device, dtype)
+def which(like: Tensor, kind: Kind, backend: str | None = None) -> Backend:
+    """What runs a kind for tensors like `like`: the back end that is named, or that the dispatch chooses."""
+    return backend or chosen(f"contrastive {kind}", like, partial(self_check, kind))  # type: ignore[return-value]
 
 
 def _form(kind: str, numbers: list[float], moments: bool, slopes: bool) -> Form:
@@ -75,7 +69,7 @@ def _forward(
     backend: str,
 ) -> tuple[Tensor, Tensor, Tensor]:
     form = _form(kind, numbers, moments, slopes)
-    if which(anchor, backend) == "triton":
+    if which(anchor, form.kind, backend) == "triton":
         from .triton import statistics
 
         return statistics(anchor, positive, label, scale, alpha, form)
@@ -83,24 +77,11 @@ def _forward(
 
 
 @_forward.register_fake
-def _(
-    anchor: Tensor,
-    positive: Tensor,
-    label: Tensor,
-    scale: Tensor | None,
-    alpha: Tensor | None,
-    kind: str,
-    numbers: list[float],
-    moments: bool,
-    slopes: bool,
-    backend: str,
-) -> tuple[Tensor, Tensor, Tensor]:
+def _(anchor: Tensor, *_: Any) -> tuple[Tensor, Tensor, Tensor]:
     rows, dtype = len(anchor), torch.promote_types(anchor.dtype, torch.float32)
-    return (
-        anchor.new_empty(rows, dtype=dtype),
-        anchor.new_empty(2, SAVED, rows, dtype=dtype),
-        anchor.new_empty(2, rows, dtype=dtype),
-    )
+    shapes = ((rows,), (2, SAVED, rows), (2, rows))
+    value, saved, slope = (anchor.new_empty(shape, dtype=dtype) for shape in shapes)
+    return value, saved, slope
 
 
 @torch.library.custom_op("tbpsbench::contrastive_backward", mutates_args=())
@@ -117,7 +98,7 @@ def _backward(
     backend: str,
 ) -> tuple[Tensor, Tensor]:
     form, both = _form(kind, numbers, False, False), (needed[0], needed[1])
-    if which(anchor, backend) == "triton":
+    if which(anchor, form.kind, backend) == "triton":
         from .triton import gradient
 
         return gradient(grad, anchor, positive, label, scale, saved, form, both)
@@ -125,18 +106,8 @@ def _backward(
 
 
 @_backward.register_fake
-def _(
-    grad: Tensor,
-    anchor: Tensor,
-    positive: Tensor,
-    label: Tensor,
-    scale: Tensor | None,
-    saved: Tensor,
-    kind: str,
-    numbers: list[float],
-    needed: list[bool],
-    backend: str,
-) -> tuple[Tensor, Tensor]:
+def _(grad: Tensor, anchor: Tensor, positive: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:  # noqa: ARG001
+    needed = rest[-2]
     first, second = (
         side.new_empty(side.shape if need else (0,)) for side, need in zip((anchor, positive), needed, strict=True)
     )

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-# Widest features whose gradient a program holds in its registers.
-FUSED_WIDTH = 512
-# Up to here one launch does the whole forward pass, and one the backward pass.
-SMALL_ROWS = 512
-# As many programs as should run at once, on a device of up to 132 multiprocessors.
+# As many programs as should run at once: two on each of 132 multiprocessors.
 PROGRAMS = 264
+# Up to here one launch does the whole forward pass, and one the backward pass: half precision, float32.
+SMALL_ROWS = {True: 512, False: 256}
 
 
 class Tile(NamedTuple):
@@ -18,9 +16,9 @@ class Tile(NamedTuple):
     Attributes:
         block_m: rows that a program owns.
         block_n: rows of the other side that it looks at together.
-        block_k: channels multiplied at once; the whole width where it is as large, and the own rows then stay loaded.
+        block_k: channels multiplied at once.
         warps, stages: of Triton.
-        block_d: channels of the gradient that a program owns; 0 for `block_k`.
+        block_d: channels of the gradient that a program owns, in a small batch.
     """
 
     block_m: int
@@ -31,27 +29,46 @@ class Tile(NamedTuple):
     block_d: int = 0
 
 
+# What a sweep on a device may try for large batches in half precision; the loops compile for sm_90 without spills.
+CANDIDATES = {
+    "statistics": [
+        Tile(128, 128, 64, 8, 3),
+        Tile(128, 128, 64, 8, 4),
+        Tile(128, 64, 64, 4, 3),
+        Tile(64, 128, 64, 4, 3),
+        Tile(128, 64, 64, 8, 4),
+    ],
+    "gradient": [
+        Tile(128, 64, 64, 4, 3),
+        Tile(128, 64, 64, 4, 4),
+        Tile(128, 128, 64, 8, 3),
+        Tile(128, 128, 64, 8, 4),
+        Tile(64, 128, 64, 4, 3),
+    ],
+}
+
+
 def whole(width: int) -> int:
     """The power of two that holds a width, at least 16."""
     return max(16, 1 << (width - 1).bit_length())
 
 
 def statistics_tile(half: bool, width: int, rows: int) -> Tile:
-    """Of the forward kernel.
+    """Of the forward kernel; in float32 for small batches alone.
 
     Args:
         half: bfloat16 or float16, not float32.
         width: D.
         rows: N.
     """
-    if rows <= SMALL_ROWS:
-        return Tile(16, 64, min(64, whole(width)), 4, 3) if half else Tile(16, 32, min(64, whole(width)), 4, 3)
-    return Tile(128, 128, min(64, whole(width)), 8, 3) if half else Tile(64, 64, 32, 4, 3)
+    if rows <= SMALL_ROWS[half]:
+        return Tile(16, 64 if half else 32, min(64, whole(width)), 4, 3)
+    return Tile(128, 128, 64, 8, 3)
 
 
 def gradient_tile(half: bool, width: int, rows: int) -> Tile:
     """Of the backward kernel; arguments as above."""
-    if rows <= SMALL_ROWS:
-        narrow = min(64, whole(width))
-        return Tile(16, 32, narrow, 4, 2, min(128, whole(width))) if half else Tile(16, 32, narrow, 4, 2, narrow)
-    return Tile(64, 64 if width <= 256 else 32, whole(width), 8, 2)
+    if rows <= SMALL_ROWS[half]:
+        # Channels as in the forward kernel: a similarity has the same bits in both.
+        return Tile(16, 32, min(64, whole(width)), 4, 3, min(128 if half else 64, whole(width)))
+    return Tile(128, 64, 64, 4, 3)

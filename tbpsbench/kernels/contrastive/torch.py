@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .chunks import Ordered
+from .chunks import LOG2E, Ordered
 from .form import NEVER, STATES, Form
 from .torch_statistics import finish, hide_positives, update
 from .torch_weights import weigh
@@ -62,9 +62,11 @@ def gradient(
     if form.kind == "ranking":
         saved[:, 0] = torch.stack([pairs.names(index_N, known=True) for index_N in saved[:, 0]])
     # A hinge is on the similarities themselves, the rest on their products with the scale.
-    by_2N = torch.ones_like(pairs.scale_2N) if form.hinged else pairs.natural_2N
+    by_2N = torch.ones_like(pairs.scale_2N) if form.hinged else pairs.scale_2N / LOG2E
     u_2N = torch.stack([form.row * grad_N * by_2N[0], form.column * grad_N * by_2N[1]])
-    grads = [torch.zeros_like(side) if need else side.new_empty(0) for side, need in zip(pairs.sides, needed, strict=True)]
+    grads = [
+        torch.zeros_like(side) if need else side.new_empty(0) for side, need in zip(pairs.sides, needed, strict=True)
+    ]
     weight, scratch = pairs.buffer(), [pairs.buffer() for _ in range(1 + (form.kind == "divergence"))]
     for chunk in pairs.chunks():
         product_CN, weight_CN = pairs.product(chunk), weight[: chunk.rows]

@@ -3,10 +3,9 @@
 Every function works on a tile (M, K) of M rows that are owned and K entries of them, and on (M,) numbers of the rows.
 """
 
-# ruff: noqa: ANN001, ANN201
+# ruff: noqa: ANN001, ANN201, SIM108
 # mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False
 from __future__ import annotations
-
 
 import triton
 import triton.language as tl
@@ -33,22 +32,13 @@ def empty(BLOCK_M: tl.constexpr, KIND: tl.constexpr):
 
 @triton.jit
 def update(
-    a,
-    b,
-    c,
-    d,
-    e,
-    f,
-    n,
-    y,
-    same,
-    valid,
-    column,
-    KIND: tl.constexpr,
-    MOMENTS: tl.constexpr,
-    SLOPES: tl.constexpr,
-):
-    """Take a tile of entries y, in base 2, into the statistics; `same` and `valid` are (M, K), `column` is (K,)."""
+    a, b, c, d, e, f, n, y, same, valid, column, KIND: tl.constexpr, MOMENTS: tl.constexpr, SLOPES: tl.constexpr,
+    COUNTED: tl.constexpr,
+):  # fmt: skip
+    """Take a tile of entries y, in base 2, into the statistics; `same` and `valid` are (M, K), `column` is (K,).
+
+    COUNTED: n is known beforehand and stays 0 here; d of `entropy` is then sum_same y, which needs no n on the way.
+    """
     if KIND == "entropy" or KIND == "divergence":
         same = same & valid
         y = tl.where(valid, y, NEVER)
@@ -57,9 +47,14 @@ def update(
         keep = tl.exp2(shift)
         z = y - high[:, None]
         exp = tl.exp2(z)
-        if KIND == "entropy":
-            d = d + n * shift + tl.sum(tl.where(same, z, 0.0), 1)
+        if COUNTED:
+            if KIND == "entropy":
+                d = d + tl.sum(tl.where(same, y, 0.0), 1)
+        else:
+            if KIND == "entropy":
+                d = d + n * shift + tl.sum(tl.where(same, z, 0.0), 1)
             n = n + tl.sum(tl.where(same, 1.0, 0.0), 1)
+        if KIND == "entropy":
             if MOMENTS:
                 c = keep * (c + shift * b) + tl.sum(exp * z, 1)
         else:
@@ -69,7 +64,6 @@ def update(
                 e = keep * (e + 2 * shift * c + shift * shift * b) + tl.sum(first * z, 1)
             c = keep * (c + shift * b) + tl.sum(first, 1)
             d = keep * d + tl.sum(tl.where(same, exp, 0.0), 1)
-            n = n + tl.sum(tl.where(same, 1.0, 0.0), 1)
         b = keep * b + tl.sum(exp, 1)
         a = high
     else:
@@ -102,30 +96,16 @@ def update(
 
 
 @triton.jit
-def merge(
-    a,
-    b,
-    c,
-    d,
-    e,
-    f,
-    n,
-    a2,
-    b2,
-    c2,
-    d2,
-    e2,
-    f2,
-    n2,
-    KIND: tl.constexpr,
-):
+def merge(a, b, c, d, e, f, n, a2, b2, c2, d2, e2, f2, n2, KIND: tl.constexpr, COUNTED: tl.constexpr):
     """The statistics of the entries of two parts, the first of lower columns."""
     high = tl.maximum(a, a2)
     shift, shift2 = tl.maximum(a - high, LOWEST), tl.maximum(a2 - high, LOWEST)
     keep, keep2 = tl.exp2(shift), tl.exp2(shift2)
     if KIND == "entropy" or KIND == "divergence":
         if KIND == "entropy":
-            d = d + n * shift + d2 + n2 * shift2
+            d = d + d2
+            if COUNTED == 0:
+                d = d + n * shift + n2 * shift2
         else:
             e = keep * (e + 2 * shift * c + shift * shift * b) + keep2 * (e2 + 2 * shift2 * c2 + shift2 * shift2 * b2)
             f = keep * (f + shift * d) + keep2 * (f2 + shift2 * d2)
@@ -149,32 +129,22 @@ def merge(
 
 @triton.jit
 def finish(
-    a,
-    b,
-    c,
-    d,
-    e,
-    f,
-    n,
-    scale,
-    alpha,
-    eps,
-    log_eps,
-    margin,
-    KIND: tl.constexpr,
-    MOMENTS: tl.constexpr,
-    ROOT: tl.constexpr,
-):
+    a, b, c, d, e, f, n, scale, alpha, eps, log_eps, margin, KIND: tl.constexpr, MOMENTS: tl.constexpr,
+    ROOT: tl.constexpr, COUNTED: tl.constexpr,
+):  # fmt: skip
     """Loss, slope, and the four numbers kept of rows with these statistics; `scale` is in base 2."""
     nothing = tl.zeros_like(a)
     if KIND == "entropy":
         mean = nothing
         if MOMENTS:
             mean = c / b
+        own = d / n
+        if COUNTED:
+            own = own - a
         rest = 1.0 - alpha
-        value = LN2 * (tl.log2(b) - alpha * mean - rest * d / n)
-        return value, rest * (mean - d / n) / scale, a, rest / b, rest / n, nothing
-    elif KIND == "divergence":
+        value = LN2 * (tl.log2(b) - alpha * mean - rest * own)
+        return value, rest * (mean - own) / scale, a, rest / b, rest / n, nothing
+    if KIND == "divergence":
         share = n
         if ROOT:
             share = tl.sqrt(n)
@@ -186,19 +156,18 @@ def finish(
         first, second = LN2 * f / b, LN2 * LN2 * e / b
         slope = second - first * log_same - (mean - first) * log_eps - mean * shift
         return value, slope / (LN2 * scale), a, 1.0 / b, log_same + shift, log_eps + shift
+    found = a > NEVER / 2
+    if KIND == "alignment":
+        # A row without negatives has b = 0; what comes of it is not used.
+        b = tl.where(found, b, 1.0)
+        kept, by = tl.where(found, a, EMPTY), 1.0 / b
+        negative = (a + tl.log2(b)) / scale
     else:
-        found = a > NEVER / 2
-        if KIND == "alignment":
-            # A row without negatives has b = 0; what comes of it is not used.
-            b = tl.where(found, b, 1.0)
-            kept, by = tl.where(found, a, EMPTY), 1.0 / b
-            negative = (a + tl.log2(b)) / scale
-        else:
-            kept, by = tl.where(a > 0, b, -1.0), nothing + 1.0
-            negative = tl.maximum(a, 0.0) / scale
-        value = margin - (c + e / d) / scale + negative
-        active = found & (value >= 0)
-        return tl.where(active, value, 0.0), nothing, kept, tl.where(active, by, 0.0), c, tl.where(active, 1.0 / d, 0.0)
+        kept, by = tl.where(a > 0, b, -1.0), nothing + 1.0
+        negative = tl.maximum(a, 0.0) / scale
+    value = margin - (c + e / d) / scale + negative
+    active = found & (value >= 0)
+    return tl.where(active, value, 0.0), nothing, kept, tl.where(active, by, 0.0), c, tl.where(active, 1.0 / d, 0.0)
 
 
 @triton.jit
@@ -206,11 +175,10 @@ def prepare(first, second, third, fourth, u, KIND: tl.constexpr):
     """What `weigh` takes of rows, from the numbers kept of them and the gradient u that arrives."""
     if KIND == "entropy":
         return first, u * second, u * third, fourth
-    elif KIND == "divergence":
+    if KIND == "divergence":
         u = u * second
         return first, u * LN2, u * third, u * fourth
-    else:
-        return first, u * second, third, u * fourth
+    return first, u * second, third, u * fourth
 
 
 @triton.jit
@@ -221,10 +189,9 @@ def weigh(y, same, index, first, second, third, fourth, KIND: tl.constexpr):
     """
     if KIND == "entropy":
         return second * tl.exp2(y - first) - tl.where(same, third, 0.0)
-    elif KIND == "divergence":
+    if KIND == "divergence":
         z = y - first
         return tl.exp2(z) * (second * z - tl.where(same, third, fourth))
-    elif KIND == "alignment":
+    if KIND == "alignment":
         return tl.where(same, -fourth, second) * tl.exp2(y - tl.where(same, third, first))
-    else:
-        return tl.where(same, -fourth * tl.exp2(y - third), tl.where(index == first, second, 0.0))
+    return tl.where(same, -fourth * tl.exp2(y - third), tl.where(index == first, second, 0.0))
