@@ -112,14 +112,11 @@ def cmpm(
     """
     if _plain(anchor_ND, "divergence", backend):
         return naive.cmpm(anchor_ND, positive_ND, label_N, eps)
-    lengths = [
-        x_ND.float().norm(dim=1) if x_ND.dtype != torch.float64 else x_ND.norm(dim=1)
-        for x_ND in (anchor_ND, positive_ND)
-    ]
-    scale_2N = torch.stack(lengths).clamp(min=SHORTEST)
+    sides = [x_ND if x_ND.dtype == torch.float64 else x_ND.float() for x_ND in (anchor_ND, positive_ND)]
+    scale_2N = torch.stack([x_ND.norm(dim=1) for x_ND in sides]).clamp(min=SHORTEST)
+    first_ND, second_ND = (normalize(x_ND, dim=-1).to(anchor_ND.dtype) for x_ND in sides)
     form = Form("divergence", eps=eps, root=True)
-    sides = normalize(anchor_ND, dim=-1), normalize(positive_ND, dim=-1)
-    return _scaled(*sides, label_N, form, scale_2N, None, backend)
+    return _scaled(first_ND, second_ND, label_N, form, scale_2N, None, backend)
 
 
 def tal(
