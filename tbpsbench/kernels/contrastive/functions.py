@@ -15,8 +15,9 @@ from .form import Form, Kind
 from .naive import Positives
 from .op import contrast, which
 
-# From this many pairs on, chunks are faster than the whole matrix on a CPU.
-CROSSOVER = 1024
+# From this many pairs on, chunks are faster than the whole matrix on a CPU (one thread, forward and backward, D 512;
+# the fewer passes a definition makes over its matrix, the later). At D 128 they are from about half as many on.
+CROSSOVER: dict[Kind, int] = {"entropy": 4096, "divergence": 2048, "alignment": 1024, "ranking": 1024}
 # Shortest length that a vector of `cmpm` is divided by; that of torch's `normalize`.
 SHORTEST = 1e-12
 
@@ -158,7 +159,7 @@ def trl(
 def _plain(anchor_ND: Tensor, kind: Kind, backend: Backend | None) -> bool:
     """Whether the definition itself is what runs."""
     rows = len(anchor_ND)
-    if backend is not None or rows == 0 or rows >= CROSSOVER:
+    if backend is not None or rows == 0 or rows >= CROSSOVER[kind]:
         return False
     if torch.compiler.is_compiling():
         return not anchor_ND.is_cuda

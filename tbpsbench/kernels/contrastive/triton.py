@@ -20,10 +20,8 @@ import triton
 from torch import Tensor
 
 from ..dispatch import KernelError, interpreting
-from ..shipping import Budget, Compiled
-from . import shipping
-from .form import KINDS, SAVED, STATES, Form
-from .tiles import PROGRAMS, SMALL_ROWS, Tile, gradient_tile, statistics_tile
+from .form import SAVED, STATES, Form
+from .tiles import PROGRAMS, SMALL_ROWS, STRIP_COLUMNS, STRIP_ROWS, STRIP_WEIGHTS, Tile, gradient_tile, statistics_tile
 from .triton_gradient import gradient_kernel
 from .triton_statistics import finish_kernel, identities_kernel, statistics_kernel
 from .triton_strips import strip_statistics_kernel, weigh_kernel
@@ -64,7 +62,7 @@ def statistics(
     with call.device():
         label, count_N = call.counted() if call.half and not call.small else (call.label, value_N)
         if call.half or call.small:
-            tile = tile or statistics_tile(call.half, call.width, rows)
+            tile = tile or statistics_tile(form.kind, call.half, call.width, rows)
             blocks = triton.cdiv(rows, tile.block_m)
             columns = triton.cdiv(triton.cdiv(rows, triton.cdiv(PROGRAMS, blocks)), tile.block_n) * tile.block_n
             parts = 1 if call.small else triton.cdiv(rows, columns)
@@ -196,7 +194,7 @@ def _stream_strips(call: _Call, part: Tensor) -> None:
         room = call.room(end - begin, call.rows) if room is None else room
         s_CN = torch.mm(call.sides[0][begin:end], call.sides[1].T, out=room[: end - begin])
         for role in range(1 + (form.column != 0)):
-            owned = Tile(64, 32, 0, 4, 2) if role else Tile(4, 512, 0, 4, 2)
+            owned = STRIP_COLUMNS if role else STRIP_ROWS
             strip_statistics_kernel[(triton.cdiv(call.rows if role else end - begin, owned.block_m),)](
                 s_CN, call.label, call.scale, part, begin, end, call.rows, *call.scaling, KIND=form.kind,
                 MOMENTS=form.moments, SLOPES=form.slopes, HAS_SCALE=call.has_scale, ROLE=role, BLOCK_M=owned.block_m,
@@ -216,7 +214,7 @@ def _weigh_strips(
 ) -> None:
     """Fill in the gradients."""
     label = call.counted()[0] if call.half else call.label
-    tile = (tile or gradient_tile(True, call.width, call.rows)) if call.half else Tile(8, 256, 16, 4, 2)
+    tile = (tile or gradient_tile(True, call.width, call.rows)) if call.half else STRIP_WEIGHTS
     total_ND = torch.zeros_like(call.sides[1], dtype=torch.float32) if needed[1] else None
     room = None
     for begin, end in call.strips():
@@ -248,16 +246,3 @@ def _add_product(total_ND: Tensor, left: Tensor, right: Tensor) -> None:
         torch.ops.aten.addmm.dtype_out(total_ND, left, right, torch.float32, out=total_ND)
     else:
         total_ND.addmm_(left.float(), right.float())
-
-
-def shipped(capability: int) -> Iterator[Compiled]:  # noqa: ARG001
-    """What a GPU runs: every kernel, with the kinds that need the most registers.
-
-    Args:
-        capability: e.g. 90.
-    """
-    matrix = Budget(tensor_cores=True)
-    for kind in KINDS:
-        large = statistics_tile(True, 512, 32768)
-        yield shipping.statistics(kind, "bf16", large, False, False, matrix._replace(spills=16))
-        yield shipping.weigh(kind, "bf16", gradient_tile(True, 512, 32768), False, matrix._replace(spills=16))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from ..shipping import Budget, Compiled
-from .form import Kind
-from .tiles import Tile
+from .form import KINDS, Kind
+from .tiles import STRIP_COLUMNS, STRIP_ROWS, STRIP_WEIGHTS, Tile, gradient_tile, statistics_tile
 from .triton_gradient import gradient_kernel
 from .triton_statistics import finish_kernel, identities_kernel, statistics_kernel
 from .triton_strips import strip_statistics_kernel, weigh_kernel
@@ -17,6 +18,9 @@ _SETTINGS = {**_WEIGHTS, "eps": "fp32", "log_eps": "fp32", "margin": "fp32"}
 _FINISHED = {"scale": "*fp32", "alpha": "*fp32", "value": "*fp32", "saved": "*fp32", "slope": "*fp32"}
 _SAVED = {"scale": "*fp32", "saved": "*fp32", "grad": "*fp32", "unit": "*fp32"}
 _SIZES = {"rows": "i32:16", "width": "i32:16"}
+
+PLAIN = Budget()
+MATRIX = Budget(spills=16, tensor_cores=True)
 
 
 def statistics(kind: Kind, dtype: str, tile: Tile, small: bool, scaled: bool, budget: Budget) -> Compiled:
@@ -87,3 +91,22 @@ def _compiled(
 ) -> Compiled:  # fmt: skip
     words = [what, constants["KIND"], types["anchor"][1:], "small" if small else "", "learnt scale" if scaled else ""]
     return Compiled(" ".join(filter(None, words)), kernel, types, constants, tile.warps, tile.stages, budget)
+
+
+def shipped(capability: int) -> Iterator[Compiled]:  # noqa: ARG001
+    """What a GPU runs: every kernel; where kinds and types differ little, those that need the most.
+
+    Args:
+        capability: e.g. 90.
+    """
+    for kind in KINDS:
+        yield statistics(kind, "bf16", statistics_tile(kind, True, 512, 32768), False, False, MATRIX)
+        yield weigh(kind, "bf16", gradient_tile(True, 512, 32768), False, MATRIX)
+    for dtype, half in (("bf16", True), ("fp32", False)):
+        yield statistics("divergence", dtype, statistics_tile("divergence", half, 512, 64), True, True, PLAIN)
+        yield gradient("divergence", dtype, gradient_tile(half, 512, 64), True, PLAIN)
+    yield strip_statistics("divergence", STRIP_ROWS, 0, PLAIN)
+    yield strip_statistics("alignment", STRIP_COLUMNS, 1, PLAIN)
+    yield weigh("divergence", "fp32", STRIP_WEIGHTS, True, PLAIN)
+    yield finish("divergence", PLAIN)
+    yield identities(PLAIN)
