@@ -5,12 +5,10 @@ Shapes: B pairs of the global batch, D width.
 
 from __future__ import annotations
 
-from torch import Tensor
-from torch.nn.functional import normalize
-
 from tbpsbench.distributed import gather_rows
+from tbpsbench.kernels.contrastive import cmpm
 from tbpsbench.losses.base import Loss
-from tbpsbench.losses.contrast import joined, reverse_kl
+from tbpsbench.losses.contrast import joined
 from tbpsbench.registry import LOSSES
 from tbpsbench.types import Batch, Features, LossOutput
 
@@ -42,14 +40,4 @@ class CMPM(Loss):
     def forward(self, features: Features, batch: Batch) -> LossOutput:
         """The loss of the joined batch of all processes; `per_sample` has both directions of each pair, added."""
         anchor_BD, positive_BD = joined(features, self.anchor), joined(features, self.positive)
-        label_BB = _labels(gather_rows(batch.pid_B))
-        onto_positive_BB = anchor_BD @ normalize(positive_BD, dim=-1).T
-        onto_anchor_BB = positive_BD @ normalize(anchor_BD, dim=-1).T
-        loss_B = reverse_kl(onto_positive_BB, label_BB, self.eps) + reverse_kl(onto_anchor_BB, label_BB, self.eps)
-        return LossOutput.mean(loss_B)
-
-
-def _labels(pid_B: Tensor) -> Tensor:
-    """(B, B) float32: 1 for pairs of one person, each row divided by its Euclidean norm; symmetric."""
-    same_BB = (pid_B[:, None] == pid_B[None, :]).float()
-    return same_BB / same_BB.norm(dim=1, keepdim=True)
+        return LossOutput.mean(cmpm(anchor_BD, positive_BD, gather_rows(batch.pid_B), self.eps))

@@ -1,15 +1,20 @@
-"""Pieces that losses on a matrix of similarities share.
+"""Pieces that losses on pairs of embeddings share.
 
 Shapes: B pairs of the global batch, D width.
 """
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from tbpsbench.distributed import gather_rows
 from tbpsbench.kernels.precision import at_least_float32
 from tbpsbench.types import Features
+
+# Above as many pairs, features that come in half precision on a GPU are multiplied in it (and summed in float32).
+MANY_PAIRS = 1024
 
 
 def joined(features: Features, name: str) -> Tensor:
@@ -17,20 +22,23 @@ def joined(features: Features, name: str) -> Tensor:
     return gather_rows(at_least_float32(features[name]))
 
 
-def identity_targets(pid_B: Tensor) -> Tensor:
-    """(B, B) float32 shares: all pairs of one person match equally, rows sum to one; symmetric."""
-    same_BB = (pid_B[:, None] == pid_B[None, :]).float()
-    return same_BB / same_BB.sum(dim=1, keepdim=True)
+def directions(features: Features, anchor: str, positive: str) -> tuple[Tensor, Tensor]:
+    """Two features of all processes' pairs, normalised in at least float32, (B, D) each.
+
+    They are float32 or float64, or half precision for many pairs on a GPU if they came so; see `multiplied_in`.
+    """
+    sides = [normalize(joined(features, name), dim=-1) for name in (anchor, positive)]
+    first, second = features[anchor], features[positive]
+    dtype = multiplied_in(first.device, first.dtype, second.dtype, len(sides[0]))
+    return (sides[0], sides[1]) if dtype is None else (sides[0].to(dtype), sides[1].to(dtype))
 
 
-def cross_entropy(logits_BB: Tensor, target_BB: Tensor) -> Tensor:
-    """Cross-entropy (B,) of each row's softmax against targets that sum to one."""
-    return -(target_BB.to(logits_BB.dtype) * logits_BB.log_softmax(dim=1)).sum(dim=1)
+def multiplied_in(device: torch.device, first: torch.dtype, second: torch.dtype, pairs: int) -> torch.dtype | None:
+    """The half precision that two features' products are made in; None for at least float32."""
+    half = first == second and first in (torch.bfloat16, torch.float16)
+    return first if half and device.type == "cuda" and pairs > MANY_PAIRS else None
 
 
-def reverse_kl(logits_BB: Tensor, target_BB: Tensor, eps: float) -> Tensor:
-    """KL(p || q + eps) of each row (B,): p is its softmax, q the targets; where q is 0, p costs -log(eps)."""
-    # In the targets' precision, float32, also beside float64 logits: so the released numbers are met to 1e-9.
-    log_q_BB = (target_BB + eps).log()
-    log_p_BB = logits_BB.log_softmax(dim=1)
-    return (log_p_BB.exp() * (log_p_BB - log_q_BB)).sum(dim=1)
+def scale_like(scale: Tensor, like: Tensor) -> Tensor:
+    """A scale () in the precision that products of `like` are summed in."""
+    return scale.to(torch.promote_types(like.dtype, torch.float32))

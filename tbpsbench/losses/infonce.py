@@ -6,15 +6,14 @@ Shapes: B pairs of the global batch, D width. `_BD` means (B, D).
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import normalize
 
 from tbpsbench.distributed import gather_rows
+from tbpsbench.kernels.contrastive import Positives, info_nce
 from tbpsbench.losses.base import Loss
-from tbpsbench.losses.contrast import cross_entropy, identity_targets, joined
+from tbpsbench.losses.contrast import directions, scale_like
 from tbpsbench.losses.scale import learnt_scale
 from tbpsbench.registry import LOSSES
 from tbpsbench.types import Batch, Features, LossOutput
@@ -45,7 +44,7 @@ class InfoNCE(Loss):
         *,
         learnable: bool = False,
         symmetric: bool = True,
-        positives: Literal["instance", "identity"] = "instance",
+        positives: Positives = "instance",
         pair_weights: bool = False,
     ) -> None:
         super().__init__()
@@ -63,20 +62,16 @@ class InfoNCE(Loss):
 
     def forward(self, features: Features, batch: Batch) -> LossOutput:
         """The loss of the joined batch of all processes; `per_sample` has one value per pair."""
-        anchor_BD = normalize(joined(features, self.anchor), dim=-1)
-        positive_BD = normalize(joined(features, self.positive), dim=-1)
-        target_BB = self._target(gather_rows(batch.pid_B))
+        anchor_BD, positive_BD = directions(features, self.anchor, self.positive)
         scale = learnt_scale(self.log_scale) if self.learnable else self.log_scale.exp()
-        logits_BB = scale.to(anchor_BD.dtype) * anchor_BD @ positive_BD.T
-        loss_B = cross_entropy(logits_BB, target_BB)
-        if self.symmetric:
-            loss_B = (loss_B + cross_entropy(logits_BB.T, target_BB)) / 2
+        loss_B = info_nce(
+            anchor_BD,
+            positive_BD,
+            gather_rows(batch.pid_B),
+            scale_like(scale, anchor_BD),
+            symmetric=self.symmetric,
+            positives=self.positives,
+        )
         if self.pair_weights:
             return LossOutput.weighted_mean(loss_B, gather_rows(batch.pair_weight_B), scale=scale.detach())
         return LossOutput.mean(loss_B, scale=scale.detach())
-
-    def _target(self, pid_B: Tensor) -> Tensor:
-        """(B, B) float, rows sum to one; symmetric in both readings."""
-        if self.positives == "instance":
-            return torch.eye(len(pid_B), device=pid_B.device)
-        return identity_targets(pid_B)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from tbpsbench.distributed import gather_rows
+from tbpsbench.kernels.contrastive import naive, nitc
+from tbpsbench.kernels.precision import at_least_float32
 from tbpsbench.losses.base import Loss
-from tbpsbench.losses.contrast import cross_entropy, identity_targets, joined
+from tbpsbench.losses.contrast import directions, scale_like
 from tbpsbench.losses.scale import Scale
 from tbpsbench.registry import LOSSES
 from tbpsbench.types import Batch, Features, LossOutput
@@ -68,25 +69,22 @@ class NITC(Loss):
 
     def forward(self, features: Features, batch: Batch) -> LossOutput:
         """The loss of the joined batch of all processes; `per_sample` has one value per pair."""
-        target_BB = identity_targets(gather_rows(batch.pid_B))
-        alpha = self._alpha()
-        losses = [self._of(anchor, features, target_BB, alpha) for anchor in self.anchors]
-        scale = self.scale(target_BB).detach()
+        pid_B, alpha = gather_rows(batch.pid_B), self._alpha()
+        losses = [self._of(anchor, features, pid_B, alpha) for anchor in self.anchors]
+        scale = self.scale(alpha).detach()
         return LossOutput.mean(torch.stack(losses).mean(dim=0), scale=scale, alpha=alpha)
 
-    def _of(self, anchor: str, features: Features, target_BB: Tensor, alpha: Tensor) -> Tensor:
+    def _of(self, anchor: str, features: Features, pid_B: Tensor, alpha: Tensor) -> Tensor:
         """(B,) losses of one anchor."""
-        cosine_BB = self._cosines(features, anchor, self.positive)
-        scale = self.scale(cosine_BB)
+        anchor_BD, positive_BD = directions(features, anchor, self.positive)
+        scale, alpha = self.scale(at_least_float32(anchor_BD)), scale_like(alpha, anchor_BD)
         soft = (self.soft_anchor or anchor, self.soft_positive)
+        if soft == (anchor, self.positive):
+            return nitc(anchor_BD, positive_BD, pid_B, scale, alpha)
+        # Two matrices of similarities at once are for small batches: no kernel has both.
         with torch.no_grad():
-            own = soft == (anchor, self.positive)
-            soft_BB = scale * (cosine_BB if own else self._cosines(features, *soft))
-            target_BB, alpha = target_BB.to(cosine_BB.dtype), alpha.to(cosine_BB.dtype)
-            rows_BB = torch.lerp(target_BB, soft_BB.softmax(dim=1), alpha)
-            columns_BB = torch.lerp(target_BB, soft_BB.T.softmax(dim=1), alpha)
-        loss_B = cross_entropy(scale * cosine_BB, rows_BB) + cross_entropy(scale * cosine_BB.T, columns_BB)
-        return loss_B / 2
+            soft_BD = directions(features, *soft)
+        return naive.nitc(anchor_BD, positive_BD, pid_B, scale, alpha, soft_BD)
 
     def _alpha(self) -> Tensor:
         """The share for this batch; a training batch counts."""
@@ -96,7 +94,3 @@ class NITC(Loss):
         if self.training:
             self.seen += 1
         return alpha
-
-    @staticmethod
-    def _cosines(features: Features, anchor: str, positive: str) -> Tensor:
-        return normalize(joined(features, anchor), dim=-1) @ normalize(joined(features, positive), dim=-1).T

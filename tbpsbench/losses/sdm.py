@@ -5,11 +5,10 @@ Shapes: B pairs of the global batch, D width.
 
 from __future__ import annotations
 
-from torch.nn.functional import normalize
-
 from tbpsbench.distributed import gather_rows
+from tbpsbench.kernels.contrastive import sdm
 from tbpsbench.losses.base import Loss
-from tbpsbench.losses.contrast import identity_targets, joined, reverse_kl
+from tbpsbench.losses.contrast import directions
 from tbpsbench.registry import LOSSES
 from tbpsbench.types import Batch, Features, LossOutput
 
@@ -49,11 +48,8 @@ class SDM(Loss):
 
     def forward(self, features: Features, batch: Batch) -> LossOutput:
         """The loss of the joined batch of all processes; `per_sample` has one value per pair."""
-        anchor_BD = normalize(joined(features, self.anchor), dim=-1)
-        positive_BD = normalize(joined(features, self.positive), dim=-1)
-        target_BB = identity_targets(gather_rows(batch.pid_B))
-        logits_BB = anchor_BD @ positive_BD.T / self.temperature
-        loss_B = reverse_kl(logits_BB, target_BB, self.eps) + reverse_kl(logits_BB.T, target_BB, self.eps)
+        anchor_BD, positive_BD = directions(features, self.anchor, self.positive)
+        loss_B = sdm(anchor_BD, positive_BD, gather_rows(batch.pid_B), self.temperature, self.eps)
         if self.pair_weights:
             return LossOutput.weighted_mean(loss_B, gather_rows(batch.pair_weight_B))
         return LossOutput.mean(loss_B)

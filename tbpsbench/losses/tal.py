@@ -8,11 +8,11 @@ Shapes: B pairs of the global batch, D width.
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-
-from tbpsbench.losses.alignment import check_settings, cosines, positive_part, reduce_pairs
+from tbpsbench.distributed import gather_rows
+from tbpsbench.kernels.contrastive import tal
+from tbpsbench.losses.alignment import check_settings, reduce_pairs
 from tbpsbench.losses.base import Loss
+from tbpsbench.losses.contrast import directions
 from tbpsbench.registry import LOSSES
 from tbpsbench.types import Batch, Features, LossOutput
 
@@ -51,16 +51,6 @@ class TAL(Loss):
 
     def forward(self, features: Features, batch: Batch) -> LossOutput:
         """The loss of the joined batch of all processes; `per_sample` has one value per pair, before its weight."""
-        cosine_BB, same_BB = cosines(features, batch, self.anchor, self.positive)
-        loss_B = self._direction(cosine_BB, same_BB) + self._direction(cosine_BB.T, same_BB)
+        anchor_BD, positive_BD = directions(features, self.anchor, self.positive)
+        loss_B = tal(anchor_BD, positive_BD, gather_rows(batch.pid_B), self.temperature, self.margin)
         return reduce_pairs(loss_B, batch, self.pair_weights)
-
-    def _direction(self, cosine_BB: Tensor, same_BB: Tensor) -> Tensor:
-        """Loss (B,) of each row."""
-        has_negative_B = ~same_BB.all(dim=1)
-        # A row of -inf alone has the gradient NaN; such a row is cut off first, its loss second.
-        hidden_BB = same_BB & has_negative_B[:, None]
-        logits_BB = (cosine_BB / self.temperature).masked_fill(hidden_BB, -torch.inf)
-        negative_B = self.temperature * logits_BB.logsumexp(dim=1)
-        loss_B = (self.margin - positive_part(cosine_BB, same_BB, self.temperature) + negative_B).clamp(min=0)
-        return loss_B.masked_fill(~has_negative_B, 0.0)

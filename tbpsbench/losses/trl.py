@@ -5,10 +5,11 @@ Shapes: B pairs of the global batch, D width.
 
 from __future__ import annotations
 
-from torch import Tensor
-
-from tbpsbench.losses.alignment import check_settings, cosines, positive_part, reduce_pairs
+from tbpsbench.distributed import gather_rows
+from tbpsbench.kernels.contrastive import trl
+from tbpsbench.losses.alignment import check_settings, reduce_pairs
 from tbpsbench.losses.base import Loss
+from tbpsbench.losses.contrast import directions
 from tbpsbench.registry import LOSSES
 from tbpsbench.types import Batch, Features, LossOutput
 
@@ -46,12 +47,6 @@ class TRL(Loss):
 
     def forward(self, features: Features, batch: Batch) -> LossOutput:
         """The loss of the joined batch of all processes; `per_sample` has one value per pair, before its weight."""
-        cosine_BB, same_BB = cosines(features, batch, self.anchor, self.positive)
-        loss_B = self._direction(cosine_BB, same_BB) + self._direction(cosine_BB.T, same_BB)
+        anchor_BD, positive_BD = directions(features, self.anchor, self.positive)
+        loss_B = trl(anchor_BD, positive_BD, gather_rows(batch.pid_B), self.temperature, self.margin)
         return reduce_pairs(loss_B, batch, self.pair_weights)
-
-    def _direction(self, cosine_BB: Tensor, same_BB: Tensor) -> Tensor:
-        """Loss (B,) of each row."""
-        negative_B = cosine_BB.masked_fill(same_BB, 0.0).amax(dim=1)
-        loss_B = (self.margin - positive_part(cosine_BB, same_BB, self.temperature) + negative_B).clamp(min=0)
-        return loss_B.masked_fill(same_BB.all(dim=1), 0.0)

@@ -1,0 +1,64 @@
+"""The first-use check of the Triton form on a device: a small and a larger odd problem against the definitions.
+
+Shapes: N pairs, D width.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from ..dispatch import KernelError
+from . import naive
+from .form import Form, Kind
+from .tiles import SMALL_ROWS
+
+WIDTH = 72
+SCALE, MARGIN = 10.0, 0.2
+# Relative to the norm of the exact result; half precision rounds gradients, and TF32, where asked for, products.
+LIMIT = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 4e-2}
+LIMIT_TF32 = 2e-2
+
+
+def self_check(kind: Kind, device: torch.device, dtype: torch.dtype) -> None:
+    """Compare losses and gradients of a kind with its definition in float64.
+
+    Raises:
+        KernelError: where they differ.
+    """
+    for rows in (37, SMALL_ROWS[dtype != torch.float32] + 65):
+        _compare(kind, rows, device, dtype)
+
+
+def _compare(kind: Kind, rows: int, device: torch.device, dtype: torch.dtype) -> None:
+    from .triton import gradient, statistics
+
+    generator = torch.Generator().manual_seed(rows)
+    drawn_ND = torch.randn(3, rows, WIDTH, generator=generator, dtype=torch.float64)
+    anchor_ND, positive_ND = (normalize(x_ND, dim=1).to(device, dtype) for x_ND in drawn_ND[:2])
+    label_N = (torch.arange(rows) * 7 % (rows // 3)).to(device)
+    grad_N = drawn_ND[2, :, 0].to(device, torch.float32)
+    weight = 0.5 if kind == "entropy" else 1.0
+    form = Form(kind, SCALE, weight, weight, margin=MARGIN)
+    value_N, saved, _ = statistics(anchor_ND, positive_ND, label_N, None, None, form)
+    found = [value_N, *gradient(grad_N, anchor_ND, positive_ND, label_N, None, saved, form)]
+    exact = [side_ND.double().requires_grad_() for side_ND in (anchor_ND, positive_ND)]
+    expected_N = _definition(kind, exact[0], exact[1], label_N)
+    expected = [expected_N.detach(), *torch.autograd.grad(expected_N, exact, grad_N.double())]
+    limit = LIMIT_TF32 if dtype == torch.float32 and torch.backends.cuda.matmul.allow_tf32 else LIMIT[dtype]
+    for what, ours, theirs in zip(
+        ("losses", "gradient of anchors", "gradient of positives"), found, expected, strict=True
+    ):
+        error = ((ours.double() - theirs).norm() / theirs.norm()).item()
+        if not error <= limit:
+            raise KernelError(f"{what} of {rows} pairs are off by {error:.1e}, allowed {limit:.0e}")
+
+
+def _definition(kind: Kind, anchor_ND: Tensor, positive_ND: Tensor, label_N: Tensor) -> Tensor:
+    if kind == "entropy":
+        return naive.info_nce(anchor_ND, positive_ND, label_N, SCALE, positives="identity")
+    if kind == "divergence":
+        return naive.sdm(anchor_ND, positive_ND, label_N, 1 / SCALE)
+    loss = naive.tal if kind == "alignment" else naive.trl
+    return loss(anchor_ND, positive_ND, label_N, 1 / SCALE, MARGIN)

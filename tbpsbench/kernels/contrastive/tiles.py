@@ -1,0 +1,84 @@
+"""Which tile of the matrix each Triton kernel takes, by dtype, width and number of pairs; measured, not searched."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .form import Kind
+
+# As many programs as should run at once: two on each of 132 multiprocessors.
+PROGRAMS = 264
+# Up to here one launch does the whole forward pass, and one the backward pass: half precision, float32.
+SMALL_ROWS = {True: 512, False: 256}
+
+
+class Tile(NamedTuple):
+    """A launch.
+
+    Attributes:
+        block_m: rows that a program owns.
+        block_n: rows of the other side that it looks at together.
+        block_k: channels multiplied at once.
+        warps, stages: of Triton.
+        block_d: channels of the gradient that a program owns, in a small batch.
+    """
+
+    block_m: int
+    block_n: int
+    block_k: int
+    warps: int
+    stages: int
+    block_d: int = 0
+
+
+# What a sweep on a device may try for large batches in half precision; the loops compile for sm_90 without spills.
+CANDIDATES = {
+    "statistics": [
+        Tile(128, 128, 64, 8, 3),
+        Tile(128, 128, 64, 8, 4),
+        Tile(128, 64, 64, 4, 3),
+        Tile(64, 128, 64, 4, 3),
+        Tile(128, 64, 64, 8, 4),
+    ],
+    "gradient": [
+        Tile(128, 64, 64, 4, 3),
+        Tile(128, 64, 64, 4, 4),
+        Tile(128, 128, 64, 8, 3),
+        Tile(128, 128, 64, 8, 4),
+        Tile(64, 128, 64, 4, 3),
+    ],
+}
+
+
+# Of the kernels on a strip of float32 similarities, which only read and write.
+STRIP_ROWS = Tile(4, 512, 16, 4, 2)
+STRIP_COLUMNS = Tile(64, 32, 16, 4, 2)
+STRIP_WEIGHTS = Tile(8, 256, 16, 4, 2)
+
+
+def whole(width: int) -> int:
+    """The power of two that holds a width, at least 16."""
+    return max(16, 1 << (width - 1).bit_length())
+
+
+def statistics_tile(kind: Kind, half: bool, width: int, rows: int) -> Tile:
+    """Of the forward kernel; in float32 for small batches alone.
+
+    Args:
+        kind: of the loss.
+        half: bfloat16 or float16, not float32.
+        width: D.
+        rows: N.
+    """
+    if rows <= SMALL_ROWS[half]:
+        return Tile(16, 64 if half else 32, min(64, whole(width)), 4, 3)
+    # The place of the hardest negative takes registers.
+    return Tile(128, 64 if kind == "ranking" else 128, 64, 8, 3)
+
+
+def gradient_tile(half: bool, width: int, rows: int) -> Tile:
+    """Of the backward kernels, one for small batches and one for strips; arguments as above."""
+    if rows <= SMALL_ROWS[half]:
+        # Channels as in the forward kernel: a similarity has the same bits in both.
+        return Tile(16, 32, min(64, whole(width)), 4, 3, min(128 if half else 64, whole(width)))
+    return Tile(128, 64, 64, 4, 3)

@@ -1,0 +1,112 @@
+"""Configurations of the Triton kernels as the compiler wants them, for the test that compiles without a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ..shipping import Budget, Compiled
+from .form import KINDS, Kind
+from .tiles import STRIP_COLUMNS, STRIP_ROWS, STRIP_WEIGHTS, Tile, gradient_tile, statistics_tile
+from .triton_gradient import gradient_kernel
+from .triton_statistics import finish_kernel, identities_kernel, statistics_kernel
+from .triton_strips import strip_statistics_kernel, weigh_kernel
+
+_SCALING = {"factor": "fp32", "role_stride": "i32", "row_stride": "i32"}
+_WEIGHTS = {"row_weight": "fp32", "column_weight": "fp32"}
+_SETTINGS = {**_WEIGHTS, "eps": "fp32", "log_eps": "fp32", "margin": "fp32"}
+_FINISHED = {"scale": "*fp32", "alpha": "*fp32", "value": "*fp32", "saved": "*fp32", "slope": "*fp32"}
+_SAVED = {"scale": "*fp32", "saved": "*fp32", "grad": "*fp32", "unit": "*fp32"}
+_SIZES = {"rows": "i32:16", "width": "i32:16"}
+
+PLAIN = Budget()
+MATRIX = Budget(spills=16, tensor_cores=True)
+
+
+def statistics(kind: Kind, dtype: str, tile: Tile, small: bool, scaled: bool, budget: Budget) -> Compiled:
+    """The forward kernel.
+
+    Args:
+        dtype: of Triton's pointers, e.g. "bf16".
+        small: all in one launch.
+        scaled: with a scale that is learnt.
+    """
+    types = {"anchor": f"*{dtype}", "positive": f"*{dtype}", "label": "*i64" if small else "*fp32", "part": "*fp32"}
+    types |= {**_FINISHED, **_SIZES, "columns": "i32:16", **_SCALING, **_SETTINGS}
+    constants = _constants(tile, KIND=kind, MOMENTS=scaled and kind == "entropy", SLOPES=scaled, ROOT=False)
+    constants |= {"HAS_SCALE": scaled, "HAS_ALPHA": False, "ROLE": 2 if small else 0, "BOTH": True}
+    return _compiled("statistics", small, scaled, statistics_kernel, types, constants, tile, budget)
+
+
+def gradient(kind: Kind, dtype: str, tile: Tile, scaled: bool, budget: Budget) -> Compiled:
+    """The backward kernel of a small batch."""
+    types = {"anchor": f"*{dtype}", "positive": f"*{dtype}", "label": "*i64", **_SAVED}
+    types |= {"anchor_grad": f"*{dtype}", "positive_grad": f"*{dtype}", **_SIZES, **_SCALING, **_WEIGHTS}
+    types |= {"first_role": "i32"}
+    constants = _constants(tile, KIND=kind, HAS_SCALE=scaled, HAS_UNIT=dtype == "fp16", BLOCK_D=tile.block_d)
+    return _compiled("gradient", True, scaled, gradient_kernel, types, constants, tile, budget)
+
+
+def weigh(kind: Kind, dtype: str, tile: Tile, scaled: bool, budget: Budget) -> Compiled:
+    """The backward kernel on a strip, which multiplies in half precision."""
+    half = dtype != "fp32"
+    types = {"anchor": f"*{dtype}", "positive": f"*{dtype}", "s": f"*{dtype}", "out": f"*{dtype}"}
+    types |= {"label": "*fp32" if half else "*i64", **_SAVED, "begin": "i32:16", "end": "i32:16", **_SIZES}
+    types |= {**_SCALING, **_WEIGHTS}
+    constants = _constants(tile, KIND=kind, HAS_SCALE=scaled, HAS_UNIT=dtype == "fp16", MULTIPLY=half)
+    return _compiled("weigh", False, scaled, weigh_kernel, types, constants, tile, budget)
+
+
+def strip_statistics(kind: Kind, tile: Tile, role: int, budget: Budget) -> Compiled:
+    """The forward kernel on a strip in float32."""
+    types = {"s": "*fp32", "label": "*i64", "scale": "*fp32", "part": "*fp32"}
+    types |= {"begin": "i32:16", "end": "i32:16", "rows": "i32:16", **_SCALING}
+    constants = {"KIND": kind, "MOMENTS": True, "SLOPES": True, "HAS_SCALE": True, "ROLE": role}
+    constants |= {"BLOCK_M": tile.block_m, "BLOCK_N": tile.block_n}
+    name = f"strip statistics {kind} {'columns' if role else 'rows'} fp32"
+    return Compiled(name, strip_statistics_kernel, types, constants, tile.warps, tile.stages, budget)
+
+
+def finish(kind: Kind, budget: Budget) -> Compiled:
+    """The kernel that makes losses of statistics."""
+    types = {"part": "*fp32", "count": "*fp32", **_FINISHED, "parts": "i32", "rows": "i32:16", **_SCALING, **_SETTINGS}
+    constants = {"KIND": kind, "MOMENTS": True, "ROOT": True, "COUNTED": True, "HAS_SCALE": True, "HAS_ALPHA": True}
+    return Compiled(f"finish {kind}", finish_kernel, types, {**constants, "BOTH": True, "BLOCK_M": 128}, 4, 2, budget)
+
+
+def identities(budget: Budget) -> Compiled:
+    """The kernel that counts labels."""
+    types = {"label": "*i64", "identity": "*fp32", "count": "*fp32", "rows": "i32:16"}
+    return Compiled("identities", identities_kernel, types, {"BLOCK_M": 64, "BLOCK_N": 64}, 4, 2, budget)
+
+
+def _constants(tile: Tile, **more: Any) -> dict[str, Any]:
+    blocks = {"BLOCK_M": tile.block_m, "BLOCK_N": tile.block_n, "BLOCK_K": tile.block_k}
+    return {**more, **blocks, "PRECISION": "ieee", "UP": False}
+
+
+def _compiled(
+    what: str, small: bool, scaled: bool, kernel: Any, types: dict[str, str], constants: dict[str, Any], tile: Tile,
+    budget: Budget,
+) -> Compiled:  # fmt: skip
+    words = [what, constants["KIND"], types["anchor"][1:], "small" if small else "", "learnt scale" if scaled else ""]
+    return Compiled(" ".join(filter(None, words)), kernel, types, constants, tile.warps, tile.stages, budget)
+
+
+def shipped(capability: int) -> Iterator[Compiled]:  # noqa: ARG001
+    """What a GPU runs: every kernel; where kinds and types differ little, those that need the most.
+
+    Args:
+        capability: e.g. 90.
+    """
+    for kind in KINDS:
+        yield statistics(kind, "bf16", statistics_tile(kind, True, 512, 32768), False, False, MATRIX)
+        yield weigh(kind, "bf16", gradient_tile(True, 512, 32768), False, MATRIX)
+    for dtype, half in (("bf16", True), ("fp32", False)):
+        yield statistics("divergence", dtype, statistics_tile("divergence", half, 512, 64), True, True, PLAIN)
+        yield gradient("divergence", dtype, gradient_tile(half, 512, 64), True, PLAIN)
+    yield strip_statistics("divergence", STRIP_ROWS, 0, PLAIN)
+    yield strip_statistics("alignment", STRIP_COLUMNS, 1, PLAIN)
+    yield weigh("divergence", "fp32", STRIP_WEIGHTS, True, PLAIN)
+    yield finish("divergence", PLAIN)
+    yield identities(PLAIN)

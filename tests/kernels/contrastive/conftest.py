@@ -1,0 +1,39 @@
+"""Every form of the family; the larger ones made to run on few pairs."""
+
+import pytest
+from kernel_cases import use_backend
+
+from tbpsbench.kernels.contrastive import chunks, functions
+
+
+@pytest.fixture
+def form(request, monkeypatch, poisoned):
+    """Run a test in one form: "torch" in chunks of a few rows, Triton's kernels for small batches or for large ones.
+
+    With "wide" behind it, in tiles that take the interpreter less time.
+    """
+    return use_form(request.param, monkeypatch)
+
+
+def use_form(name, monkeypatch):
+    backend = name.split()[0]
+    use_backend(backend, monkeypatch)
+    monkeypatch.setattr(functions, "CROSSOVER", dict.fromkeys(functions.CROSSOVER, 0))
+    monkeypatch.setattr(chunks, "CHUNK", 1)
+    monkeypatch.setattr(chunks, "FEWEST_ROWS", 5)
+    if name.endswith("small wide"):
+        from tbpsbench.kernels.contrastive import tiles, triton
+
+        monkeypatch.setattr(triton, "statistics_tile", lambda *_: tiles.Tile(64, 64, 64, 4, 2))
+        monkeypatch.setattr(triton, "gradient_tile", lambda *_: tiles.Tile(64, 64, 64, 4, 2, 64))
+    if name.startswith("triton large"):
+        from tbpsbench.kernels.contrastive import tiles, triton
+
+        tile = tiles.Tile(*((64, 64, 64) if name.endswith("wide") else (16, 16, 16)), 4, 2)
+        monkeypatch.setattr(triton, "SMALL_ROWS", {True: 0, False: 0})
+        monkeypatch.setattr(triton, "PROGRAMS", 6)
+        monkeypatch.setattr(triton, "STRIP_BYTES", 0)
+        monkeypatch.setattr(triton, "FEWEST_ROWS", 16)
+        monkeypatch.setattr(triton, "statistics_tile", lambda *_: tile)
+        monkeypatch.setattr(triton, "gradient_tile", lambda *_: tile)
+    return backend
