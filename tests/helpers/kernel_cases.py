@@ -197,18 +197,19 @@ def _fill(tensor):
             tensor.fill_(POISON.get(tensor.dtype) or torch.iinfo(tensor.dtype).min)
 
 
-def outside(code, *arguments, **environment):
-    """Run Python code in a process where Triton compiles instead of interpreting; the JSON that it prints last.
+def outside(program, *arguments, **environment):
+    """Run a program in a process where Triton compiles instead of interpreting; the JSON that it prints last.
 
     Args:
-        code: a program; `arguments` are its sys.argv[1:].
+        program: its text, or the path of its file; `arguments` are its sys.argv[1:].
         environment: variables to set.
     """
     variables = {
         name: value for name, value in os.environ.items() if name not in ("TRITON_INTERPRET", dispatch.VARIABLE)
     }
     variables |= {"PYTHONPATH": f"{ROOT}:{variables.get('PYTHONPATH', '')}", "OMP_NUM_THREADS": "1"} | environment
-    command = [sys.executable, "-c", code, *map(str, arguments)]
+    how = [program] if isinstance(program, Path) else ["-c", program]
+    command = [sys.executable, *how, *map(str, arguments)]
     done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
     return json.loads(done.stdout.splitlines()[-1])
