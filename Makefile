@@ -10,10 +10,15 @@ JOBS   ?= 2
 SEED   ?= 0
 KILLS  ?= 100
 
-.PHONY: help venv demo test fuzz chaos lint bench leaderboard clean
+# An older pair of torch and triton that the kernels must work with, and where their tests need no more than that.
+OLD    := .venv-old
+OLD_PACKAGES := torch==2.11.0 triton==3.6.0 'numpy<2.4' pytest hypothesis
+
+.PHONY: help venv demo test test-kernels-old fuzz chaos lint bench leaderboard clean
 help:
 	@echo "make demo    data, training, evaluation and pictures on MiniPEDES (no download but the packages)"
 	@echo "make test    the test suite          make lint    ruff, mypy, import floors"
+	@echo "make test-kernels-old   the kernels' tests with torch 2.11 and triton 3.6, in an environment of its own ($(OLD))"
 	@echo "make fuzz    random inputs for every reader, for SECONDS=120, or until INPUTS=N were made over all runs"
 	@echo "make chaos   KILLS=100 SEED=0 SECONDS=: kill training, suites, submit, data and cache building at random, restart"
 	@echo "make bench   all benchmarks, results into README and docs"
@@ -43,6 +48,15 @@ demo: $(STAMP)
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
+# The kernels need torch and triton alone; conftest.py of the folders above needs the rest of the package.
+test-kernels-old: $(OLD)/.complete
+	OMP_NUM_THREADS=1 $(OLD)/bin/python -m pytest --confcutdir=tests/kernels tests/kernels
+
+$(OLD)/.complete:
+	$(PYTHON) -m venv $(OLD)
+	$(OLD)/bin/pip install --disable-pip-version-check -q $(OLD_PACKAGES)
+	@touch $@
+
 fuzz: $(STAMP)
 	PYTHONPATH=tests/helpers OMP_NUM_THREADS=1 $(BIN)/python -m fuzzing --seed $(SEED) --jobs $(JOBS) \
 	  $(if $(INPUTS),--inputs $(INPUTS),--seconds $(or $(SECONDS),120))
@@ -54,15 +68,16 @@ lint: $(STAMP)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
 
 bench: $(STAMP)
-	@for script in benchmarks/[a-z]*.py; do \
+	@for script in $(filter-out benchmarks/gpu.py,$(wildcard benchmarks/[a-z]*.py)); do \
 	  echo "$$script"; name=$$(basename $$script .py); \
 	  $(BIN)/python $$script --json > $(RESULTS)/$$name.tmp || exit 1; \
 	  tail -n 1 $(RESULTS)/$$name.tmp > $(RESULTS)/$$name.json; rm $(RESULTS)/$$name.tmp; \
 	done
+	$(BIN)/python -m tbpsbench.kernels.shipping --json > $(RESULTS)/compiled.json
 	$(BIN)/python benchmarks/_report.py
 
 leaderboard: $(STAMP)
 	$(BIN)/python tools/leaderboard.py render benchmarks/records --published benchmarks/published --out docs/leaderboard
 
 clean:
-	rm -rf .venv work_dirs data build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv $(OLD) work_dirs data build *.egg-info .pytest_cache .mypy_cache .ruff_cache

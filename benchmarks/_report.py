@@ -13,10 +13,12 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import _bdam_tables
+import _kernel_tables
 import _tables
 from _tables import HERE
 from _targets import MISSED, PAGE_LIMIT_MS, RENDER_LIMIT_S, TARGETS
@@ -72,9 +74,15 @@ def benchmarks() -> str:
             *_reranking_rows(),
             *_board_rows(),
             "",
-            f"Ratios within one run, on {result('evaluation')['environment']['cpu']}; written by `make bench`.",
+            f"Ratios within one run, on {_processors()}; written by `make bench`.",
         ]
     )
+
+
+def _processors() -> str:
+    """What the evaluation ran on, and the kernels where that was another machine."""
+    usual, kernels = (result(name)["environment"]["cpu"] for name in ("evaluation", "kernels"))
+    return usual if usual == kernels else f"{usual} (`kernels.py`: {kernels})"
 
 
 def _evaluation_rows() -> list[str]:
@@ -102,29 +110,29 @@ def _training_rows() -> list[str]:
 
 
 def _kernel_rows() -> list[str]:
-    losses, scan = result("losses"), result("selective_scan")
-    size = losses["size"]
-    hsic = f"`losses.py`: HSIC, {size['rows']:,} x {size['dim']}, forward and backward"
-    triplet = f"`losses.py`: batch-hard triplet loss, {size['triplet_rows']:,} x {size['dim']}"
-    whole = f"`selective_scan.py`: {scan['size']['length']} positions, forward and backward"
+    found = result("kernels")
+    size = found["size"]
+
+    def name(text: str, key: str) -> str:
+        return f"`kernels.py`: {text}, {' x '.join(f'{value:,}' for value in size[key].values())}"
+
     rows = (
-        ("losses", "hsic_vs_textbook", hsic, "tr(KHLH) as in the BDAM paper"),
-        ("losses", "hsic_vs_width", hsic, "centred X^T Y with torch's autograd"),
-        ("losses", "triplet_vs_pml", triplet, "pytorch-metric-learning"),
-        ("selective_scan", "speedup_vs_textbook", whole, "the published recurrence with autograd"),
-        ("selective_scan", "speedup_vs_mambapy", whole, "mamba.py's parallel scan"),
-        (
-            "selective_scan",
-            "one_position_vs_textbook",
-            "`selective_scan.py`: one position, forward",
-            "the published recurrence",
-        ),
+        ("infonce_vs_textbook", name("InfoNCE", "infonce"), "the whole matrix with autograd, time", "faster"),
+        ("infonce_memory_vs_textbook", "", "the same, peak memory", "less"),
+        ("sdm_vs_textbook", name("SDM", "sdm"), "the whole matrix with autograd, time", "faster"),
+        ("sdm_memory_vs_textbook", "", "the same, peak memory", "less"),
+        ("tal_vs_textbook", name("TAL", "tal"), "the whole matrix with autograd, time", "faster"),
+        ("tal_memory_vs_textbook", "", "the same, peak memory", "less"),
+        ("hsic_vs_textbook", name("HSIC", "hsic"), "tr(KHLH) as in the BDAM paper", "faster"),
+        ("hsic_vs_width", "", "centred X^T Y with torch's autograd", "faster"),
+        ("triplet_vs_pml", name("batch-hard triplet loss", "triplet"), "pytorch-metric-learning", "faster"),
+        ("scan_vs_published", name("selective scan", "scan"), "the published recurrence with autograd", "faster"),
+        ("scan_vs_mambapy", "", "mamba.py's parallel scan", "faster"),
+        ("scan_one_position_vs_published", "`kernels.py`: one position, forward", "the published recurrence", "faster"),
     )
     # Races with packages that are not installed have no ratio.
     return [
-        _ratio_row(what, against, (name, key), "faster")
-        for name, key, what, against in rows
-        if key in result(name)["ratios"]
+        _ratio_row(what, against, ("kernels", key), unit) for key, what, against, unit in rows if key in found["ratios"]
     ]
 
 
@@ -206,6 +214,11 @@ MAKERS: dict[str, Callable[[], str]] = {
     "probes": _bdam_tables.probes,
     "benchmarks": benchmarks,
     "performance": performance,
+    "kernels": _kernel_tables.on_cpu,
+    "compiled": _kernel_tables.compiled,
+    "gpu_goals": _kernel_tables.gpu_goals,
+    "gpu_system": _kernel_tables.gpu_system,
+    **{name: partial(_kernel_tables.gpu, name) for name in _kernel_tables.SECTIONS},
 }
 
 

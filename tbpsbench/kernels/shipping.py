@@ -1,16 +1,18 @@
 """What ships as machine code: every Triton kernel compiled for the GPUs that are meant, on a machine without one.
 
-    python -m tbpsbench.kernels.shipping [--arch 90] [--kernel contrastive] [--markdown]
+    python -m tbpsbench.kernels.shipping [--arch 90] [--kernel contrastive] [--json]
 
-Each file `triton*.py` in a kernel's folder has a function `shipped(capability)` that yields the configurations it
-launches on that architecture. Here they are compiled and their SASS is read: registers, spills, shared memory,
-tensor-core instructions. It needs triton and no GPU; the interpreter must be off (`TRITON_INTERPRET` unset).
+A file `triton*.py` or `shipping.py` in a kernel's folder has a function `shipped(capability)` that yields the
+configurations that it launches on that architecture. Here they are compiled and their SASS is read: registers, spills,
+shared memory, tensor-core instructions. It needs triton and no GPU, and the interpreter must be off.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import json
+import os
 import pkgutil
 import re
 import subprocess
@@ -109,7 +111,7 @@ def shipped(capability: int) -> Iterator[tuple[str, Compiled]]:
     for folder in pkgutil.iter_modules(package.__path__):
         if folder.ispkg:
             for file in pkgutil.iter_modules(importlib.import_module(f".{folder.name}", __package__).__path__):
-                if file.name.startswith("triton"):
+                if file.name.startswith("triton") or file.name == "shipping":
                     module = importlib.import_module(f".{folder.name}.{file.name}", __package__)
                     for compiled in getattr(module, "shipped", lambda _: ())(capability):
                         yield folder.name, compiled
@@ -170,35 +172,29 @@ def _read(cubin: bytes) -> tuple[int, list[str]]:
 
 def _tile(compiled: Compiled) -> str:
     """Block sizes, warps and stages, e.g. "64 x 32 x 512, 8 warps, 2 stages"."""
-    sizes = [str(value) for name, value in compiled.constexprs.items() if name.startswith("BLOCK") or len(name) == 2]
+    sizes = [str(value) for name, value in compiled.constexprs.items() if re.fullmatch(r"BLOCK\w*|B[A-Z]", name)]
     return f"{' x '.join(sizes)}{', ' if sizes else ''}{compiled.warps} warps, {compiled.stages} stages"
 
 
-def table(rows: list[tuple[Measured, list[str]]], markdown: bool = False) -> str:
-    """One line a configuration."""
-    head = ("kernel", "configuration", "tile", "sm", "registers", "spills", "shared KiB", "matrix instructions", "")
-    lines = [
-        (
-            found.kernel,
-            found.name,
-            found.tile,
-            str(found.arch),
-            str(found.registers),
-            str(found.spills),
-            f"{found.shared_kb:.1f}",
-            ", ".join(f"{count} {name}" for name, count in sorted(found.matrix.items())),
-            "; ".join(excess),
-        )
-        for found, excess in rows
-    ]
-    if markdown:
-        rule = "| --- | --- | --- | ---: | ---: | ---: | ---: | --- |"
-        return "\n".join([f"| {' | '.join(head[:-1])} |", rule, *(f"| {' | '.join(line[:-1])} |" for line in lines)])
-    widths = [max(len(line[i]) for line in (head, *lines)) for i in range(len(head))]
+def table(rows: list[dict[str, Any]]) -> str:
+    """One line a configuration, columns aligned."""
+    lines = [("kernel", "configuration", "tile", "sm", "registers", "spills", "shared KiB", "matrix", "over budget")]
+    for row in rows:
+        matrix = ", ".join(f"{count} {name}" for name, count in sorted(row["matrix"].items()))
+        numbers = (str(row["arch"]), str(row["registers"]), str(row["spills"]), f"{row['shared_kb']:.1f}")
+        lines.append((row["kernel"], row["name"], row["tile"], *numbers, matrix, "; ".join(row["excess"])))
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in (head, *lines)
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
     )
+
+
+def rows_of(arch: int, only: str | None = None) -> Iterator[dict[str, Any]]:
+    """Every configuration that ships for an architecture, compiled: `Measured` as a dict, with what is over budget."""
+    for kernel, compiled in shipped(arch):
+        if only in (None, kernel):
+            found = measure(kernel, compiled, arch)
+            yield found._asdict() | {"excess": found.excess(compiled.budget)}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -206,16 +202,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--arch", type=int, action="append", help=f"default: {', '.join(map(str, ARCHITECTURES))}")
     parser.add_argument("--kernel", help="only this folder")
-    parser.add_argument("--markdown", action="store_true", help="as a table for docs")
+    parser.add_argument("--json", action="store_true", help="print one JSON object, on one line")
     options = parser.parse_args(arguments)
-    rows = [
-        (found := measure(kernel, compiled, arch), found.excess(compiled.budget))
-        for arch in options.arch or ARCHITECTURES
-        for kernel, compiled in shipped(arch)
-        if options.kernel in (None, kernel)
-    ]
-    print(table(rows, options.markdown))
-    return int(any(excess for _, excess in rows))
+    # The interpreter's functions cannot be compiled; nothing has imported triton yet.
+    os.environ.pop("TRITON_INTERPRET", None)
+    rows = [row for arch in options.arch or ARCHITECTURES for row in rows_of(arch, options.kernel)]
+    if options.json:
+        import triton
+
+        print(json.dumps({"name": "compiled", "triton": triton.__version__, "rows": rows}))
+    else:
+        print(table(rows))
+    return int(any(row["excess"] for row in rows))
 
 
 if __name__ == "__main__":

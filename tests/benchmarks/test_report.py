@@ -13,9 +13,8 @@ import pytest
 def report(monkeypatch):
     monkeypatch.syspath_prepend("benchmarks")
     yield runpy.run_path("benchmarks/_report.py")
-    sys.modules.pop("_tables", None)
-    sys.modules.pop("_bdam_tables", None)
-    sys.modules.pop("_targets", None)
+    for name in ("_tables", "_bdam_tables", "_kernel_tables", "_gpu_goals", "_gpu_table", "_targets"):
+        sys.modules.pop(name, None)
 
 
 def test_pages_hold_the_committed_results(report):
@@ -40,8 +39,9 @@ def test_every_committed_ratio_meets_its_target_or_its_miss_is_explained(report)
 def test_committed_results_are_of_the_sizes_that_targets_are_stated_for(report):
     assert report["result"]("evaluation")["size"] == {"queries": 19848, "gallery": 19848, "dim": 512}
     assert not report["result"]("training")["tiny"]
-    assert report["result"]("losses")["size"]["rows"] == 4096
-    assert report["result"]("selective_scan")["size"]["length"] == 257
+    size = report["result"]("kernels")["size"]
+    assert [size[key] for key in ("infonce", "sdm", "tal", "triplet")] == 4 * [{"N": 8192, "D": 512}]
+    assert (size["hsic"]["N"], size["scan"]["L"]) == (4096, 257)
     assert report["result"]("leaderboard_page")["size"]["records"] >= 10_000
     size = report["result"]("reranking")["size"]
     assert {"queries": 6156, "gallery": 3074, "dim": 512, "sets": 2000}.items() <= size.items()
