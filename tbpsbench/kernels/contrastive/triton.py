@@ -23,7 +23,7 @@ from ..dispatch import KernelError, interpreting
 from .form import SAVED, STATES, Form
 from .tiles import PROGRAMS, SMALL_ROWS, STRIP_COLUMNS, STRIP_ROWS, STRIP_WEIGHTS, Tile, gradient_tile, statistics_tile
 from .triton_gradient import gradient_kernel
-from .triton_statistics import finish_kernel, identities_kernel, statistics_kernel
+from .triton_statistics import finish_kernel, statistics_kernel
 from .triton_strips import strip_statistics_kernel, weigh_kernel
 
 # Bytes of a strip.
@@ -145,6 +145,13 @@ class _Call:
         """Memory for float32 numbers."""
         return torch.empty(shape, dtype=torch.float32, device=self.label.device)
 
+    def capability(self) -> int:
+        """Of the GPU, 90 for 9.0; the interpreter passes for one of those."""
+        if not self.label.is_cuda:
+            return 90
+        major, minor = torch.cuda.get_device_capability(self.label.device)
+        return 10 * major + minor
+
     def device(self) -> AbstractContextManager[Any]:
         """Launch where the tensors are, whichever device is current."""
         return torch.cuda.device_of(self.label) if self.label.is_cuda else nullcontext()
@@ -164,11 +171,11 @@ class _Call:
         }
 
     def counted(self) -> tuple[Tensor, Tensor]:
-        """Labels (N,) that compare fast, and how many rows have each row's (N,)."""
-        identity_N, count_N = self.room(self.rows), self.room(self.rows)
-        identities_kernel[(triton.cdiv(self.rows, 64),)](
-            self.label, identity_N, count_N, self.rows, BLOCK_M=64, BLOCK_N=64, num_warps=4, num_stages=2
-        )
+        """Labels (N,) as numbers below N in float32, which compare faster, and how many rows have each row's (N,)."""
+        sorted_N = self.label.sort().values
+        first_N = torch.searchsorted(sorted_N, self.label)
+        identity_N = first_N.float()
+        count_N = torch.searchsorted(sorted_N, self.label, right=True).sub_(first_N).float()
         return identity_N, count_N
 
     def unit(self, grad_N: Tensor) -> Tensor:
@@ -214,7 +221,7 @@ def _weigh_strips(
 ) -> None:
     """Fill in the gradients."""
     label = call.counted()[0] if call.half else call.label
-    tile = (tile or gradient_tile(True, call.width, call.rows)) if call.half else STRIP_WEIGHTS
+    tile = (tile or gradient_tile(True, call.width, call.rows, call.capability())) if call.half else STRIP_WEIGHTS
     total_ND = torch.zeros_like(call.sides[1], dtype=torch.float32) if needed[1] else None
     room = None
     for begin, end in call.strips():

@@ -9,7 +9,7 @@ from ..shipping import Budget, Compiled
 from .form import KINDS, Kind
 from .tiles import STRIP_COLUMNS, STRIP_ROWS, STRIP_WEIGHTS, Tile, gradient_tile, statistics_tile
 from .triton_gradient import gradient_kernel
-from .triton_statistics import finish_kernel, identities_kernel, statistics_kernel
+from .triton_statistics import finish_kernel, statistics_kernel
 from .triton_strips import strip_statistics_kernel, weigh_kernel
 
 _SCALING = {"factor": "fp32", "role_stride": "i32", "row_stride": "i32"}
@@ -20,7 +20,9 @@ _SAVED = {"scale": "*fp32", "saved": "*fp32", "grad": "*fp32", "unit": "*fp32"}
 _SIZES = {"rows": "i32:16", "width": "i32:16"}
 
 PLAIN = Budget()
+# Numbers of the rows, outside the loop over channels.
 MATRIX = Budget(spills=16, tensor_cores=True)
+WIDE = Budget(spills=96, tensor_cores=True)
 
 
 def statistics(kind: Kind, dtype: str, tile: Tile, small: bool, scaled: bool, budget: Budget) -> Compiled:
@@ -74,12 +76,6 @@ def finish(kind: Kind, budget: Budget) -> Compiled:
     return Compiled(f"finish {kind}", finish_kernel, types, {**constants, "BOTH": True, "BLOCK_M": 128}, 4, 2, budget)
 
 
-def identities(budget: Budget) -> Compiled:
-    """The kernel that counts labels."""
-    types = {"label": "*i64", "identity": "*fp32", "count": "*fp32", "rows": "i32:16"}
-    return Compiled("identities", identities_kernel, types, {"BLOCK_M": 64, "BLOCK_N": 64}, 4, 2, budget)
-
-
 def _constants(tile: Tile, **more: Any) -> dict[str, Any]:
     blocks = {"BLOCK_M": tile.block_m, "BLOCK_N": tile.block_n, "BLOCK_K": tile.block_k}
     return {**more, **blocks, "PRECISION": "ieee", "UP": False}
@@ -93,15 +89,15 @@ def _compiled(
     return Compiled(" ".join(filter(None, words)), kernel, types, constants, tile.warps, tile.stages, budget)
 
 
-def shipped(capability: int) -> Iterator[Compiled]:  # noqa: ARG001
+def shipped(capability: int) -> Iterator[Compiled]:
     """What a GPU runs: every kernel; where kinds and types differ little, those that need the most.
 
     Args:
         capability: e.g. 90.
     """
     for kind in KINDS:
-        yield statistics(kind, "bf16", statistics_tile(kind, True, 512, 32768), False, False, MATRIX)
-        yield weigh(kind, "bf16", gradient_tile(True, 512, 32768), False, MATRIX)
+        yield statistics(kind, "bf16", statistics_tile(kind, True, 512, 32768), False, False, WIDE)
+        yield weigh(kind, "bf16", gradient_tile(True, 512, 32768, capability), False, MATRIX)
     for dtype, half in (("bf16", True), ("fp32", False)):
         yield statistics("divergence", dtype, statistics_tile("divergence", half, 512, 64), True, True, PLAIN)
         yield gradient("divergence", dtype, gradient_tile(half, 512, 64), True, PLAIN)
@@ -109,4 +105,3 @@ def shipped(capability: int) -> Iterator[Compiled]:  # noqa: ARG001
     yield strip_statistics("alignment", STRIP_COLUMNS, 1, PLAIN)
     yield weigh("divergence", "fp32", STRIP_WEIGHTS, True, PLAIN)
     yield finish("divergence", PLAIN)
-    yield identities(PLAIN)
