@@ -35,7 +35,9 @@ def ratios(rows: list[Row]) -> dict[str, float]:
     found["hsic_vs_textbook"] = _over(hsic, "ms", *textbook)
     found["hsic_vs_width"] = _over(hsic, "ms", "width")
     device = {
-        row["arm"]: row["device_ms"] for row in rows if _is(row, "profile", "HSIC", HALF, N=8192, D=512) and "arm" in row
+        row["arm"]: row["device_ms"]
+        for row in rows
+        if _is(row, "profile", "HSIC", HALF, N=8192, D=512) and "arm" in row
     }
     if "ours" in device:
         # The textbook's launches are long: what the clock on the wall says is what the device took.

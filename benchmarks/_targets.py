@@ -92,7 +92,11 @@ GPU_TARGETS = {
 }
 READS_PADDING = "a loss reads padding, so texts cannot be cut (docs/performance.md)"
 # (benchmark, ratio) of a committed result that misses its target -> why it may
-MISSED = {("training", "released"): READS_PADDING, ("training", "paper"): READS_PADDING}
+MISSED = {
+    ("training", "released"): READS_PADDING,
+    ("training", "paper"): READS_PADDING,
+    ("kernels", "scan_one_position_vs_published"): "11 times with AVX2, on which the committed run was made; 23 times with AVX-512",
+}
 
 
 def stated(benchmark: str) -> dict[str, str]:
