@@ -95,7 +95,7 @@ READS_PADDING = "a loss reads padding, so texts cannot be cut (docs/performance.
 MISSED = {
     ("training", "released"): READS_PADDING,
     ("training", "paper"): READS_PADDING,
-    ("kernels", "scan_one_position_vs_published"): "11 times with AVX2, on which the committed run was made; 23 times with AVX-512",
+    ("kernels", "scan_one_position_vs_published"): "11 times on a processor with AVX2, 23 times with AVX-512",
 }
 
 
