@@ -8,9 +8,7 @@ import statistics
 from functools import cache
 from typing import Any
 
-from _tables import HERE, LARGE, RECORDS, SMALL, gap, measured, score
-
-from tbpsbench.records.read import read_records
+from _tables import HERE, LARGE, SMALL, committed, gap, measured, score
 
 SPREAD = "mean and standard deviation over seeds"
 UNADJUSTED = "p-values from `compare`, not corrected for multiple comparisons"
@@ -96,7 +94,7 @@ def ablations() -> str:
             cells += [score(row, "R@1"), score(row, "mAP"), "" if name == whole else gap(name, whole, "R@1")]
             lines.append(f"| {label} | {' | '.join(cells)} |")
         lines.append("")
-    costs = [record["cost"] for _, record in read_records(RECORDS) if record["name"].endswith("-s-6")]
+    costs = [record["cost"] for _, record in committed() if record["name"].endswith("-s-6")]
     seconds, steps = [cost["train_s"] for cost in costs], {cost["steps"] for cost in costs}
     return "\n".join(
         [
@@ -114,7 +112,7 @@ def listed(numbers: set[int]) -> str:
 
 def bdam() -> str:
     """BDAM with Mamba against its baselines."""
-    steps = {record["name"]: record["cost"]["steps"] for _, record in read_records(RECORDS)}
+    steps = {record["name"]: record["cost"]["steps"] for _, record in committed()}
     asked = [(protocol, column) for protocol in ("standard", "clothes-change") for column in ("R@1", "mAP")]
     lines = [
         "| track | test set | steps | system | parameters | training | R@1 | mAP | clothes-change R@1 | mAP |",
@@ -134,7 +132,7 @@ def bdam() -> str:
 
 def _persons() -> str:
     counts = {}
-    for _, record in read_records(RECORDS):
+    for _, record in committed():
         if record["name"] == PAIRS[-1][0]:
             counts[record["data"]["component"].get("size", "default")] = record["results"]["standard"]["identities"]
     return f"Test persons: {counts['default']}; in the large set {counts['large']}."

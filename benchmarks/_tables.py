@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from tbpsbench.leaderboard.compare.compare import compare
-from tbpsbench.leaderboard.compare.system import find_system
 from tbpsbench.leaderboard.render.rows import Row, column_order, rows_of
-from tbpsbench.records.read import read_records
+from tbpsbench.records.read import data_name, read_records
 
 HERE = Path(__file__).parent
 RECORDS = HERE / "records"
@@ -17,11 +17,17 @@ RERANKERS = ("k-reciprocal", "inverted-softmax", "query-expansion", "image-text-
 
 
 @cache
+def committed() -> list[tuple[str, dict[str, Any]]]:
+    """All committed records and their folders below RECORDS, read once."""
+    return read_records(RECORDS)
+
+
+@cache
 def measured(protocol: str = "standard", data: str = SMALL) -> dict[str, Row]:
     """System -> its row on a data set, trained on MiniPEDES."""
     return {
         row.system: row
-        for row in rows_of(read_records(RECORDS))
+        for row in rows_of(committed())
         if row.data == data and row.trained_on == SMALL and row.protocol == protocol
     }
 
@@ -34,23 +40,22 @@ def score(row: Row | None, column: str) -> str:
 def gap(one: str, other: str, column: str, protocol: str = "standard", data: str = SMALL) -> str:
     """The difference of two systems in points, and whether it is one."""
     places, others = (
-        [folder for folder in find_system(name, RECORDS, data) if _trained_on_the_small_one(folder)]
-        for name in (one, other)
+        [RECORDS / folder for folder, record in committed() if _is_of(record, name, data)] for name in (one, other)
     )
     found = compare(places, others, column, protocol, allow=["track"]).difference
     return f"{found.estimate:+.2f} ({'p < 0.001' if found.p_value < 0.001 else f'p = {found.p_value:.3f}'})"
 
 
-def _trained_on_the_small_one(folder: Path) -> bool:
-    """Whether a record's system was trained on MiniPEDES; others of its name may come from the other domain."""
-    spec = read_records(folder)[0][1]["spec"]
-    return bool(spec.get("trained_on", spec["data"]) == SMALL)
+def _is_of(record: dict[str, Any], name: str, data: str) -> bool:
+    """Whether a record is of a system on a data set, trained on MiniPEDES; others of its name are not."""
+    spec = record["spec"]
+    return record["name"] == name and data_name(record) == data and spec.get("trained_on", spec["data"]) == SMALL
 
 
 def scoring() -> str:
     """Suite `mini_scoring`: token vectors against one vector, and every re-ranker against the results it reorders."""
     rows, costs = measured(), dict[str, float]()
-    for _, record in read_records(RECORDS):
+    for _, record in committed():
         if rerank := (record.get("cost") or {}).get("rerank"):
             # The fastest seed: the machine was shared.
             found = float(rerank["standard"]["ms_per_query"])
@@ -81,9 +86,7 @@ def scoring() -> str:
 
 def board() -> str:
     """The committed records of the suite `mini`, standard protocol, the best first."""
-    records = [
-        (folder, record) for folder, record in read_records(RECORDS) if (record["suite"] or {}).get("name") == "mini"
-    ]
+    records = [(folder, record) for folder, record in committed() if (record["suite"] or {}).get("name") == "mini"]
     rows = [row for row in rows_of(records) if row.data == "MiniPEDES" and row.protocol == "standard"]
     columns = sorted({column for row in rows for column in row.scores}, key=column_order)
     lines = [f"| system | seeds | {' | '.join(columns)} | parameters |", "| --- |" + " ---: |" * (len(columns) + 2)]

@@ -10,8 +10,12 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from tbpsbench.distributed import gather_rows
+from tbpsbench.kernels.contrastive.naive import cross_entropy, identity_targets
 from tbpsbench.kernels.precision import at_least_float32
 from tbpsbench.types import Features
+
+# cross_entropy and identity_targets are for the losses of plug-ins, see docs/plugins.md.
+__all__ = ["cross_entropy", "directions", "identity_targets", "joined", "multiplied_in", "scale_like"]
 
 # Above as many pairs, features that come in half precision on a GPU are multiplied in it (and summed in float32).
 MANY_PAIRS = 1024

@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.nn.functional import normalize, pad
 
 from tbpsbench.distributed import gather_rows, largest_over_processes
-from tbpsbench.kernels.contrastive.naive import cross_entropy, identity_targets
 from tbpsbench.kernels.max_sim import Direction, max_sim
 from tbpsbench.kernels.precision import at_least_float32
 from tbpsbench.losses.base import Loss
+from tbpsbench.losses.contrast import cross_entropy, identity_targets
 from tbpsbench.losses.scale import Scale
 from tbpsbench.registry import LOSSES
 from tbpsbench.types import Batch, Features, LossOutput
