@@ -106,6 +106,12 @@ BUILTINS: dict[str, dict[str, str]] = {
         "QueryExpansion": "tbpsbench.rerankers.query_expansion:QueryExpansion",
         "ImageTextMatching": "tbpsbench.rerankers.image_text_matching:ImageTextMatching",
     },
+    "MLLM_CLIENTS": {
+        "OpenAICompatible": "tbpsbench.mllm.openai_compatible:OpenAICompatible",
+        "LocalTransformers": "tbpsbench.mllm.local:LocalTransformers",
+        "Replay": "tbpsbench.mllm.replay:Replay",
+        "Simulated": "tbpsbench.mllm.simulated:Simulated",
+    },
     "PROTOCOLS": {
         "standard": "tbpsbench.protocols.standard:Standard",
         "without-captioned-image": "tbpsbench.protocols.without_captioned_image:WithoutCaptionedImage",

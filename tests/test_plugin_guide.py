@@ -1,6 +1,7 @@
 """The shorter examples of docs/plugins.md work as written; tests/e2e/test_packaging.py follows the long one."""
 
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,8 @@ from PIL import Image
 from tbpsbench import testing
 from tbpsbench.annotations import read_annotations, write_annotations
 from tbpsbench.metrics.ranking import positive_ranks
-from tbpsbench.registry import DATASETS, METRICS
-from tbpsbench.testing import check_dataset, check_metric
+from tbpsbench.registry import DATASETS, METRICS, MLLM_CLIENTS
+from tbpsbench.testing import check_dataset, check_metric, check_mllm_client
 from tbpsbench.types import Caption, ImageRecord
 from tbpsbench.weights import convert
 
@@ -31,6 +32,7 @@ def example():
     yield execute
     DATASETS.remove("MySet")
     METRICS.remove("ReciprocalRank")
+    MLLM_CLIENTS.remove("Command")
 
 
 def test_data_set_turns_its_list_into_annotations(example, tmp_path):
@@ -43,6 +45,12 @@ def test_data_set_turns_its_list_into_annotations(example, tmp_path):
     first, second = check_dataset({"type": "MySet", "root": str(tmp_path)}).records
     assert (first.pid, first.split, first.captions[0].text) == (7, "train", "a man in red")
     assert (second.file, second.captions[0].caption_id) == ("b.jpg", 1)
+
+
+def test_mllm_client_asks_a_program(example):
+    example("class Command")
+    script = "import sys; sys.exit('no picture' if sys.stdin.buffer.read(1) != b'\\x89' else print('A coat.'))"
+    check_mllm_client({"type": "Command", "command": f'{sys.executable} -c "{script}"'})
 
 
 def test_translations_become_a_caption_file(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ Each `check_*` builds a component by the config that a user would write and asse
 says what was found and what was expected. `mock_run` trains and evaluates a whole config on tiny MiniPEDES.
 """
 
+from tbpsbench.testing.asking import check_mllm_client, toy_picture, toy_requests
 from tbpsbench.testing.compare import check_state
 from tbpsbench.testing.data import (
     check_caption_source,
@@ -54,6 +55,7 @@ __all__ = [
     "check_hook",
     "check_loss",
     "check_metric",
+    "check_mllm_client",
     "check_model",
     "check_optimizer",
     "check_protocol",
@@ -70,7 +72,9 @@ __all__ = [
     "toy_dims",
     "toy_features",
     "toy_masked",
+    "toy_picture",
     "toy_records",
+    "toy_requests",
     "toy_search",
     "toy_tokens",
 ]

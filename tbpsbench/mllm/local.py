@@ -1,0 +1,238 @@
+"""A multimodal model in this process: Qwen2-VL, Qwen2.5-VL, Qwen3-VL and what else transformers loads the same way.
+
+For small runs and tests; a server (OpenAICompatible) is several times faster. Requests that wait are answered in
+batches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tbpsbench.mllm.base import Capabilities, MLLMClient
+from tbpsbench.mllm.errors import ItemError, StopRun
+from tbpsbench.mllm.messages import Reply, Request
+from tbpsbench.mllm.meter import Price
+from tbpsbench.mllm.pictures import MIN_PIXELS, enlarged
+from tbpsbench.registry import MLLM_CLIENTS
+
+HEAD_BYTES = 1 << 20  # of each weight file, for the name of a local model
+_Job = tuple[Request, "asyncio.Future[Reply]"]
+
+
+@MLLM_CLIENTS.register()
+class LocalTransformers(MLLMClient):
+    """A model loaded with transformers.
+
+    Args:
+        model: folder, or name on the Hugging Face hub.
+        revision: of a model on the hub.
+        device: "auto" for the first GPU, else the CPU.
+        dtype: of the weights: "auto" as stored, or e.g. "bfloat16".
+        batch_size: requests answered together, at most; halved while the device's memory does not suffice.
+        min_pixels: smaller pictures are enlarged to so many.
+
+    Raises:
+        ValueError: if `batch_size` is not positive.
+    """
+
+    price = Price(0.0, 0.0)
+
+    def __init__(
+        self, model: str, *, revision: str | None = None, device: str = "auto", dtype: str = "auto",
+        batch_size: int = 8, min_pixels: int = MIN_PIXELS,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size!r}, expected 1 or more")
+        self.model, self.revision, self.device, self.dtype = model, revision, device, dtype
+        self.batch_size, self.min_pixels = batch_size, min_pixels
+        self.name = _name(model, revision)
+        self._loaded: tuple[Any, Any] | None = None
+        self._waiting: deque[_Job] = deque()
+        self._worker: asyncio.Task[None] | None = None
+
+    async def ask(self, request: Request) -> Reply:
+        """Answer in the next batch.
+
+        Raises:
+            ItemError: if a picture is damaged or the device's memory does not suffice for one request.
+            StopRun: if the model cannot be loaded.
+        """
+        async with self.meter.call(request, self.price) as call:
+            answered: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+            self._waiting.append((request, answered))
+            if self._worker is None or self._worker.done():
+                self._worker = asyncio.create_task(self._work())
+            reply = await answered
+            call.answered(reply.prompt_tokens, reply.completion_tokens)
+        return reply
+
+    async def probe(self) -> Capabilities:
+        """Load the model."""
+        processor, _ = await asyncio.to_thread(self._load)
+        return Capabilities(thinking="off" if _may_think(processor) else "none")
+
+    def describe(self) -> dict[str, Any]:
+        """Where the model comes from and how it runs."""
+        where = {"revision": self.revision, "device": self.device, "dtype": self.dtype}
+        return super().describe() | where | {"min_pixels": self.min_pixels, "batch_size": self.batch_size}
+
+    async def close(self) -> None:
+        """Let go of the model."""
+        if self._worker is not None:
+            await asyncio.gather(self._worker, return_exceptions=True)
+        self._loaded = None
+
+    async def _work(self) -> None:
+        while self._waiting:
+            first = self._waiting[0][0]
+            alike = [job for job in self._waiting if _settings(job[0]) == _settings(first)][: self.batch_size]
+            taken = set(map(id, alike))
+            self._waiting = deque(job for job in self._waiting if id(job) not in taken)
+            wanted = [job for job in alike if not job[1].done()]  # who was cancelled waits no more
+            if wanted:
+                await self._answer(wanted)
+
+    async def _answer(self, jobs: Sequence[_Job]) -> None:
+        """Answer a batch; where that fails, halves of it, down to one request."""
+        try:
+            replies = await asyncio.to_thread(self._generate, [request for request, _ in jobs])
+        except Exception as error:
+            if len(jobs) > 1 and not isinstance(error, StopRun):
+                if "out of memory" in str(error).lower():
+                    self.batch_size = max(1, len(jobs) // 2)
+                await self._answer(jobs[: len(jobs) // 2])
+                await self._answer(jobs[len(jobs) // 2 :])
+                return
+            for _, answered in jobs:
+                if not answered.done():
+                    answered.set_exception(_as_item(error))
+            return
+        for (_, answered), reply in zip(jobs, replies, strict=True):
+            if answered.done():
+                continue
+            if isinstance(reply, Reply):
+                answered.set_result(reply)
+            else:
+                answered.set_exception(reply)
+
+    # -- in a thread ----------------------------------------------------------------------------------------------
+
+    def _load(self) -> tuple[Any, Any]:
+        if self._loaded is None:
+            import torch
+            from transformers import AutoModelForImageTextToText, AutoProcessor
+
+            device = self.device if self.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+            try:
+                processor = AutoProcessor.from_pretrained(self.model, revision=self.revision)
+                model: Any = AutoModelForImageTextToText.from_pretrained(
+                    self.model, revision=self.revision, dtype=self.dtype
+                )
+                self._loaded = processor, model.to(device).eval()
+            except (OSError, ValueError, RuntimeError) as error:
+                raise StopRun(
+                    f"The model {self.model!r} cannot be loaded ({' '.join(str(error).split())[:300]})",
+                    "Check model (a folder with config.json, weights and processor, or a name on the hub that this "
+                    "machine can download), device and free memory.",
+                ) from error
+            processor.tokenizer.padding_side = "left"
+        return self._loaded
+
+    def _generate(self, requests: Sequence[Request]) -> list[Reply | ItemError]:
+        import torch
+
+        started = time.perf_counter()
+        processor, model = self._load()
+        options: dict[str, Any] = {"tokenize": False, "add_generation_prompt": True}
+        options |= {"enable_thinking": False} if _may_think(processor) else {}
+        texts = [processor.apply_chat_template(_conversation(request), **options) for request in requests]
+        images = [_pixels(enlarged(picture, self.min_pixels).data) for r in requests for picture in r.pictures]
+        inputs = processor(text=texts, images=images or None, padding=True, return_tensors="pt").to(model.device)
+        temperature = requests[0].temperature
+        sampling = {"do_sample": True, "temperature": temperature} if temperature > 0 else {"do_sample": False}
+        with torch.inference_mode():
+            whole = model.generate(**inputs, max_new_tokens=requests[0].max_tokens, **sampling)
+        seconds, width = time.perf_counter() - started, inputs["input_ids"].shape[1]
+        rows = zip(inputs["attention_mask"].sum(1).tolist(), whole[:, width:].tolist(), strict=True)
+        return [self._reply(processor.tokenizer, _ends(model), *row, seconds) for row in rows]
+
+    def _reply(
+        self, tokenizer: Any, ends: set[int], prompt: int, tokens: list[int], seconds: float
+    ) -> Reply | ItemError:
+        """What a row of generated tokens says."""
+        length = next((place for place, token in enumerate(tokens) if token in ends), None)
+        text = tokenizer.decode(tokens[:length], skip_special_tokens=True).strip()
+        if not text:
+            return ItemError("bad-reply", "the model said nothing")
+        return Reply(
+            text=text, model=self.name, finish_reason="length" if length is None else "stop", prompt_tokens=prompt,
+            completion_tokens=len(tokens) if length is None else length + 1, seconds=seconds, server="local",
+        )  # fmt: skip
+
+
+def _may_think(processor: Any) -> bool:
+    """Whether the chat template has a switch for thinking."""
+    return "enable_thinking" in str(getattr(processor, "chat_template", ""))
+
+
+def _settings(request: Request) -> tuple[int, float]:
+    """What requests of one batch have in common."""
+    return request.max_tokens, request.temperature
+
+
+def _conversation(request: Request) -> list[dict[str, Any]]:
+    """Messages as chat templates want them: pictures first."""
+    return [
+        {
+            "role": message.role,
+            "content": [*({"type": "image"} for _ in message.pictures), {"type": "text", "text": message.text}]
+            if message.pictures
+            else message.text,
+        }
+        for message in request.messages
+    ]
+
+
+def _pixels(data: bytes) -> Any:
+    import io
+
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return image.convert("RGB")
+    except Exception as error:  # of a damaged file Pillow raises nearly anything
+        raise ItemError("bad-image", f"a picture is damaged ({error})") from error
+
+
+def _ends(model: Any) -> set[int]:
+    """Ids of the tokens that end a reply."""
+    found = model.generation_config.eos_token_id
+    return set(found) if isinstance(found, list) else {found}
+
+
+def _as_item(error: Exception) -> Exception:
+    if isinstance(error, ItemError | StopRun):
+        return error
+    memory = "out of memory" in str(error).lower()
+    return ItemError("out-of-memory" if memory else "model-error", f"{type(error).__name__}: {error}"[:300])
+
+
+def _name(model: str, revision: str | None) -> str:
+    """The model's name; of a folder, with what tells its weights from others of that name."""
+    folder = Path(model)
+    if not folder.is_dir():
+        return f"{model}@{revision}" if revision else model
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.suffix in (".json", ".jinja", ".safetensors", ".txt", ".bin"):
+            with path.open("rb") as stream:
+                digest.update(f"{path.name} {path.stat().st_size}".encode() + stream.read(HEAD_BYTES))
+    return f"{folder.name}@{digest.hexdigest()[:12]}"

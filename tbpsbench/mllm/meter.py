@@ -1,0 +1,204 @@
+"""What a run has cost so far, and the budget that it must not pass: calls, tokens, money."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from tbpsbench.mllm.errors import StopRun
+from tbpsbench.mllm.messages import Request
+
+CHARACTERS_PER_TOKEN = 4  # of English, in the tokenizers of the models in question
+TOKENS_PER_MESSAGE = 8  # what a chat template adds
+TOKENS_PER_PICTURE = 72  # Qwen2-VL, 384 x 128 pixels: 70; 50,176 pixels: 52 to 72
+
+
+@dataclass(frozen=True)
+class Price:
+    """US dollars per million tokens.
+
+    Attributes:
+        input, output: of the prompt and of the reply.
+    """
+
+    input: float
+    output: float
+
+    def of(self, prompt_tokens: float, completion_tokens: float) -> float:
+        """US dollars for so many tokens."""
+        return (prompt_tokens * self.input + completion_tokens * self.output) / 1e6
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Bounds of a run; None for no bound.
+
+    Attributes:
+        calls: requests that are sent, failed ones included.
+        tokens: of prompts and replies together.
+        usd: US dollars; every client that is asked needs a price then.
+    """
+
+    calls: int | None = None
+    tokens: int | None = None
+    usd: float | None = None
+
+
+@dataclass
+class _Load:
+    """Calls, tokens and money; of one call, of all that are under way, or of the whole run."""
+
+    calls: int = 0
+    prompt_tokens: float = 0
+    completion_tokens: float = 0
+    usd: float = 0.0
+
+    def add(self, other: _Load, sign: int = 1) -> None:
+        self.calls += sign * other.calls
+        self.prompt_tokens += sign * other.prompt_tokens
+        self.completion_tokens += sign * other.completion_tokens
+        self.usd += sign * other.usd
+
+
+@dataclass
+class Meter:
+    """Counts what is asked. A call is let through only if the budget holds even when its reply is as long as it may be.
+
+    Attributes:
+        budget: may be set until the first call.
+        failed: calls that brought no reply.
+        unpriced: calls of clients whose price is unknown; `usd` leaves them out.
+    """
+
+    budget: Budget = field(default_factory=Budget)
+    failed: int = 0
+    unpriced: int = 0
+    _spent: _Load = field(default_factory=_Load)
+    _open: _Load = field(default_factory=_Load)
+    _ratio: float = 1.0  # largest real prompt over its estimate
+    _settled: asyncio.Event | None = None
+
+    @property
+    def calls(self) -> int:
+        """Requests sent and done with."""
+        return self._spent.calls
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Of all replies so far."""
+        return int(self._spent.prompt_tokens)
+
+    @property
+    def completion_tokens(self) -> int:
+        """Of all replies so far."""
+        return int(self._spent.completion_tokens)
+
+    @property
+    def usd(self) -> float:
+        """Spent so far, in US dollars."""
+        return self._spent.usd
+
+    def plain(self) -> dict[str, Any]:
+        """As plain data, for records and progress."""
+        return {
+            "calls": self.calls, "failed": self.failed, "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens, "usd": round(self.usd, 6), "unpriced": self.unpriced,
+        }  # fmt: skip
+
+    @asynccontextmanager
+    async def call(self, request: Request, price: Price | None = None) -> AsyncIterator[_Call]:
+        """One request to a server, from before it is sent until it is answered or has failed.
+
+            async with self.meter.call(request, self.price) as call:
+                reply = ...
+                call.answered(reply.prompt_tokens, reply.completion_tokens)
+
+        Raises:
+            StopRun: before anything is sent, if the budget does not allow it.
+        """
+        prompt, completion = estimate(request)
+        prompt = prompt * self._ratio
+        load = _Load(1, prompt, completion, price.of(prompt, completion) if price else 0.0)
+        if price is None and self.budget.usd is not None:
+            raise StopRun(
+                "The budget is in US dollars, and the price of a model is not known",
+                "Give its client price=dict(input=..., output=...), in US dollars per million tokens (0 for a server "
+                "of your own), or a budget in calls or tokens.",
+            )
+        await self._admit(load)
+        self._open.add(load)
+        call = _Call()
+        try:
+            yield call
+        finally:
+            self._open.add(load, -1)
+            self._settle(call.used, prompt, price)
+
+    async def _admit(self, load: _Load) -> None:
+        while True:
+            if over := self._over(load, _Load()):
+                raise StopRun(*over)
+            if not self._over(load, self._open):
+                return
+            # What is under way may turn out cheaper than feared: wait for it.
+            if self._settled is None:
+                self._settled = asyncio.Event()
+            await self._settled.wait()
+
+    def _settle(self, used: tuple[int, int] | None, prompt: float, price: Price | None) -> None:
+        self._spent.calls += 1
+        self.failed += used is None
+        if used is not None:
+            self._spent.add(_Load(0, *used, price.of(*used) if price else 0.0))
+            self.unpriced += price is None
+            self._ratio = max(self._ratio, self._ratio * used[0] / max(prompt, 1.0))
+        if self._settled is not None:
+            self._settled.set()
+            self._settled = None
+
+    def _over(self, load: _Load, under_way: _Load) -> tuple[str, str] | None:
+        """What would be too much, and what to do, or None."""
+        total = _Load()
+        for part in (self._spent, under_way, load):
+            total.add(part)
+        tokens = self._spent.prompt_tokens + self._spent.completion_tokens
+        sums = {
+            "calls": (total.calls, self.calls, ""),
+            "tokens": (total.prompt_tokens + total.completion_tokens, tokens, ""),
+            "usd": (total.usd, round(self.usd, 4), " US dollars"),
+        }
+        for name, (would, spent, unit) in sums.items():
+            bound = getattr(self.budget, name)
+            if bound is not None and would > bound:
+                return (
+                    f"The budget of {bound:g}{unit or ' ' + name} is used up ({spent:g}{unit or ' ' + name} spent, the "
+                    "next call could pass it)",
+                    f"What was answered is kept. Raise budget.{name} and start again: the run goes on where it "
+                    "stopped.",
+                )
+        return None
+
+
+@dataclass
+class _Call:
+    """What came of a call: tokens of prompt and reply, or None."""
+
+    used: tuple[int, int] | None = None
+
+    def answered(self, prompt_tokens: int, completion_tokens: int) -> None:
+        """Note the reply; a call that is never answered counts as failed."""
+        self.used = (prompt_tokens, completion_tokens)
+
+
+def estimate(request: Request) -> tuple[float, float]:
+    """Tokens of the prompt and of the longest reply, before anything is sent."""
+    characters = sum(len(message.text) for message in request.messages)
+    prompt = (
+        characters / CHARACTERS_PER_TOKEN
+        + TOKENS_PER_MESSAGE * len(request.messages)
+        + TOKENS_PER_PICTURE * len(request.pictures)
+    )
+    return prompt, float(request.max_tokens)

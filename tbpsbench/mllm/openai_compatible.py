@@ -1,0 +1,263 @@
+"""Any server that speaks the chat-completions API: vLLM, SGLang, transformers serve, Ollama, OpenAI; one or several.
+
+Every call that fails is classified (verdicts.py) and tried again, given up or made to stop the run. How many calls each
+server gets at a time settles by itself (limiter.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+from tbpsbench.mllm.base import Capabilities, MLLMClient
+from tbpsbench.mllm.errors import ItemError, StopRun
+from tbpsbench.mllm.limiter import Limiter
+from tbpsbench.mllm.messages import Picture, Reply, Request
+from tbpsbench.mllm.meter import Price, estimate
+from tbpsbench.mllm.pictures import MIN_PIXELS, enlarged
+from tbpsbench.mllm.prices import known_price
+from tbpsbench.mllm.probing import probe
+from tbpsbench.mllm.rates import Rates
+from tbpsbench.mllm.retries import Retries
+from tbpsbench.mllm.server import Server
+from tbpsbench.mllm.verdicts import Again, Said
+from tbpsbench.mllm.wire import NO_THINKING, body_of
+from tbpsbench.registry import MLLM_CLIENTS
+
+AWAY_SECONDS = 60.0  # that a server which answers nothing is left alone while others answer
+
+
+@MLLM_CLIENTS.register()
+class OpenAICompatible(MLLMClient):
+    """A model behind one or several servers.
+
+    Args:
+        model: its name there, as /v1/models lists it.
+        base_urls: where the servers are; usually ending in /v1.
+        api_key_env: environment variable that holds the API key; a server of one's own needs none.
+        max_in_flight: calls under way at a time and server, at most; how many it takes is found out.
+        requests_per_minute, tokens_per_minute: limits of the account, per server; None for none.
+        deadline: seconds for one call, from sending to the last byte.
+        attempts: calls for one request that may fail before it is given up; refusals of a busy server do not count.
+        longer: a reply that was cut off is asked for once more with so many times `max_tokens`; 1 for never.
+        max_wait: seconds to wait, at most, where a server asks for it; the run stops if it asks for more.
+        give_up_after: calls that fail in a row before a server counts as gone, if that lasts `patience` seconds.
+        patience: see there.
+        min_pixels: smaller pictures are enlarged to so many.
+        route: "image" sends all requests about one image to one server, "load" each to the one with least to do, "auto"
+            the first where the server keeps images.
+        price: dict(input=..., output=...), US dollars per million tokens; None to look it up (prices.py).
+        extra: further keys of every request body, e.g. dict(top_p=0.9).
+        length_key: what the server calls the longest reply; "max_completion_tokens" for OpenAI's newest.
+
+    Raises:
+        ValueError: for arguments out of range.
+        ConfigError: if the package openai is missing.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        base_urls: Sequence[str] = ("http://127.0.0.1:8000/v1",),
+        *,
+        api_key_env: str = "OPENAI_API_KEY",
+        max_in_flight: int = 64,
+        requests_per_minute: int | None = None,
+        tokens_per_minute: int | None = None,
+        deadline: float = 120.0,
+        attempts: int = 6,
+        longer: float = 2.0,
+        max_wait: float = 120.0,
+        give_up_after: int = 16,
+        patience: float = 10.0,
+        min_pixels: int = MIN_PIXELS,
+        route: Literal["auto", "image", "load"] = "auto",
+        price: Mapping[str, float] | None = None,
+        extra: Mapping[str, Any] | None = None,
+        length_key: Literal["max_tokens", "max_completion_tokens"] = "max_tokens",
+    ) -> None:
+        super().__init__()
+        base_urls = [base_urls] if isinstance(base_urls, str) else list(base_urls)
+        _require_sound(base_urls, max_in_flight, attempts, longer, deadline)
+        self.model, self.name = model, model if min_pixels == MIN_PIXELS else f"{model}@{min_pixels}px"
+        self.longer, self.max_wait, self.min_pixels, self.route = longer, max_wait, min_pixels, route
+        self.price = Price(**price) if price is not None else known_price(model, base_urls[0])
+        self.extra, self.length_key = dict(extra or {}), length_key
+        self._retries = Retries(attempts, max_wait)
+        self._stopped: StopRun | None = None
+        self.servers = [
+            Server(
+                url, api_key_env, deadline, give_up_after, patience,
+                Limiter(max_in_flight, longest=deadline / 4), Rates(requests_per_minute, tokens_per_minute),
+            )
+            for url in base_urls
+        ]  # fmt: skip
+
+    async def ask(self, request: Request) -> Reply:
+        """Ask, again where that helps; a reply that was cut off is asked for once more with room for more."""
+        if self._stopped is not None:
+            raise self._stopped
+        try:
+            sent = await self._sent(request)
+            reply = await self._answer(request, sent)
+            if reply.finish_reason == "length" and self.longer > 1:
+                wider = replace(request, max_tokens=int(request.max_tokens * self.longer))
+                again = await self._answer(wider, sent)
+                reply = replace(again, calls=reply.calls + again.calls)
+            return reply
+        except StopRun as error:
+            self._stop(error)
+            raise
+
+    async def probe(self) -> Capabilities:
+        """Try every server with a few small requests; what they can all do is used."""
+        try:
+            for server in self.servers:
+                await probe(server, self._body, self.meter, self.price)
+        except StopRun as error:
+            self._stop(error)
+            raise
+        found = [server.capabilities for server in self.servers]
+        different = len({replace(one, notes=()) for one in found}) > 1
+        return Capabilities(
+            images=all(one.images for one in found),
+            schema=all(one.schema for one in found),
+            image_uuid=all(one.image_uuid for one in found),
+            thinking=max((one.thinking for one in found), key=("none", "off", "on").index),
+            notes=(*found[0].notes, *(["the servers differ"] if different else [])),
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """The model, the servers with what they were found to do, and how they are asked."""
+        servers = {server.name: server.capabilities.plain() for server in self.servers}
+        options = {"min_pixels": self.min_pixels, "extra": self.extra, "route": self.route}
+        return super().describe() | {"servers": servers} | options
+
+    def in_flight(self) -> dict[str, int]:
+        """How many calls at a time each server gets now."""
+        return {server.name: int(server.limiter.limit) for server in self.servers}
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for server in self.servers:
+            await server.close()
+
+    # -- one request ----------------------------------------------------------------------------------------------
+
+    async def _sent(self, request: Request) -> dict[str, Picture]:
+        """The form in which each picture is sent, by its hash; made in a thread, as it takes milliseconds."""
+        return {
+            picture.sha256: await asyncio.to_thread(enlarged, picture, self.min_pixels) for picture in request.pictures
+        }
+
+    async def _answer(self, request: Request, sent: Mapping[str, Picture]) -> Reply:
+        calls, avoid = 0, None
+        async for attempt in self._retries.tries():
+            with attempt:  # keeps the error to itself; the loop tries again or raises it
+                server = self._choose(request, avoid)
+                calls += 1
+                try:
+                    said, seconds = await self._send(server, request, sent)
+                except (Again, ItemError) as error:
+                    named = self._named(server, request, sent)
+                    if not named or not _may_lack_pictures(error):
+                        avoid = server if isinstance(error, Again) and not error.refused else None
+                        self._look_after(server, error)
+                        raise
+                    server.forget(*named)  # it may have thrown them away: they are sent again
+                    calls += 1
+                    said, seconds = await self._send(server, request, sent)
+                return Reply(
+                    text=said.text, model=said.model or self.model, finish_reason=said.finish_reason,
+                    prompt_tokens=said.prompt_tokens, completion_tokens=said.completion_tokens, seconds=seconds,
+                    server=server.name, calls=calls,
+                )  # fmt: skip
+        raise AssertionError("tries end with a reply or an error")
+
+    async def _send(self, server: Server, request: Request, sent: Mapping[str, Picture]) -> tuple[Said, float]:
+        """One call."""
+        able = server.capabilities
+        extra = self.extra | (NO_THINKING if able.thinking == "off" else {})
+        async with self.meter.call(request, self.price) as call:
+            said, seconds = await server.send(self._body(request, sent, server), extra, sum(estimate(request)))
+            call.answered(said.prompt_tokens, said.completion_tokens)
+        if able.image_uuid:
+            server.keep(*(sent[picture.sha256].sha256 for picture in request.pictures))
+        if able.thinking == "on" and "</think>" in said.text:
+            said = replace(said, text=said.text.rpartition("</think>")[2].strip() or said.text)
+        return said, seconds
+
+    def _named(self, server: Server, request: Request, sent: Mapping[str, Picture]) -> list[str]:
+        """Hashes of the request's pictures that the server should have."""
+        hashes = [sent[picture.sha256].sha256 for picture in request.pictures]
+        return [sha256 for sha256 in hashes if server.capabilities.image_uuid and sha256 in server.kept]
+
+    def _body(self, request: Request, sent: Mapping[str, Picture], server: Server) -> dict[str, Any]:
+        able = server.capabilities
+        return body_of(
+            request, self.model, sent, uuid=able.image_uuid, kept=server.kept, schema=able.schema,
+            length_key=self.length_key,
+        )  # fmt: skip
+
+    # -- which server ---------------------------------------------------------------------------------------------
+
+    def _choose(self, request: Request, avoid: Server | None) -> Server:
+        """The server for a request: by its first picture's hash, so that few move when one is gone, or by load."""
+        if self._stopped is not None:
+            raise self._stopped
+        there = [server for server in self.servers if server.available]
+        there = [server for server in there if server is not avoid] or there
+        if not there:
+            raise next((server.gone for server in self.servers if server.gone), None) or StopRun(
+                "No server may be asked now", "Start again later: the run goes on where it stopped."
+            )
+        keeps = all(server.capabilities.image_uuid for server in there)
+        if request.pictures and (self.route == "image" or (self.route == "auto" and keeps)):
+            sha256 = request.pictures[0].sha256
+            return max(there, key=lambda server: hashlib.sha256(f"{sha256} {server.url}".encode()).digest())
+        return min(there, key=lambda server: server.limiter.load)
+
+    def _look_after(self, server: Server, error: Again | ItemError) -> None:
+        """Leave a server alone that is gone or asks for a long rest; without another one the run stops."""
+        wait = error.after or 0.0 if isinstance(error, Again) else 0.0
+        if server.gone is None and wait <= self.max_wait:
+            return
+        stop = server.gone or StopRun(
+            f"{server.name} asks to wait {wait:.0f} s, more than max_wait = {self.max_wait:g} s ({error})",
+            "Start again later: the run goes on where it stopped. Or raise max_wait.",
+        )
+        if not any(other.available for other in self.servers if other is not server):
+            raise stop
+        server.away(max(wait, AWAY_SECONDS))
+        if isinstance(error, Again):
+            error.after = None  # another server need not be waited for
+
+    def _stop(self, error: StopRun) -> None:
+        """Let nobody ask any more, those who wait for their turn included; what is under way is still answered."""
+        if self._stopped is None:
+            self._stopped = error
+            for server in self.servers:
+                server.limiter.stop(error)
+
+
+def _may_lack_pictures(error: Again | ItemError) -> bool:
+    """Whether a server may say so because it no longer has a picture."""
+    return error.reason in ("server-error", "refused")
+
+
+def _require_sound(base_urls: Sequence[str], max_in_flight: int, attempts: int, longer: float, deadline: float) -> None:
+    if not base_urls or not all(str(url).startswith(("http://", "https://")) for url in base_urls):
+        raise ValueError(f"base_urls is {list(base_urls)!r}, expected URLs such as 'http://127.0.0.1:8000/v1'")
+    if len(set(base_urls)) < len(base_urls):
+        raise ValueError(f"base_urls names a server twice: {list(base_urls)!r}")
+    for name, value, least in (
+        ("max_in_flight", max_in_flight, 1),
+        ("attempts", attempts, 1),
+        ("longer", longer, 1),
+        ("deadline", deadline, 0),
+    ):
+        if value < least:
+            raise ValueError(f"{name} is {value!r}, expected {least} or more")
