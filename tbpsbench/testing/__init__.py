@@ -8,6 +8,7 @@ says what was found and what was expected. `mock_run` trains and evaluates a who
 """
 
 from tbpsbench.testing.asking import check_mllm_client, toy_picture, toy_requests
+from tbpsbench.testing.captions import check_clusterer, toy_embeddings
 from tbpsbench.testing.compare import check_state
 from tbpsbench.testing.data import (
     check_caption_source,
@@ -47,6 +48,7 @@ __all__ = [
     "WordTokenizer",
     "check_balancer",
     "check_caption_source",
+    "check_clusterer",
     "check_dataset",
     "check_disentangler",
     "check_encoder",
@@ -70,6 +72,7 @@ __all__ = [
     "picked",
     "toy_batch",
     "toy_dims",
+    "toy_embeddings",
     "toy_features",
     "toy_masked",
     "toy_picture",

@@ -1,4 +1,7 @@
-"""From `pretrained` in a config to a weight file: a path is taken as it is, a name is fetched from a model hub."""
+"""From `pretrained` in a config to a weight file: a path is taken as it is, a name is looked up.
+
+Some names stand for a model that an installed package holds (packages.py), the others are fetched from a model hub.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from pathlib import Path
 
 from tbpsbench.errors import CheckpointError
 from tbpsbench.weights.files import FOLDER_FILES, weight_file
+from tbpsbench.weights.packages import packaged_folder
 
 WEIGHT_SUFFIXES = (".pth", ".pt", ".bin", ".safetensors", ".ckpt")
 
@@ -17,17 +21,21 @@ def find_weights(pretrained: str | os.PathLike[str], repositories: Mapping[str, 
     """The local weight file that `pretrained` means.
 
     Args:
-        pretrained: a file, a folder, a name in `repositories`, a hub repository "owner/name", or an https address.
+        pretrained: a file, a folder, the name of a packaged model, a name in `repositories`, a hub repository
+            "owner/name", or an https address.
         repositories: short name -> hub repository.
 
     Raises:
-        CheckpointError: if the path does not exist, the name is unknown, or the hub cannot be reached.
+        CheckpointError: if the path does not exist, the name is unknown, its package is not installed, or the hub
+            cannot be reached.
     """
     text = os.fspath(pretrained)
     if text.startswith("https://"):
         return _download(text)
     if text.startswith("~") or Path(text).suffix in WEIGHT_SUFFIXES or _exists(text):
         return weight_file(text)
+    if folder := packaged_folder(text):
+        return weight_file(folder)
     repository = repositories.get(text, text)
     if repository.count("/") != 1 or repository.startswith((".", "/", "~")):
         raise CheckpointError(

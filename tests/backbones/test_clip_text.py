@@ -165,3 +165,24 @@ def test_weights_of_another_vocabulary_are_refused_with_both_shapes(tmp_path):
     torch.save(CLIPText(SMALL).text.state_dict(), tmp_path / "clip.pt")
     with pytest.raises(CheckpointError, match=r"\[50, 16\] in the file, \[51, 16\] in the model"):
         CLIPText(SMALL, vocab_size=51, pretrained=str(tmp_path / "clip.pt"))
+
+
+def test_kept_positions_give_what_the_unstretched_tower_gives_to_the_bit(tmp_path):
+    """Rows 0 to 19 are kept; row 20 + 4 j is the old row 20 + j, so the 21st is the same, too, and no further one."""
+    short = CLIPText(SMALL).eval()
+    torch.nn.init.normal_(short.text.positional_embedding)
+    torch.save(short.text.state_dict(), tmp_path / "clip.pt")
+    long = CLIPText(SMALL, context_length=248, pretrained=str(tmp_path / "clip.pt")).eval()
+    assert torch.equal(long.text.positional_embedding[:20], short.text.positional_embedding[:20])
+    assert torch.equal(long.text.positional_embedding[20::4], short.text.positional_embedding[20:])
+    for length in (3, 20, 21):
+        tokens = texts(length, length, 3)
+        assert torch.equal(long(tokens).tokens_BLD, short(tokens).tokens_BLD)
+    tokens = texts(22, 22)
+    assert not torch.allclose(long(tokens).pooled_BD, short(tokens).pooled_BD, atol=1e-3)
+
+
+def test_positions_of_a_shorter_context_are_the_first_of_the_stretched(tmp_path):
+    torch.save(CLIPText(SMALL).text.state_dict(), tmp_path / "clip.pt")
+    whole, part = (CLIPText(SMALL, context_length=n, pretrained=str(tmp_path / "clip.pt")) for n in (248, 100))
+    assert torch.equal(part.text.positional_embedding, whole.text.positional_embedding[:100])

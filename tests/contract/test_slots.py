@@ -21,6 +21,12 @@ SMALL = {
     "CLIPImage": {"arch": {**CLIP, "patch_size": 8}, "img_size": (32, 16)},
     "CLIPText": {"arch": {**CLIP, "vocab_size": 50, "context_length": 12}},
     "GradNorm": {"layer": "shared"},
+    "Random": {"clusters": 3},
+    "KMeans": {"clusters": 3},
+    "GMM": {"clusters": 3, "dims": 4},
+    "Agglomerative": {"clusters": 3},
+    "HDBSCAN": {"dims": 4},
+    "UniformPrototypes": {"prototypes": 20, "nearest": 15},
     "BERT": {"arch": {**BERT, "max_position_embeddings": 12}, "vocab_size": 50},
 }
 
@@ -105,6 +111,11 @@ def test_model():
     testing.check_model(
         {"type": "PersonSearchModel", "image_encoder": config("ViT"), "text_encoder": config("BERT"), **parts}
     )
+
+
+@pytest.mark.parametrize("name", BUILTINS["CLUSTERERS"])
+def test_clusterer(name):
+    testing.check_clusterer(config(name))
 
 
 def test_every_entry_of_every_slot_has_the_base_class_and_a_docstring():

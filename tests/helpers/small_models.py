@@ -25,6 +25,13 @@ def vit(layers=1):
     }
 
 
+def tiny_clip_text():
+    """The text tower of CLIP_TEXT at CLIP's own 77 positions."""
+    from tbpsbench.backbones.clip_text import CLIPText
+
+    return CLIPText({"embed_dim": 16, "width": 32, "layers": 1, "heads": 2})
+
+
 def tiny_mini_pedes(tmp_path_factory):
     """Root of a tiny MiniPEDES, made once and shared by all test processes."""
     from tbpsbench.data.mini_pedes import MiniPEDES

@@ -11,8 +11,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from tbpsbench.errors import ConfigError
+from tbpsbench.errors import CheckpointError, ConfigError
 from tbpsbench.reading import read_lines, read_text, shown
+from tbpsbench.weights.packages import packaged_folder
 
 VOCABULARY, RULES_FILE = "vocab.txt", "tokenizer_config.json"
 # As transformers' BertTokenizer; `strip_accents=None` strips them where text is lower-cased.
@@ -29,7 +30,7 @@ def load_vocabulary(pretrained: str) -> list[str]:
         pretrained: a folder, a file, or a name.
 
     Raises:
-        ConfigError: if there is none.
+        ConfigError: if there is none, or the package that holds it is not installed.
         DataError: if the file is damaged.
     """
     return read_lines(_vocabulary_file(pretrained))
@@ -82,7 +83,11 @@ def _require_uncased(vocabulary: Path) -> None:
 
 def _vocabulary_file(pretrained: str) -> Path:
     if _is_name(pretrained):
-        found = _from_hub(pretrained, VOCABULARY)
+        try:
+            folder = packaged_folder(pretrained)
+        except CheckpointError as error:
+            raise ConfigError(str(error)) from None
+        found = _from_hub(pretrained, VOCABULARY) if folder is None else folder / VOCABULARY
         if found is None:
             raise ConfigError(
                 f"no vocabulary {pretrained!r}: neither a file nor a folder with vocab.txt, and the Hugging Face hub "

@@ -1,0 +1,1 @@
+"""Clusterers: groups of captions that are written alike, from which style prompts are made."""
