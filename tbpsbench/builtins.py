@@ -67,6 +67,9 @@ BUILTINS: dict[str, dict[str, str]] = {
     },
     "CAPTION_SOURCES": {
         "human": "tbpsbench.captions.human:Human",
+        "file": "tbpsbench.captions.file:File",
+        "mtg": "tbpsbench.captions.mtg:MTG",
+        "style_clustered": "tbpsbench.captions.style_clustered:StyleClustered",
     },
     "CLUSTERERS": {
         "none": "tbpsbench.captions.clustering.none:NoClusters",

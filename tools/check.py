@@ -9,6 +9,7 @@ from tbpsbench.cli import config_parser, run_tool
 def main() -> None:
     parser = config_parser(__doc__ or "")
     args = parser.parse_args()
+    from tbpsbench.captions.settings import is_captions, read_settings
     from tbpsbench.config.check import is_suite, require_valid
     from tbpsbench.config.load import load_config
 
@@ -18,7 +19,10 @@ def main() -> None:
 
         print(f"{args.config}: no problems in {len(read_suite(args.config))} runs")
         return
-    require_valid(config)
+    if is_captions(config):
+        read_settings(config)
+    else:
+        require_valid(config)
     print(*config.notes, sep="\n", end="\n" * bool(config.notes))
     print(f"{args.config}: no problems")
 

@@ -18,10 +18,13 @@ class CaptionSource(ABC):
     Attributes:
         name: name of the annotation file, without its suffix.
         roles: text roles of its captions; "query" must be among them.
+        queries: whether a search is asked its captions of val and test; otherwise training sees its captions, and a
+            search is asked the data set's own.
     """
 
     name: str
     roles: ClassVar[tuple[str, ...]] = (QUERY,)
+    queries: bool = True
 
     @abstractmethod
     def load(self, dataset: PersonSearchDataset) -> Annotations:

@@ -9,6 +9,7 @@ from typing import Any
 
 from tbpsbench import plugins, registry
 from tbpsbench.arguments import did_you_mean
+from tbpsbench.config.caption_files import caption_source
 from tbpsbench.config.data_check import data_problems, remedy_in_data, training_features
 from tbpsbench.config.evaluation_check import evaluation_problems
 from tbpsbench.config.fit import misfits
@@ -44,7 +45,7 @@ def check(config: Config, *, trained: bool = False, other_model: bool = False) -
     for path, slot, value in components(config.values):
         if len(path) == 1 and path[0] in (*SECTION_SLOTS, "optimizer"):
             continue  # looked at by _sections and optimizer_problems
-        named = {"type": value} if path == ("data", "captions") and isinstance(value, str) else value
+        named = caption_source(value) if path == ("data", "captions") and isinstance(value, str) else value
         found += slot.problems(named, ".".join(path))
     found += data_problems(config.values.get("data"))
     if "optimizer" in config.values:

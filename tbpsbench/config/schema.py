@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tbpsbench import registry
+from tbpsbench.config.caption_files import caption_source
 from tbpsbench.config.open_sections import FRAME, OpenSection, is_open, optimizer_entry
 from tbpsbench.config.places import slot_at
 
@@ -22,8 +23,10 @@ class DataSection:
 
     Attributes:
         dataset: a DATASETS component.
-        captions: a CAPTION_SOURCES component, or its bare name: the query captions.
-        descriptions: name of an annotation file with texts made from the images (roles identity, clothing), or None.
+        captions: the query captions: a CAPTION_SOURCES component, its bare name, or the name of an annotation file.
+            Where these captions are for training alone, a search is asked the data set's own.
+        descriptions: name of texts made from the images (roles identity, clothing), or None; this, `more_captions` and
+            `evaluation.gallery_texts` take the names that `captions` takes.
         tokenizer: a TOKENIZERS component.
         size: height and width of the images in pixels.
         interpolation: how images are resized.
@@ -220,9 +223,7 @@ def with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     filled: dict[str, Any] = dict(values)
     for name in SECTIONS:
         filled[name] = vars(read_section(name, values.get(name, {})))
-    captions = filled["data"]["captions"]
-    if isinstance(captions, str):
-        filled["data"]["captions"] = {"type": captions}
+    filled["data"]["captions"] = caption_source(filled["data"]["captions"])
     model = filled["model"]
     named = [(filled["data"], "views")]
     if not is_open("model", model):

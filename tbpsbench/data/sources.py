@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tbpsbench import registry
 from tbpsbench.annotations import Annotations
+from tbpsbench.config.caption_files import caption_source
 from tbpsbench.config.schema import DataSection
+from tbpsbench.data.base import PersonSearchDataset
+from tbpsbench.data.styled import style_captions, style_texts
+from tbpsbench.data.texts import matching
+from tbpsbench.errors import DataError
 from tbpsbench.metrics.leaks import TrainingTexts
 from tbpsbench.reading import given_path
+from tbpsbench.records.captioned import is_generated
+from tbpsbench.records.identity import TRAINING
 from tbpsbench.types import Caption, ImageRecord
 
+TRAIN = "train"
 MORE = "captions."  # how records call the files of `data.more_captions`: by this and their name
 
 
@@ -23,7 +31,8 @@ class Sources:
 
     Attributes:
         component: the config's `data.dataset`, by which these data can be had again.
-        annotations: images and query captions.
+        annotations: images and query captions: what a search is asked.
+        training: the captions that training shows, where they are others.
         descriptions: texts made from the images that training uses, or None.
         gallery_texts: texts that the gallery side may use in evaluation, or None.
         cache_dir: where caches of these data are kept.
@@ -38,6 +47,7 @@ class Sources:
     cache_dir: Path
     population: str
     more_captions: tuple[Annotations, ...] = ()
+    training: Annotations | None = None
 
     @property
     def name(self) -> str:
@@ -49,20 +59,30 @@ class Sources:
         """The split that chooses the checkpoint: "val", or ICFG-PEDES' carved one."""
         return "val-carved" if "val-carved" in self.annotations.splits() else "val"
 
+    @property
+    def shown(self) -> Annotations:
+        """The captions that training shows."""
+        return self.training or self.annotations
+
     def training_captions(self) -> list[tuple[Caption, int]]:
         """Every training text with the identity that it describes."""
-        files = [self.annotations, *([self.descriptions] if self.descriptions else []), *self.more_captions]
-        return [(caption, r.pid) for file in files for r in file.split("train") for caption in r.captions]
+        return [(caption, r.pid) for file in self._learnt() for r in file.split("train") for caption in r.captions]
 
     def training_texts(self) -> TrainingTexts:
         """What the leak guard must know of the training texts."""
-        return TrainingTexts.of(self.training_captions(), self.population)
+        made = [text for file in self._learnt() for text in style_texts(file, self.annotations)]
+        return TrainingTexts.of(self.training_captions(), self.population, made)
 
     def texts_of_gallery(self, records: list[ImageRecord]) -> list[Caption]:
         """Every text that the gallery side uses for these images, for the leak guard."""
         if self.gallery_texts is None:
             return []
-        return [caption for record in records for caption in self.gallery_texts.records[record.image_id].captions]
+        own = [caption for record in records for caption in self.gallery_texts.records[record.image_id].captions]
+        return own + style_captions(self.gallery_texts, self.annotations)
+
+    def _learnt(self) -> list[Annotations]:
+        """The files that training reads."""
+        return [self.shown, *([self.descriptions] if self.descriptions else []), *self.more_captions]
 
     @property
     def hashes(self) -> dict[str, str]:
@@ -91,7 +111,8 @@ class Sources:
         }
 
     def _files(self) -> dict[str, Annotations]:
-        files = {"captions": self.annotations, "descriptions": self.descriptions, "gallery": self.gallery_texts}
+        files = {"captions": self.annotations, TRAINING: self.training, "descriptions": self.descriptions,
+                 "gallery": self.gallery_texts}  # fmt: skip
         files |= {f"{MORE}{file.path.stem}": file for file in self.more_captions}
         return {role: file for role, file in files.items() if file is not None}
 
@@ -111,6 +132,7 @@ def read_sources(section: DataSection, gallery_texts: str | None, *, training: b
         section.dataset,
         section.captions,
         gallery_texts,
+        training=training,
         descriptions=section.descriptions if training else None,
         more_captions=section.more_captions if training else (),
         cache_dir=section.cache_dir,
@@ -122,31 +144,74 @@ def open_sources(
     captions: str | Mapping[str, Any] = "human",
     gallery_texts: str | None = None,
     *,
+    training: bool = True,
     descriptions: str | None = None,
     more_captions: Sequence[str] = (),
     cache_dir: str | None = None,
 ) -> Sources:
-    """Read caption files; the arguments are those of a config's `data`.
+    """Read caption files; the arguments are those of a config's `data`, and whether to read what training alone shows.
 
     Raises:
         ConfigError, DataError: if the data set or one of its files cannot be had.
     """
     dataset = registry.DATASETS.build(component, "data.dataset")
-    source = {"type": captions} if isinstance(captions, str) else captions
+    source = registry.CAPTION_SOURCES.build(caption_source(captions), "data.captions")
+    annotations = source.load(dataset) if source.queries else dataset.load()
     return Sources(
         dict(component),
-        registry.CAPTION_SOURCES.build(source, "data.captions").load(dataset),
-        dataset.load(descriptions) if descriptions else None,
-        dataset.load(gallery_texts) if gallery_texts else None,
+        annotations,
+        _named(descriptions, dataset, "data.descriptions"),
+        _named(gallery_texts, dataset, "evaluation.gallery_texts"),
         given_path(cache_dir) if cache_dir else dataset.root / ".cache",
         dataset.population,
-        tuple(dataset.load(name) for name in more_captions),
+        tuple(filter(None, (_named(name, dataset, "data.more_captions") for name in more_captions))),
+        None if source.queries or not training else _of_the_same_images(source.load(dataset), annotations),
     )
+
+
+def _named(name: str | None, dataset: PersonSearchDataset, place: str) -> Annotations | None:
+    """The texts that a key names."""
+    if not name:
+        return None
+    found: Annotations = registry.CAPTION_SOURCES.build(caption_source(name), place).load(dataset)
+    return found
+
+
+def _of_the_same_images(texts: Annotations, own: Annotations) -> Annotations:
+    """The texts, after a look at whether they were made for these images.
+
+    Raises:
+        DataError: if they were not.
+    """
+    if len(texts.records) != len(own.records):
+        raise DataError(
+            f"{texts.path}: made for other annotations: it lists {len(texts.records)} images, {own.path} lists "
+            f"{len(own.records)}. Create the captions again."
+        )
+    for record in own.records:
+        matching(record, texts)
+    return texts
+
+
+def described(shown: Annotations, descriptions: Annotations | None) -> Annotations:
+    """The captions without those of training images that generated descriptions have no text for.
+
+    A model fails on some images. Their number is in the file's header, and so in every record; what people wrote is
+    whole, and a gap in it an error.
+    """
+    if descriptions is None or not is_generated(descriptions.header):
+        return shown
+    roles = {c.role for record in descriptions.split(TRAIN) for c in record.captions}
+    have = {r.image_id for r in descriptions.split(TRAIN) if {c.role for c in r.captions} == roles}
+    if all(record.image_id in have for record in shown.split(TRAIN)):
+        return shown
+    left = (r if r.split != TRAIN or r.image_id in have else replace(r, captions=()) for r in shown.records)
+    return replace(shown, records=tuple(left))
 
 
 def only_trained_on(role: str) -> bool:
     """Whether a source of a record, by its role, is a file that training reads and evaluation does not."""
-    return role == "descriptions" or role.startswith(MORE)
+    return role in ("descriptions", TRAINING) or role.startswith(MORE)
 
 
 def data_name(annotations: Annotations) -> str:

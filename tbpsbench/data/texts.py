@@ -102,9 +102,20 @@ def records_of(annotations: Annotations, split: str) -> list[ImageRecord]:
 
 
 def role_texts(
-    records: Sequence[ImageRecord], extra: Sequence[Annotations], store: TextStore, skip: Collection[str] = ()
+    records: Sequence[ImageRecord],
+    extra: Sequence[Annotations],
+    store: TextStore,
+    skip: Collection[str] = (),
+    needed: Collection[int] | None = None,
 ) -> dict[str, RoleTexts]:
     """Texts of every role that caption files hold for these images, matched by image_id; roles in `skip` left out.
+
+    Args:
+        records: the images.
+        extra: the files.
+        store: tokenises their texts.
+        skip: roles that are left out.
+        needed: positions of the images that must have a text of every role; None for all.
 
     Raises:
         DataError: if a file belongs to another data set or release, two files hold the same role, or an image has no
@@ -119,7 +130,8 @@ def role_texts(
             groups = [[caption for caption in captions if caption.role == role] for captions in per_image]
             raise_problems(source.path, [
                 f"image {record.file!r} (image_id {record.image_id}) has no text of the role {role!r}"
-                for record, group in zip(records, groups, strict=True) if not group
+                for position, (record, group) in enumerate(zip(records, groups, strict=True))
+                if not group and (needed is None or position in needed)
             ])  # fmt: skip
             first = np.cumsum([0, *map(len, groups)], dtype=np.int64)
             found[role] = RoleTexts(store.table([c for group in groups for c in group]), first)

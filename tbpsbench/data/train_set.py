@@ -105,7 +105,7 @@ class TrainSet(Dataset[Sample]):
         others = captions_elsewhere(shown, more_captions, pair_role)
         self._texts = TrainTexts(captions, texts, text_transforms, others, self._changer, text_noise)
         sources = [*([annotations] if own_roles else []), *extra]
-        self.roles = role_texts(records, sources, texts, skip=(QUERY, pair_role))
+        self.roles = role_texts(records, sources, texts, (QUERY, pair_role), needed={i for i, _ in pairs})
         if made := sorted(filter(of_training, self.roles)):
             raise DataError(f"the role {made[0]!r} is one that the training data make themselves: name it otherwise")
         self.caption_roles = caption_roles(captions_per_sample)

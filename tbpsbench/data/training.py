@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from tbpsbench import registry
 from tbpsbench.annotations import Annotations
+from tbpsbench.config.caption_files import caption_source
 from tbpsbench.config.schema import DataSection
 from tbpsbench.data.collate import collate
 from tbpsbench.data.extras import Extras
@@ -18,7 +19,7 @@ from tbpsbench.data.images import ImageReader
 from tbpsbench.data.noise import caption_permutation
 from tbpsbench.data.preprocess import NORMALIZE, Preprocess
 from tbpsbench.data.samplers.base import TrainSampler
-from tbpsbench.data.sources import Sources
+from tbpsbench.data.sources import Sources, described
 from tbpsbench.data.text_transforms.base import TextTransform
 from tbpsbench.data.texts import TextStore
 from tbpsbench.data.tokenizers.base import Tokenizer
@@ -95,8 +96,7 @@ def build_tokenizer(section: DataSection, sources: Sources) -> Tokenizer:
 
 
 def _text_roles(section: DataSection) -> tuple[str, ...]:
-    captions = section.captions
-    kind = captions if isinstance(captions, str) else captions["type"]
+    kind = caption_source(section.captions)["type"]
     roles: tuple[str, ...] = registry.CAPTION_SOURCES.get(kind, "data.captions").roles
     return roles
 
@@ -140,7 +140,7 @@ def build_training(
     Raises:
         DataError, ConfigError: whatever is wrong with files or settings.
     """
-    annotations = sources.annotations
+    annotations = described(sources.shown, sources.descriptions)
     pairs = sum(c.role == QUERY for record in annotations.split("train") for c in record.captions)
     transforms = section.transforms or NORMALIZE
     train = TrainSet(
@@ -159,7 +159,7 @@ def build_training(
         captions_per_sample=section.captions_per_sample,
         text_transforms=_text_transforms(section, texts.tokenizer),
         more_captions=sources.more_captions,
-        extras=_extras(section, annotations),
+        extras=_extras(section, sources.annotations),
     )
     sampling: dict[str, Any] = {"pids": train.pids, "batch_size": section.batch_size, "seed": seed}
     sampler = registry.SAMPLERS.build(section.sampler, "data.sampler", sampling)

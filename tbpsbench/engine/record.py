@@ -8,12 +8,11 @@ from typing import Any
 
 from tbpsbench.config.settings import Settings
 from tbpsbench.data.evaluation import EvaluationData
+from tbpsbench.data.sources import only_trained_on
 from tbpsbench.metrics.result import Evaluation
 from tbpsbench.records.identity import data_key
 from tbpsbench.records.make import make_record
 from tbpsbench.system import System
-
-DESCRIPTIONS = "descriptions"
 
 
 def record_of(
@@ -61,11 +60,12 @@ def _trained_on(system: System, data: EvaluationData) -> str:
 
 
 def _provenance(system: System, data: EvaluationData) -> dict[str, Any]:
-    """What the evaluation read, and the descriptions that the system was trained with, which it did not need to."""
+    """What the evaluation read, and the texts that the system was trained with, which it did not need to."""
     found = data.sources.provenance()
-    if system.trained_on is not None and data.sources.descriptions is None:
-        trained = system.trained_on.provenance["sources"]
+    if system.trained_on is not None:
         captions, *others = found["sources"]
-        told = [dict(source) for source in trained if source["role"] == DESCRIPTIONS]
+        read = {source["role"] for source in others}
+        trained = [s for s in system.trained_on.provenance["sources"] if only_trained_on(s["role"])]
+        told = [dict(source) for source in trained if source["role"] not in read]
         found["sources"] = [captions, *told, *others]
     return found | {"tokenizer_sha256": system.tokenizer.sha256}

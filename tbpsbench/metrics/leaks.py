@@ -55,8 +55,16 @@ class TrainingTexts:
     made: tuple[MadeText, ...] = ()
 
     @classmethod
-    def of(cls, captions: Iterable[tuple[Caption, int]], population: str) -> TrainingTexts:
-        """From every training text and the identity that it describes."""
+    def of(
+        cls, captions: Iterable[tuple[Caption, int]], population: str, further: Iterable[MadeText] = ()
+    ) -> TrainingTexts:
+        """From every training text and the identity that it describes.
+
+        Args:
+            captions: the texts.
+            population: of the identities.
+            further: what else was made from texts, such as styles.
+        """
         pairs = list(captions)
         derived = [caption for caption, _ in pairs if SHA256.fullmatch(caption.derived_from)]
         own = {(caption.image_id, caption.sha256) for caption, _ in pairs} if derived else set()
@@ -64,7 +72,7 @@ class TrainingTexts:
             MadeText(c.caption_id, c.image_id, c.sha256, c.derived_from, (c.image_id, c.derived_from) in own)
             for c in derived
         )
-        return cls(population, frozenset(pid for _, pid in pairs), tuple(made))
+        return cls(population, frozenset(pid for _, pid in pairs), (*made, *further))
 
     def to_plain(self) -> dict[str, Any]:
         """As plain data, for a checkpoint."""
@@ -130,7 +138,7 @@ def leaks(
         ),
         _message(
             "training text was made from a test query",
-            [f"caption {t.caption_id} of image {t.image_id}" for t in made if t.derived_from in secret and not t.own],
+            [_which(text) for text in made if text.derived_from in secret and not text.own],
             "make it from training captions or training images",
         ),
     ]
@@ -212,6 +220,12 @@ def _of(caption: Caption) -> str:
         f"caption {caption.caption_id} of image {caption.image_id} ({caption.source}, {caption.split}): "
         f"{_short(caption.text)}"
     )
+
+
+def _which(text: MadeText) -> str:
+    if text.caption_id < 0:
+        return f"the style {text.sha256[:8]}, by the caption {text.derived_from[:8]}"
+    return f"caption {text.caption_id} of image {text.image_id}"
 
 
 def _short(text: str, width: int = 60) -> str:

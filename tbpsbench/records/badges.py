@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tbpsbench.records.identity import TRAINING
+
 SIMULATED = "simulated descriptions"
+SIMULATED_CAPTIONS = "simulated captions"
 # A status, a badge and the type of a model: features or rankings that other code made.
 EXTERNAL = "external"
 FEATURES, SIMILARITY, ANSWERS = GIVEN = ("features", "similarity", "answers")
@@ -20,6 +23,7 @@ def badges_of(record: Mapping[str, Any]) -> list[str]:
     badges += ["transductive"] if any(one["transductive"] for one in record.get("rerank", ())) else []
     badges += ["partial data"] if record["data"].get("partial") else []
     badges += [SIMULATED] if simulated(record) else []
+    badges += [SIMULATED_CAPTIONS] if simulated_captions(record) else []
     return badges
 
 
@@ -42,5 +46,14 @@ def simulated(record: Mapping[str, Any]) -> bool:
     return any(
         source.get("notes", {}).get("simulated") or "describer" in source.get("made_from", {})
         for source in record["data"].get("sources", [])
-        if source.get("role") != "captions"
+        if source.get("role") not in ("captions", TRAINING)
+    )
+
+
+def simulated_captions(record: Mapping[str, Any]) -> bool:
+    """Whether training showed captions that a simulation wrote, which stands for a model that looks at images."""
+    return any(
+        source.get("notes", {}).get("simulated")
+        for source in record["data"].get("sources", [])
+        if source.get("role") == TRAINING
     )

@@ -19,6 +19,8 @@ from tbpsbench.config.flat import canonical, fingerprint
 from tbpsbench.errors import RegistryError
 from tbpsbench.registry import DATASETS
 
+# Role of the captions that training showed, where a search was asked others; and the source of these.
+TRAINING, OWN_CAPTIONS = "training", "human"
 # Keys that change no number, wherever they are compared.
 NEUTRAL = ("runtime.threads", "runtime.log_interval", "data.num_workers", "data.cache_dir", "name")
 # Between the parts of one run; a system of version 1 is also told by the batch size of its evaluation.
@@ -111,6 +113,8 @@ def other_captions(record: Mapping[str, Any]) -> bool:
     """Whether the captions that were asked are from another source than the config's, as far as names tell."""
     captions = record["config"]["data"].get("captions", "human")
     named = captions.get("type") if isinstance(captions, Mapping) else captions
+    if any(source.get("role") == TRAINING for source in record["data"].get("sources", [])):
+        named = OWN_CAPTIONS
     asked = [source.get("source") for source in record["data"].get("sources", []) if source.get("role") == "captions"]
     return any(source != named for source in asked)
 

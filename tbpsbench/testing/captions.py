@@ -70,7 +70,7 @@ def check_clusterer(config: Component) -> Clusters:
 
 def _built(config: Component) -> Clusterer:
     built: Any = registry.CLUSTERERS.build(config, "clusterer")
-    assert isinstance(built, Clusterer)
+    assert isinstance(built, Clusterer), f"it builds a {type(built).__name__}, expected a Clusterer"
     return built
 
 

@@ -9,8 +9,8 @@ from tbpsbench.config.check import check
 from tbpsbench.config.dump import render
 from tbpsbench.config.load import load_config
 
-# Suites are configs of another kind: tests/leaderboard/test_suite.py reads them.
-APART = {"_base_", "leaderboards"}
+# Suites and captions are configs of other kinds: tests/leaderboard and tests/captions read them.
+APART = {"_base_", "leaderboards", "captions"}
 CONFIGS = sorted(path for path in Path("configs").rglob("*.py") if not APART & set(path.parts))
 
 

@@ -92,4 +92,8 @@ def test_data_set(name, tmp_path):
 
 @pytest.mark.parametrize("name", BUILTINS["CAPTION_SOURCES"])
 def test_caption_source(name, mini):
-    testing.check_caption_source({"type": name}, {"type": "MiniPEDES", "root": str(mini), "size": "tiny"})
+    """Those that read a file are shown one of a simulated model, which is made on first use."""
+    made = "static-wrong10"
+    dataset = {"type": "MiniPEDES", "root": str(mini), "size": "tiny"}
+    testing.check_caption_source({"type": "file", "name": made}, dataset)
+    testing.check_caption_source({"type": name, **({} if name == "human" else {"name": made})}, dataset)

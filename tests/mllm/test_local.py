@@ -5,6 +5,7 @@ import http.client
 import importlib.util
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -162,7 +163,8 @@ def test_real_server_sees_pictures_and_prompts(tiny, served, ask, picture):
         assert digest(seen[number].pictures[0]) == enlarged(request.pictures[0]).sha256
         assert seen[number].text == request.messages[0].text
     said, _ = local(tiny, *requests, batch_size=4)
-    assert [reply.text for reply in replies] == [reply.text for reply in said]
+    # The server leaves some special tokens in its text, which random weights say as readily as others.
+    assert [re.sub(r"<\|\w+\|>", "", reply.text) for reply in replies] == [reply.text for reply in said]
     assert [reply.prompt_tokens for reply in replies] == [reply.prompt_tokens for reply in said]
     usage = [one for one in counted if one][-len(replies) :]
     assert [one["prompt_tokens"] for one in usage] == [reply.prompt_tokens for reply in replies]

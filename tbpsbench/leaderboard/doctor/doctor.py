@@ -13,7 +13,7 @@ from typing import Any
 
 from tbpsbench.leaderboard.doctor.record import SEVERITIES, Objection, record_objections
 from tbpsbench.records.badges import is_external
-from tbpsbench.records.identity import annotations_sha256
+from tbpsbench.records.identity import TRAINING, annotations_sha256
 from tbpsbench.records.read import data_name
 from tbpsbench.records.usable import usable_records
 
@@ -134,7 +134,8 @@ def _boards(items: Sequence[Item]) -> Iterator[Objection]:
              "Evaluate all on one."),
             ("serious", {r["protocol"]["ties"] for _, r in group}, "order ties by several rules",
              "Evaluate all with one rule."),
-            ("question", {_texts(r) for _, r in group}, "were trained with different texts (data.descriptions)",
+            ("question", {_texts(r) for _, r in group},
+             "were trained with different texts (data.captions, data.descriptions)",
              "Name the additional training data in the table."),
             ("question", {_trained(r) for _, r in group}, "were trained on different data",
              "Show them in separate tables."),
@@ -157,9 +158,9 @@ def _trained(record: Mapping[str, Any]) -> str:
 
 
 def _texts(record: Mapping[str, Any]) -> str:
-    """The descriptions that training used, by hash."""
-    sources = record["data"]["sources"]
-    return next((source["sha256"][:12] for source in sources if source["role"] == "descriptions"), "none")
+    """The texts that training used besides the data set's own captions, by hash."""
+    told = [s["sha256"][:12] for s in record["data"]["sources"] if s["role"] in ("descriptions", TRAINING)]
+    return " and ".join(told) or "none"
 
 
 def _protocol(record: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from tbpsbench.leaderboard.render.rows import COSTS
 from tbpsbench.reading import shown
-from tbpsbench.records.badges import EXTERNAL, is_external, shows_two_towers, simulated
+from tbpsbench.records.badges import EXTERNAL, is_external, shows_two_towers, simulated, simulated_captions
 
 Severity = Literal["serious", "question", "remark"]
 SEVERITIES: tuple[Severity, ...] = ("serious", "question", "remark")
@@ -124,6 +124,9 @@ def _data(record: Mapping[str, Any]) -> Iterator[Objection]:
     if simulated(record):
         message = "descriptions come from a simulation, not from a person or a model"
         yield Objection("question", "data", message, "Say so next to every number, or use real descriptions.")
+    if simulated_captions(record):
+        message = "the training captions come from a simulation, not from a person or a model"
+        yield Objection("question", "data", message, "Say so next to every number, or caption with a real model.")
     for source in data["sources"]:
         if source["role"] != "captions" and not source["made_from"]:
             message = f"nothing says what the texts of {source['file']} ({source['role']}) were made from"

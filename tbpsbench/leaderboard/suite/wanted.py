@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tbpsbench import registry
+from tbpsbench.config.caption_files import OWN, caption_source
 from tbpsbench.config.settings import Settings
 from tbpsbench.errors import TBPSError
 from tbpsbench.files import sha256_file
@@ -91,11 +92,10 @@ def records_there(root: Path, names: Collection[str]) -> Shelf:
 
 
 def _annotation_file(settings: Settings) -> Path | None:
-    captions = settings.data.captions
-    source = {"type": captions} if isinstance(captions, str) else captions
     try:
         dataset = registry.DATASETS.build(settings.data.dataset, "data.dataset")
-        name = registry.CAPTION_SOURCES.build(source, "data.captions").name
+        source = registry.CAPTION_SOURCES.build(caption_source(settings.data.captions), "data.captions")
+        name = source.name if source.queries else OWN
     except TBPSError:
         return None
     if root_matters(settings.data.dataset):

@@ -13,8 +13,10 @@ import numpy as np
 
 from tbpsbench import registry
 from tbpsbench.annotations import Annotations, counts, read_annotations
+from tbpsbench.config.caption_files import caption_source
 from tbpsbench.data.base import PersonSearchDataset
 from tbpsbench.data.sources import MORE, data_name, only_trained_on
+from tbpsbench.data.styled import style_captions, style_texts
 from tbpsbench.errors import DataError, RegistryError
 from tbpsbench.leaderboard.verify.checkpoint import run_folder
 from tbpsbench.leaderboard.verify.report import Verification
@@ -22,8 +24,9 @@ from tbpsbench.metrics.leaks import TrainingTexts, leaks
 from tbpsbench.model.roles import QUERY
 from tbpsbench.protocols.base import IMAGE_TO_TEXT, protocol_name
 from tbpsbench.reading import shown
+from tbpsbench.records.captioned import captioner_problems
 from tbpsbench.records.evidence import Evidence
-from tbpsbench.records.identity import data_key, is_transfer
+from tbpsbench.records.identity import OWN_CAPTIONS, TRAINING, data_key, is_transfer
 from tbpsbench.registry import DATASETS
 
 WHAT = "annotation files: hashes, counts, the identity of every query, and the leak guard again"
@@ -39,7 +42,13 @@ def check_named_data(found: Verification) -> None:
         found.problem("data.sources", "no source has the role 'captions'", EDITED)
         return
     further = record["config"]["data"].get("more_captions") or []
+    try:
+        shown = _shown_captions(record)
+    except RegistryError as error:
+        found.skip("data.sources.training", str(error))
+        shown = TRAINING if TRAINING in sources else None
     for role, wanted in (
+        (TRAINING, shown),
         ("descriptions", record["config"]["data"].get("descriptions")),
         ("gallery", record["config"]["evaluation"].get("gallery_texts")),
         *((f"{MORE}{name}", name) for name in further),
@@ -47,6 +56,9 @@ def check_named_data(found: Verification) -> None:
         if bool(wanted) != (role in sources):
             message = f"the config asks for {wanted!r}, the sources are {', '.join(sources)}"
             found.problem(f"data.sources.{role}", message, EDITED)
+    for role, source in sources.items():
+        for problem in captioner_problems(source):
+            found.problem(f"data.sources.{role}", f"{source['file']} {problem}", EDITED)
     made = sources["captions"]["made_from"]
     header = {"made_from": made}
     named = data_name(Annotations(record["data"]["dataset"], "", Path(), Path(), (), "", header))
@@ -60,6 +72,17 @@ def check_named_data(found: Verification) -> None:
         if key in made and arguments.get(key) is not None:
             found.equal(f"data.component.{key}", arguments[key], made[key], EDITED, "the header of the annotations")
     found.checked.append("names, roles and origin of the data")
+
+
+def _shown_captions(record: Mapping[str, Any]) -> str | None:
+    """The captions that training showed where a search is asked others, by name.
+
+    Raises:
+        RegistryError: if the source is a plug-in's that is not installed.
+    """
+    captions = record["config"]["data"].get("captions", OWN_CAPTIONS)
+    source = registry.CAPTION_SOURCES.build(caption_source(captions), "config.data.captions")
+    return None if source.queries else str(source.name)
 
 
 def _arguments(component: Mapping[str, Any]) -> dict[str, Any]:
@@ -217,10 +240,21 @@ def _check_leaks(found: Verification, files: Mapping[str, Annotations]) -> None:
         for image in file.split("train")
         for caption in image.captions
     ]
+    styles = [
+        text
+        for role, file in files.items()
+        if only_trained_on(role) and not is_transfer(record)
+        for text in style_texts(file, captions)
+    ]
     seen = leaks(
         queries=[caption for image in records for caption in image.captions if caption.role == QUERY],
-        gallery_texts=[c for r in shown for c in gallery.records[r.image_id].captions] if gallery else [],
-        training=TrainingTexts.of(training, population),
+        gallery_texts=[
+            *(c for r in shown for c in gallery.records[r.image_id].captions),
+            *style_captions(gallery, captions),
+        ]
+        if gallery
+        else [],
+        training=TrainingTexts.of(training, population, styles),
         population=population,
         test_pids={image.pid for image in records},
     )

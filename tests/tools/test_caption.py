@@ -1,0 +1,101 @@
+"""tools/caption.py as a user runs it: prompts, a preview, a run that stops and goes on, a sheet, the file."""
+
+import os
+import re
+import stat
+
+import pytest
+from PIL import Image
+
+from tbpsbench.annotations import read_annotations
+
+
+@pytest.fixture
+def config(mini, tmp_path):
+    """A config over the tiny MiniPEDES, with a caption file that is taken away again."""
+    path = tmp_path / "captions.py"
+    path.write_text(
+        f'"""Here."""\n\ndataset = dict(type="MiniPEDES", root={str(mini)!r}, size="tiny")\n'
+        f'source = dict(type="mtg", name="here", rounds=2)\nmllm = dict(type="Simulated", wrong=0.1)\n'
+        f"out = {str(tmp_path / 'run')!r}\n"
+    )
+    yield path
+    (mini / "tiny-0" / "here.jsonl").unlink(missing_ok=True)
+
+
+def test_dry_run_asks_nobody(config, tool, tmp_path):
+    code, out, err = tool("caption", config, "--dry-run")
+    assert code == 0, err
+    assert "4 calls for one image" in out
+    assert "Describe the person in the image" in out
+    assert "Rephrase the description using all the above information" in out
+    assert re.search(r"all 36 images: 144 calls, about [\d,]+ tokens of prompts and [\d,]+ of replies, \$0\.00", out)
+    assert not (tmp_path / "run").exists()
+
+
+def test_preview_prints_and_keeps_the_replies_alone(config, tool, tmp_path):
+    code, out, err = tool("caption", config, "--preview", "2")
+    assert code == 0, err
+    assert out.count("  static   ") == 2
+    assert "2 captioned, 0 failed" in out
+    assert [path.name for path in (tmp_path / "run").iterdir() if path.suffix == ".jsonl"] == []
+    code, out, _ = tool("caption", config, "--preview", "2")
+    assert "2 captioned, 0 failed, 0 calls" in out
+
+
+def test_a_run_in_two_parts_and_its_sheet(config, tool, mini, tmp_path):
+    code, out, err = tool("caption", config, "--limit", "5")
+    assert code == 0, err
+    assert "5 of 36 images" in out
+    assert "31 images are left" in out
+    code, _, err = tool("caption", config, "--publish")
+    assert (code, "31 of 36 images have no caption yet" in err) == (2, True)
+    code, out, err = tool("caption", config)
+    assert code == 0, err
+    assert "use it with data.captions=here" in out
+    file = read_annotations(mini / "tiny-0" / "here.jsonl")
+    assert [len(record.captions) for record in file.split("train")] == [1] * 36
+    code, out, err = tool("caption", config, "--measure")
+    assert code == 0, err
+    assert re.search(r"\| here \| 36 \| [\d.]+ \| [\d.]+ \| [\d.]+ % \| [\d.]+ % \|", out)
+    code, out, err = tool("caption", config, "--inspect", "--out", tmp_path / "sheet.png")
+    assert code == 0, err
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.width > 900
+        assert sheet.height > 1000
+
+
+def test_a_budget_that_is_used_up(config, tool):
+    code, out, err = tool("caption", config, "--cfg-options", "budget=dict(calls=9)")
+    assert code == 1
+    assert "error: stopped with " in err
+    assert "budget.calls" in err
+    assert "the same command goes on" in err
+    assert tool("caption", config)[0] == 0
+    assert "of 36 images" in out
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_must_not_be_written(config, tool, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run").chmod(stat.S_IRUSR | stat.S_IXUSR)
+    code, _, err = tool("caption", config)
+    assert (code, "no permission" in err) == (1, True)
+
+
+def test_a_folder_that_cannot_be_made(config, tool, tmp_path):
+    (tmp_path / "file").write_text("")
+    code, _, err = tool("caption", config, "--cfg-options", f"out={tmp_path / 'file' / 'run'}")
+    assert (code, "cannot write" in err, "Traceback" in err) == (1, True, False)
+
+
+@pytest.mark.parametrize("shard", ["0/2", "3/2", "x", "1"])
+def test_shards_are_numbered_from_one(config, tool, shard):
+    code, _, err = tool("caption", config, "--shard", shard)
+    assert (code, "write 1/8" in err) == (2, True)
+
+
+def test_check_reads_configs_of_captions(config, tool):
+    assert tool("check", config)[0] == 0
+    code, _, err = tool("check", config, "--cfg-options", "source.round=3")
+    assert (code, "Did you mean 'rounds'" in err) == (2, True)
