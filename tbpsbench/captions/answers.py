@@ -71,6 +71,23 @@ def why_dropped(answer: str, known: Sequence[str], facts: Reading) -> str | None
     return "repeated" if not words or len(words - seen) / len(words) < MIN_NEW else None
 
 
+def kept_of(answer: str, known: Sequence[str], facts: Reading, parts: int) -> tuple[str, str | None]:
+    """What of an answer may enter the caption.
+
+    Args:
+        answer: to a question about `parts` things. To several, each sentence is judged by itself: the glasses stay
+            where there is no hat.
+        known, facts, parts: see `why_dropped`.
+
+    Returns:
+        what is kept and None, or the whole answer and why it is dropped.
+    """
+    sentences = re.split(r"(?<=[.;!])\s+", answer.strip()) if parts > 1 else [answer]
+    reasons = {sentence: why_dropped(sentence, known, facts) for sentence in sentences}
+    kept = [sentence for sentence, reason in reasons.items() if reason is None]
+    return (" ".join(kept), None) if kept else (answer, next(iter(reasons.values())))
+
+
 def _contradicts(said: Reading, known: Reading) -> bool:
     """Whether an answer says otherwise of what can be one way only."""
     return any(

@@ -2,7 +2,8 @@
 section 3.1): a static caption, N rounds of question and answer, one fluent caption of all that was kept.
 
 The paper publishes neither its questions, nor their order, nor what is "low relevance or redundant". Here the pool is
-the slots of slots.py; each round asks for the one that is known least (`coverage`); answers.py says what is dropped.
+questions about the slots of slots.py; each round asks the one whose slots are known least (`coverage`); answers.py says
+what is dropped.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
-from tbpsbench.captions.answers import numbered_answers, why_dropped
+from tbpsbench.captions.answers import kept_of, numbered_answers
 from tbpsbench.captions.ask import MIN_ANSWERS_TOKENS, Asker
 from tbpsbench.captions.generated import Draft, GeneratedSource, Scorer, Text
 from tbpsbench.captions.prompts import QUESTION, QUESTIONS, RECONSTRUCT, STATIC, Prompt, numbered
 from tbpsbench.captions.reading import Reading, read
-from tbpsbench.captions.slots import SLOTS, Slot, slots_named
+from tbpsbench.captions.slots import SLOTS, Question, questions_for, slots_named
 from tbpsbench.captions.validate import Rules, Verdict, check, tidy
 from tbpsbench.mllm.messages import Reply
 from tbpsbench.model.roles import QUERY
@@ -69,6 +71,8 @@ class MTG(GeneratedSource):
         name: of the caption file.
         rounds: questions for an image, N; 0 leaves the static caption.
         slots: the pool of what is asked; default: all but the action.
+        kindred: ask about kindred slots in one question: bag and object in the hands, hat and glasses, age and build,
+            skin and beard.
         batched: ask all questions in one numbered call: 3 calls for an image instead of N + 2.
         max_tokens: longest caption in CLIP's tokens; 248 after stretching its positions, 77 without.
         max_words: longest caption that is asked for, in words.
@@ -80,14 +84,15 @@ class MTG(GeneratedSource):
     clients = ("mllm", "reconstructor")
 
     def __init__(
-        self, name: str = "mtg", rounds: int = 6, slots: Sequence[str] | None = None, batched: bool = False,
-        max_tokens: int = 248, max_words: int = 130, min_words: int = 8, min_slots: int = 3,
+        self, name: str = "mtg", rounds: int = 6, slots: Sequence[str] | None = None, kindred: bool = True,
+        batched: bool = False, max_tokens: int = 248, max_words: int = 130, min_words: int = 8, min_slots: int = 3,
         margin: float = 0.05,
     ) -> None:  # fmt: skip
         super().__init__(name)
         if rounds < 0 or max_tokens < 3 or margin < 0:
             raise ValueError(f"rounds={rounds}, max_tokens={max_tokens}, margin={margin}: none can be that small")
-        pool = slots_named(slots if slots is not None else [s for s in SLOTS if s != "action"], "source.slots")
+        asked = slots_named(slots if slots is not None else [s for s in SLOTS if s != "action"], "source.slots")
+        pool = questions_for(asked, kindred)
         self.rounds, self.pool, self.batched, self.margin = rounds, pool, batched, margin
         self.rules = Rules(min_words, max_words, max_tokens, min_slots)
         self.scorer: Scorer | None = None  # set by whoever has a retriever
@@ -115,38 +120,39 @@ class MTG(GeneratedSource):
     async def _one_by_one(self, talk: _Dialogue, asker: Asker, path: Path) -> None:
         asked: list[str] = []
         for _ in range(self.rounds):
-            slot = least_covered(self.pool, talk.facts, asked)
-            if slot is None:
+            question = least_covered(self.pool, talk.facts, asked)
+            if question is None:
                 break
-            asked.append(slot.name)
-            text = QUESTION.fill(question=slot.question)
+            asked.append(question.name)
+            text = QUESTION.fill(question=question.text)
             for attempt in range(1 + asker.decoding.retries):
-                request = asker.request(QUESTION, text, task="answer", topic=(slot.name,), attempt=attempt)
+                request = asker.request(QUESTION, text, task="answer", topic=(question.name,), attempt=attempt)
                 reply = await asker.ask("mllm", request)
                 if not _serious(reply):
                     break
-            self._consider(talk, slot, reply.text, path, broken=_serious(reply))
+            self._consider(talk, question, reply.text, path, broken=_serious(reply))
 
     async def _all_at_once(self, talk: _Dialogue, asker: Asker, path: Path) -> None:
-        chosen: list[Slot] = []
+        chosen: list[Question] = []
         facts = talk.facts
-        while len(chosen) < self.rounds and (slot := least_covered(self.pool, facts, [s.name for s in chosen])):
-            chosen.append(slot)
+        while len(chosen) < self.rounds and (question := least_covered(self.pool, facts, [q.name for q in chosen])):
+            chosen.append(question)
         if not chosen:
             return
-        text = QUESTIONS.fill(questions=numbered([slot.question for slot in chosen]))
+        text = QUESTIONS.fill(questions=numbered([question.text for question in chosen]))
         request = asker.request(
-            QUESTIONS, text, task="answer", topic=tuple(slot.name for slot in chosen),
+            QUESTIONS, text, task="answer", topic=tuple(question.name for question in chosen),
             max_tokens=MIN_ANSWERS_TOKENS * len(chosen),
         )  # fmt: skip
         reply = await asker.ask("mllm", request)
-        for slot, answer in zip(chosen, numbered_answers(reply.text, len(chosen)), strict=True):
-            self._consider(talk, slot, answer, path, broken=None)
+        for question, answer in zip(chosen, numbered_answers(reply.text, len(chosen)), strict=True):
+            self._consider(talk, question, answer, path, broken=None)
 
-    def _consider(self, talk: _Dialogue, slot: Slot, reply: str, path: Path, broken: str | None) -> None:
+    def _consider(self, talk: _Dialogue, question: Question, reply: str, path: Path, broken: str | None) -> None:
         """Keep an answer or drop it, and note which."""
-        answer = tidy(reply)
-        dropped = broken or why_dropped(answer, talk.known, talk.facts)
+        answer, dropped = tidy(reply), broken
+        if dropped is None:
+            answer, dropped = kept_of(answer, talk.known, talk.facts, parts=len(question.slots))
         score = None
         if dropped is None and self.scorer is not None:
             own, static = self.scorer(path, [answer, talk.static])
@@ -155,7 +161,7 @@ class MTG(GeneratedSource):
         if dropped is None:
             talk.kept.append(answer)
         talk.log.append({
-            "round": len(talk.log) + 1, "slot": slot.name, "q": slot.question, "a": answer, "kept": dropped is None,
+            "round": len(talk.log) + 1, "slot": question.name, "q": question.text, "a": answer, "kept": dropped is None,
             "drop_reason": dropped, **({"score": score} if score else {}),
         })  # fmt: skip
 
@@ -173,14 +179,15 @@ class MTG(GeneratedSource):
         )  # fmt: skip
 
 
-def least_covered(pool: Sequence[Slot], facts: Reading, asked: Collection[str]) -> Slot | None:
-    """The slot to ask about: the one of which the smallest share is known; the heavier one among equals.
+def least_covered(pool: Sequence[Question], facts: Reading, asked: Collection[str]) -> Question | None:
+    """The question to ask: the one of whose slots the smallest share is known; the heavier one among equals.
 
     Returns:
-        None if each was asked about or is known whole.
+        None if each was asked or its slots are known whole.
     """
-    open_slots = [slot for slot in pool if slot.name not in asked and coverage(slot.name, facts) < 1]
-    return min(open_slots, key=lambda slot: (coverage(slot.name, facts), -slot.weight), default=None)
+    known = {question.name: fmean(coverage(slot, facts) for slot in question.slots) for question in pool}
+    left = [question for question in pool if question.name not in asked and known[question.name] < 1]
+    return min(left, key=lambda question: (known[question.name], -question.weight), default=None)
 
 
 def coverage(slot: str, facts: Reading) -> float:

@@ -1,7 +1,8 @@
 """Slots: what a caption can say about a person, and the question that asks for each.
 
-MTG asks about the slots that are known least; style-clustered captions send the slots of one side to the identity text
-and those of the other to the clothing text (`SIDES`, a slot map that a config may replace: papers disagree about hair).
+MTG asks about the slots that are known least, and about kindred ones in one question (`questions_for`). Style-clustered
+captions send the slots of one side to the identity text and those of the other to the clothing text (`SIDES`, a slot
+map that a config may replace: papers disagree about hair).
 """
 
 from __future__ import annotations
@@ -58,6 +59,39 @@ SLOTS: Mapping[str, Slot] = {
         Slot("action", "scene", "action", "What is the person doing, and which way do they face?", 0.1),
     )
 }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What MTG asks in one round.
+
+    Attributes:
+        slots: names of what it is about.
+        text: the question.
+    """
+
+    slots: tuple[str, ...]
+    text: str
+
+    @property
+    def name(self) -> str:
+        """The slots, as stores and logs write them: "bag", or "bag+held"."""
+        return JOINT.join(self.slots)
+
+    @property
+    def weight(self) -> float:
+        """That of its heaviest slot."""
+        return max(SLOTS[name].weight for name in self.slots)
+
+
+JOINT = "+"
+# Most people have no hat, or no bag: a round for each would be wasted on them.
+KINDRED = (
+    Question(("bag", "held"), "Which bag does the person carry, and what is in the hands? Name kinds and colours."),
+    Question(("hat", "glasses"), "What does the person wear on the head and on the eyes? Name kinds and colours."),
+    Question(("age", "build"), "About how old is the person, and what are build and height?"),
+    Question(("skin", "beard"), "What are the skin tone and, if there is one, the beard or moustache of the person?"),
+)
 SIDES: Mapping[str, Side] = {name: slot.side for name, slot in SLOTS.items()}
 
 
@@ -78,3 +112,16 @@ def slots_named(names: Iterable[str], place: str) -> tuple[Slot, ...]:
             raise ConfigError(f"{place}: no slot is called {name!r}.{did_you_mean(str(name), SLOTS)} Slots: {known}")
         found.append(SLOTS[name])
     return tuple(found)
+
+
+def questions_for(slots: Iterable[Slot], kindred: bool) -> tuple[Question, ...]:
+    """A question for each slot.
+
+    Args:
+        slots: what is asked about.
+        kindred: whether kindred slots share a question, where both are asked about.
+    """
+    left = {slot.name: slot for slot in slots}
+    joint = [question for question in KINDRED if kindred and {*question.slots} <= left.keys()]
+    shared = {name for question in joint for name in question.slots}
+    return (*joint, *(Question((slot.name,), slot.question) for slot in left.values() if slot.name not in shared))

@@ -24,8 +24,11 @@ def answer(facts: Facts, slot: str) -> str:
 
     Args:
         facts: what is seen.
-        slot: one of `SLOTS`; nothing is seen of any other.
+        slot: one of `SLOTS`, or several with "+" between them; nothing is seen of any other.
     """
+    if "+" in slot:
+        said = [text for part in slot.split("+") if (text := answer(facts, part)) != NOT_VISIBLE]
+        return " ".join(said) or NOT_VISIBLE
     if slot == "action":
         return f"{_PERSON}is {Words(facts, Dice(0, 'action'), 0).action()}."
     values = {name: facts.values[name] for name in SLOTS.get(slot, ()) if name in facts.values}
@@ -74,7 +77,7 @@ def merged(texts: Sequence[str]) -> str:
         if new and NOT_VISIBLE not in text.lower():
             kept.append(text.strip())
     named = next((_CALLED[word] for word in _words(kept[0]) if word in _CALLED), "The person") if kept else ""
-    return " ".join([*kept[:1], *(text.replace(_PERSON, f"{named} ", 1) for text in kept[1:])])
+    return " ".join([*kept[:1], *(text.replace(_PERSON, f"{named} ") for text in kept[1:])])
 
 
 def content_words(text: str) -> set[str]:

@@ -114,7 +114,7 @@ class Simulated(MLLMClient):
         if attributes is None:
             raise ItemError("unknown-image", f"{request.pictures[0]} is no image of {', '.join(self.annotations)}")
         topic = request.topic or tuple(SLOTS)
-        factors = [name for slot in topic for name in SLOTS.get(slot, ())]
+        factors = [name for slots in topic for slot in slots.split("+") for name in SLOTS.get(slot, ())]
         if request.task == "answer":
             facts = self.sight.look(attributes, image, "answer", factors, self.sight.missing)
             said = [answer(facts, slot) for slot in topic]

@@ -5,7 +5,7 @@ import pytest
 from tbpsbench.captions.ask import Decoding
 from tbpsbench.captions.mtg import MTG, coverage, least_covered
 from tbpsbench.captions.reading import read
-from tbpsbench.captions.slots import SLOTS
+from tbpsbench.captions.slots import SLOTS, questions_for
 from tbpsbench.errors import ConfigError, StorageError
 from tbpsbench.mllm.errors import ItemError, StopRun
 
@@ -13,7 +13,7 @@ STATIC = "A young man with short brown hair wears a red T-shirt, blue jeans and 
 
 
 def test_eight_calls_for_an_image_as_in_the_paper(caption):
-    outcome, records, failures, asked = caption(MTG(rounds=6))
+    outcome, records, failures, asked = caption(MTG(rounds=6, kindred=False))
     assert (outcome.made, outcome.failed, outcome.stopped, failures) == (4, 0, None, [])
     assert len(asked) == 4 * 8
     kinds = [request.task for request in asked if request.pictures[:1] == asked[0].pictures or request.task == "merge"]
@@ -34,8 +34,8 @@ def test_eight_calls_for_an_image_as_in_the_paper(caption):
 
 
 def test_batched_takes_three_calls_and_says_the_same(caption):
-    one = caption(MTG())[1]
-    outcome, records, _, asked = caption(MTG(batched=True), folder="batched")
+    one = caption(MTG(kindred=False))[1]
+    outcome, records, _, asked = caption(MTG(kindred=False, batched=True), folder="batched")
     assert outcome.made == 4
     assert [request.task for request in asked].count("answer") == 4
     assert len(asked) == 4 * 3
@@ -54,7 +54,7 @@ def test_no_rounds_leave_the_static_caption(caption):
 
 
 def test_the_slot_that_is_known_least_is_asked_about():
-    pool = [SLOTS[name] for name in ("upper", "lower", "bag", "shoes", "sex")]
+    pool = questions_for([SLOTS[name] for name in ("upper", "lower", "bag", "shoes", "sex")], kindred=True)
     facts = read("A man in a red T-shirt and jeans.")
     assert coverage("sex", facts) == 1
     assert coverage("upper", facts) == pytest.approx(2 / 3)
@@ -76,7 +76,7 @@ def test_dropped_answers_do_not_come_into_the_caption(caption):
         "age": "I'm sorry, I cannot help with that.", "build": "A tall, slim person.",
     }  # fmt: skip
     _, (record,), _, asked = caption(
-        MTG(slots=tuple(answers)), images=1,
+        MTG(slots=tuple(answers), kindred=False), images=1,
         replies={"static": STATIC, "question": lambda request: answers[request.topic[0]]},
     )  # fmt: skip
     reasons = {turn["slot"]: turn["drop_reason"] for turn in record["qa"]}
@@ -87,6 +87,28 @@ def test_dropped_answers_do_not_come_into_the_caption(caption):
     assert merge.texts == (STATIC, "A tall, slim person.")
     assert "A: A tall, slim person." in merge.messages[0].text
     assert "not visible" not in merge.messages[0].text
+
+
+def test_kindred_slots_share_a_question_and_each_sentence_is_judged(caption):
+    answers = {
+        "bag+held": "A black backpack. No object in the hands.", "hat+glasses": "not visible",
+        "age+build": "An elderly person. The person is a woman.",
+    }  # fmt: skip
+    slots = ("bag", "held", "hat", "glasses", "age", "build")
+    _, (record,), _, asked = caption(
+        MTG(rounds=3, slots=slots), images=1,
+        replies={"static": STATIC, "question": lambda request: answers[request.topic[0]]},
+    )  # fmt: skip
+    assert [(turn["slot"], turn["drop_reason"]) for turn in record["qa"]] == [
+        ("bag+held", None), ("hat+glasses", "not visible"), ("age+build", None)
+    ]  # fmt: skip
+    assert asked[-1].texts == (STATIC, "A black backpack.", "An elderly person.")
+
+
+def test_a_slot_whose_kin_is_not_asked_about_has_its_own_question():
+    names = [question.name for question in MTG(slots=("bag", "hat", "glasses")).pool]
+    assert names == ["hat+glasses", "bag"]
+    assert [question.name for question in MTG(slots=("bag", "held"), kindred=False).pool] == ["bag", "held"]
 
 
 def test_an_answer_that_is_none_is_asked_for_again(caption):

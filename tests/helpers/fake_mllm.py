@@ -63,7 +63,7 @@ class FakeMLLM(MLLMClient):
 
     @staticmethod
     def _say(facts, topic):
-        names = {name for slot in topic for name in PARTS.get(slot, ())}
+        names = {name for slots in topic for slot in slots.split("+") for name in PARTS.get(slot, ())}
         found = Facts({k: v for k, v in facts.values.items() if k in names}, "", "", "", "")
         who = {k: v for k, v in found.values.items() if k in {p for slot in IDENTITY for p in PARTS[slot]}}
         texts = []
