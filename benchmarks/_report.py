@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import _bdam_tables
+import _caption_tables
 import _kernel_tables
 import _style_tables
 import _tables
@@ -27,6 +28,7 @@ from _targets import MISSED, PAGE_LIMIT_MS, RENDER_LIMIT_S, TARGETS
 from tbpsbench.files import atomic_write
 from tbpsbench.leaderboard.render.rows import column_order
 
+DOCS = ("performance", "leaderboard", "bdam", "disentangling", "captions", "clustering", "text-towers")
 PAGES = (
     HERE.parent / "README.md",
     *(
@@ -76,6 +78,7 @@ def benchmarks() -> str:
             *_training_rows(),
             *_kernel_rows(),
             *_reranking_rows(),
+            *_caption_rows(),
             *_board_rows(),
             "",
             f"Ratios within one run, on {_processors()}; written by `make bench`.",
@@ -153,6 +156,24 @@ def _reranking_rows() -> list[str]:
     ]
 
 
+def _caption_rows() -> list[str]:
+    size = result("captioning")["size"]
+    what, key = f"`captioning.py`: {size['at_once']} calls at a time", "calls_vs_server_alone"
+    within = f"the best fixed number on a server that takes {size['slots']}, calls/s"
+    return [
+        _ratio_row(what, "bare sockets, what the server sustains, calls/s", ("captioning", key), "their rate"),
+        _ratio_row("", within, ("captioning", "calls_vs_best_fixed"), "its rate"),
+        _ratio_row("", "pictures sent every time, bytes", ("captioning", "bytes_plain_over_uuid"), "less"),
+        _ratio_row(
+            "`caption_coverage.py`: MTG, 10 % wrong",
+            "what people say",
+            ("caption_coverage", "mtg_true_vs_human"),
+            "more",
+        ),
+        _ratio_row("", "the static caption", ("caption_coverage", "mtg_true_vs_static"), "more"),
+    ]
+
+
 def _board_rows() -> list[str]:
     page, power = result("leaderboard_page"), result("compare_power")
     what, seconds = f"`leaderboard_page.py`: {page['size']['records']:,} records", page["rendering"]["total_s"]
@@ -223,6 +244,12 @@ MAKERS: dict[str, Callable[[], str]] = {
     "gpu_goals": _kernel_tables.gpu_goals,
     "gpu_system": _kernel_tables.gpu_system,
     **{name: partial(_kernel_tables.gpu, name) for name in _kernel_tables.SECTIONS},
+    "caption_coverage": _caption_tables.coverage,
+    "caption_sources": _caption_tables.sources,
+    "caption_errors": _caption_tables.errors,
+    "caption_clusterers": _caption_tables.clusterers,
+    "caption_printed": _caption_tables.printed_mtg,
+    "text_towers": _caption_tables.text_towers,
     "styles": _style_tables.styles,
     "styles_memory": _style_tables.styles_memory,
 }

@@ -1,11 +1,38 @@
 """How wrong may captions be? MTG on MiniPEDES by a simulated model that takes 0 to 40 % of what it sees for something
-else, for IRRA and RDE; 10 % is in mini_captions.py. 210 steps, as in
-mini.py."""
+else, for IRRA and RDE; 10 % is in mini_captions.py. 210
+steps, as in mini.py."""
 
 title = "MiniPEDES, errors in generated captions"
 entries = {
+    "irra-mtg-wrong-40": dict(
+        config="../irra/irra_tiny_mini-pedes.py",
+        options=[
+            "data.captions=mtg-wrong40",
+            "schedule.max_epochs=12",
+            "schedule.warmup_epochs=2",
+            "evaluation.interval=6",
+        ],
+    ),
+    "rde-mtg-wrong-40": dict(
+        config="../rde/rde_tiny_mini-pedes.py",
+        options=[
+            "data.captions=mtg-wrong40",
+            "schedule.max_epochs=12",
+            "schedule.warmup_epochs=2",
+            "evaluation.interval=6",
+        ],
+    ),
     "irra-mtg-wrong-0": dict(
         config="../irra/irra_tiny_mini-pedes.py",
+        options=[
+            "data.captions=mtg-wrong0",
+            "schedule.max_epochs=12",
+            "schedule.warmup_epochs=2",
+            "evaluation.interval=6",
+        ],
+    ),
+    "rde-mtg-wrong-0": dict(
+        config="../rde/rde_tiny_mini-pedes.py",
         options=[
             "data.captions=mtg-wrong0",
             "schedule.max_epochs=12",
@@ -22,37 +49,10 @@ entries = {
             "evaluation.interval=6",
         ],
     ),
-    "irra-mtg-wrong-40": dict(
-        config="../irra/irra_tiny_mini-pedes.py",
-        options=[
-            "data.captions=mtg-wrong40",
-            "schedule.max_epochs=12",
-            "schedule.warmup_epochs=2",
-            "evaluation.interval=6",
-        ],
-    ),
-    "rde-mtg-wrong-0": dict(
-        config="../rde/rde_tiny_mini-pedes.py",
-        options=[
-            "data.captions=mtg-wrong0",
-            "schedule.max_epochs=12",
-            "schedule.warmup_epochs=2",
-            "evaluation.interval=6",
-        ],
-    ),
     "rde-mtg-wrong-20": dict(
         config="../rde/rde_tiny_mini-pedes.py",
         options=[
             "data.captions=mtg-wrong20",
-            "schedule.max_epochs=12",
-            "schedule.warmup_epochs=2",
-            "evaluation.interval=6",
-        ],
-    ),
-    "rde-mtg-wrong-40": dict(
-        config="../rde/rde_tiny_mini-pedes.py",
-        options=[
-            "data.captions=mtg-wrong40",
             "schedule.max_epochs=12",
             "schedule.warmup_epochs=2",
             "evaluation.interval=6",

@@ -13,7 +13,16 @@ import pytest
 def report(monkeypatch):
     monkeypatch.syspath_prepend("benchmarks")
     yield runpy.run_path("benchmarks/_report.py")
-    for name in ("_tables", "_bdam_tables", "_kernel_tables", "_style_tables", "_gpu_goals", "_gpu_table", "_targets"):
+    for name in (
+        "_tables",
+        "_bdam_tables",
+        "_kernel_tables",
+        "_caption_tables",
+        "_style_tables",
+        "_gpu_goals",
+        "_gpu_table",
+        "_targets",
+    ):
         sys.modules.pop(name, None)
 
 
