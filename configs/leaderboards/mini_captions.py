@@ -5,7 +5,7 @@ in clustered styles. The model is simulated and takes 10 % of what it sees for s
 data set's own captions.
 
 People wrote two captions per image, and so many are drawn in styles; static and MTG captions are one per image, and are
-learnt for twice as many epochs: 210 steps for everybody.
+learnt for twice as many epochs: 210 steps, or 216.
 """
 
 title = "MiniPEDES, caption sources"

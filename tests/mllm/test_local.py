@@ -1,29 +1,19 @@
 """A real Qwen2-VL of random weights: in this process, and behind `transformers serve` on the loopback."""
 
 import asyncio
-import http.client
-import importlib.util
 import json
-import os
 import re
-import signal
-import socket
-import subprocess
-import sys
-import time
 
 import pytest
 import tiny_qwen
 from chat_faults import Act
 from chat_server import ChatServer, digest
+from served_qwen import forwarded, serving
 
 from tbpsbench.mllm.errors import ItemError, StopRun
 from tbpsbench.mllm.local import LocalTransformers
 from tbpsbench.mllm.messages import Message, Picture, Request
 from tbpsbench.mllm.pictures import enlarged
-
-SERVE = "from transformers.cli.transformers import main; main()"
-
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
@@ -93,44 +83,8 @@ def test_model_that_is_not_there(tmp_path):
 @pytest.fixture(scope="module")
 def served(tiny, tmp_path_factory):
     """Port of `transformers serve` with the tiny model."""
-    pytest.importorskip("openai")
-    if not all(importlib.util.find_spec(name) for name in ("fastapi", "uvicorn")):
-        pytest.skip("transformers serve needs transformers[serving]")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    home = tmp_path_factory.mktemp("hub")
-    (home / "hub").mkdir()
-    log = (home / "serve.log").open("wb")
-    command = [sys.executable, "-c", SERVE, "serve", str(tiny), "--device", "cpu", "--host", "127.0.0.1"]
-    environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(home)}
-    process = subprocess.Popen(
-        [*command, "--port", str(port)], env=environment, stdout=log, stderr=log, start_new_session=True
-    )
-    try:
-        for _ in range(600):
-            if process.poll() is not None or _healthy(port):
-                break
-            time.sleep(0.5)
-        assert process.poll() is None, (home / "serve.log").read_text()[-2000:]
+    with serving(tiny, tmp_path_factory.mktemp("hub")) as port:
         yield port
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait()
-
-
-def _healthy(port):
-    try:
-        return _forwarded(port, "GET", "/health", None)[0] == 200
-    except OSError:
-        return False
-
-
-def _forwarded(port, method, path, body):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-    connection.request(method, path, body, {"content-type": "application/json"})
-    answer = connection.getresponse()
-    return answer.status, answer.read()
 
 
 @pytest.mark.slow
@@ -141,7 +95,7 @@ def test_real_server_sees_pictures_and_prompts(tiny, served, ask, picture):
     counted = []
 
     async def forward(seen):
-        status, body = await asyncio.to_thread(_forwarded, served, "POST", seen.path, json.dumps(seen.body))
+        status, body = await asyncio.to_thread(forwarded, served, "POST", seen.path, json.dumps(seen.body))
         counted.append(json.loads(body).get("usage") if status == 200 else None)
         return Act(status, {"content-type": "application/json"}, body)
 
