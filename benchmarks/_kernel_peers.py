@@ -17,6 +17,8 @@ from torch.nn.functional import silu, softplus
 Loss = Callable[..., Tensor]
 TEMPERATURE = 0.07
 MARGIN = 0.3
+# They know no tensors of a CPU.
+CUDA_ALONE = ("memeff", "mamba_ssm")
 # A file with mamba-ssm's `selective_scan_fn` where its package is not installed; set by `gpu.py --mamba`.
 mamba_file: Path | None = None
 

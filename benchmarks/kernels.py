@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 import torch
 from _common import environment, finish, parser, peak_extra_bytes
 from _kernel_jobs import JOBS, Inputs, Loss, Size, step
+from _kernel_peers import CUDA_ALONE
 from _targets import stated
 
 # Largest relative difference of values and of gradients, by norm: float32 sums of millions of products.
@@ -56,7 +57,8 @@ class Race(NamedTuple):
 def arms_of(race: Race) -> dict[str, Loss]:
     """Name -> form."""
     job = JOBS[race.job]
-    arms = {"ours": job.ours, "textbook": job.textbook} | job.others()
+    others = {name: loss for name, loss in job.others().items() if name not in CUDA_ALONE}
+    arms = {"ours": job.ours, "textbook": job.textbook} | others
     if race.size.get("N", 0) > job.textbook_rows:
         arms.pop("textbook")
     if race.job == "HSIC" and race.memory:

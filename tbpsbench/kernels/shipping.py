@@ -117,8 +117,13 @@ def shipped(capability: int) -> Iterator[tuple[str, Compiled]]:
                         yield folder.name, compiled
 
 
-def measure(kernel: str, compiled: Compiled, arch: int) -> Measured:
-    """Compile one configuration and read its machine code."""
+def measure(kernel: str, compiled: Compiled, arch: int, whole: bool = True) -> Measured:
+    """Compile one configuration and read its machine code.
+
+    Args:
+        whole: otherwise code without a stack, which thus spills nothing, is not disassembled unless it must have matrix
+            instructions: half a second each.
+    """
     import triton
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
@@ -134,7 +139,7 @@ def measure(kernel: str, compiled: Compiled, arch: int) -> Measured:
     )
     options = {"num_warps": compiled.warps, "num_stages": compiled.stages, "enable_fp_fusion": compiled.fusion}
     built = triton.compile(source, target=GPUTarget("cuda", arch, 32), options=options)
-    registers, instructions = _read(built.asm["cubin"])
+    registers, instructions = _read(built.asm["cubin"], whole or compiled.budget.tensor_cores)
     matrix: dict[str, int] = {}
     for instruction in instructions:
         if _TENSOR.fullmatch(instruction):
@@ -152,22 +157,24 @@ def measure(kernel: str, compiled: Compiled, arch: int) -> Measured:
     )
 
 
-def _read(cubin: bytes) -> tuple[int, list[str]]:
-    """Registers per thread and the names of all instructions."""
+def _read(cubin: bytes, whole: bool) -> tuple[int, list[str]]:
+    """Registers per thread and the names of all instructions, or none of them where there is no stack."""
     import triton
 
     tools = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
     with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
         file.write(cubin)
         file.flush()
-        usage, code = (
-            subprocess.run([tools / "cuobjdump", what, file.name], capture_output=True, text=True, check=True).stdout
-            for what in ("--dump-resource-usage", "--dump-sass")
-        )
-    found = re.search(r"REG:(\d+)", usage)
-    if found is None:
-        raise RuntimeError(f"cuobjdump names no registers: {usage[:200]}")
+        usage = _dump(tools, "--dump-resource-usage", file.name)
+        found = re.search(r"REG:(\d+) STACK:(\d+)", usage)
+        if found is None:
+            raise RuntimeError(f"cuobjdump names no registers: {usage[:200]}")
+        code = _dump(tools, "--dump-sass", file.name) if whole or int(found[2]) else ""
     return int(found[1]), _INSTRUCTION.findall(code)
+
+
+def _dump(tools: Path, what: str, file: str) -> str:
+    return subprocess.run([tools / "cuobjdump", what, file], capture_output=True, text=True, check=True).stdout
 
 
 def _tile(compiled: Compiled) -> str:
@@ -189,11 +196,16 @@ def table(rows: list[dict[str, Any]]) -> str:
     )
 
 
-def rows_of(arch: int, only: str | None = None) -> Iterator[dict[str, Any]]:
-    """Every configuration that ships for an architecture, compiled: `Measured` as a dict, with what is over budget."""
+def rows_of(arch: int, only: str | None = None, whole: bool = True) -> Iterator[dict[str, Any]]:
+    """Every configuration that ships for an architecture, compiled: `Measured` as a dict, with what is over budget.
+
+    Args:
+        only: of one kernel's folder.
+        whole: as in `measure`.
+    """
     for kernel, compiled in shipped(arch):
         if only in (None, kernel):
-            found = measure(kernel, compiled, arch)
+            found = measure(kernel, compiled, arch, whole)
             yield found._asdict() | {"excess": found.excess(compiled.budget)}
 
 

@@ -134,7 +134,9 @@ class Server:
                 # The method of the resource looks through every part of a message by its declared type: a third of
                 # the time that a call costs here.
                 content = openai.HttpxBinaryResponseContent
-                answer = (await self._client.post("/chat/completions", body={**body, **extra}, cast_to=content)).response
+                answer = (
+                    await self._client.post("/chat/completions", body={**body, **extra}, cast_to=content)
+                ).response
                 text, kind = answer.text, answer.headers.get("content-type", "")
         except (TimeoutError, openai.APITimeoutError) as error:
             if "Connect" in type(error.__cause__).__name__:

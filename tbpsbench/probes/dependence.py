@@ -16,11 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tbpsbench.kernels.hsic import Estimator, Kernel, hsic
+from tbpsbench.kernels.hsic import Estimator, Kernel, collapsed, hsic
 
 PERMUTATIONS = 50
-# A feature that varies less than this, relative to its size, is the same in all images but for rounding.
-COLLAPSED = 1e-6
 
 
 def dependence(
@@ -43,7 +41,7 @@ def dependence(
     x_ND, y_NE = x_ND.double(), y_NE.double()
     generator = np.random.default_rng(seed)
     orders = [torch.from_numpy(exchanged(person_N, generator)) for _ in range(permutations)]
-    still = _collapsed(x_ND) or _collapsed(y_NE)
+    still = bool(collapsed(x_ND) | collapsed(y_NE))
     return {kernel: _of_kernel(x_ND, y_NE, orders, kernel, still) for kernel in get_args(Kernel)}
 
 
@@ -88,7 +86,3 @@ def _entry(value: float, chance: list[float]) -> dict[str, float]:
 
 def _zero(x_ND: Tensor, y_NE: Tensor, **_: str) -> float:  # noqa: ARG001
     return 0.0
-
-
-def _collapsed(x_ND: Tensor) -> bool:
-    return bool((x_ND - x_ND.mean(0)).abs().max() <= COLLAPSED * x_ND.abs().max())

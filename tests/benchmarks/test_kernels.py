@@ -51,6 +51,19 @@ def test_arms_of_every_race_agree(modules, key):
     assert difference <= kernels.TOLERANCE
 
 
+def test_what_needs_a_gpu_is_no_arm_on_a_cpu(modules, monkeypatch):
+    import kernels
+
+    def fails(*_):
+        raise AssertionError("memeff's kernel got tensors of a CPU")
+
+    (race,) = kernels.races(kernels.options_of([*map(str, SIZE), "--repeats", "1", "--only", "infonce"]))
+    job = kernels.JOBS["InfoNCE"]
+    offered = dataclasses.replace(job, others=lambda: {"memeff": fails, "open_clip": job.textbook})
+    monkeypatch.setitem(kernels.JOBS, "InfoNCE", offered)
+    assert set(kernels.run(race, threads=1)[0]) == {"ours", "textbook", "open_clip"}
+
+
 def test_arms_that_disagree_give_no_speed(modules, monkeypatch):
     import kernels
 

@@ -45,13 +45,13 @@ def captioned(mini, tmp_path):
 
 def test_nonsense_fails_with_its_reason_or_is_kept_with_it(captioned, tiny):
     mllm = {"type": "LocalTransformers", "model": str(tiny), "device": "cpu", "batch_size": 4}
-    plan, outcome, records, failures = captioned(mllm, "strict")
+    _, outcome, records, failures = captioned(mllm, "strict")
     assert (outcome.made, outcome.failed, records) == (0, IMAGES, [])
     assert len({failure["image_id"] for failure in failures}) == IMAGES
     for failure in failures:
         assert failure["reason"].startswith(NONSENSE)
         assert failure["attempts"] == 2
-    plan, outcome, records, failures = captioned(mllm, "permissive")
+    _, outcome, records, failures = captioned(mllm, "permissive")
     assert (outcome.made, outcome.failed, failures) == (IMAGES, 0, [])
     assert len({record["image_id"] for record in records}) == IMAGES
     for record in records:
@@ -92,5 +92,3 @@ def test_a_server_is_shown_pictures_and_prompts_and_counts_tokens(captioned, tin
     assert min(kinds.values()) >= IMAGES
     assert sum(record["usage"]["calls"] for record in records) == asked
     assert sum(record["usage"]["prompt_tokens"] for record in records) == tokens
-
-

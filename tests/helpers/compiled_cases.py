@@ -35,6 +35,7 @@ if __name__ == "__main__":
         case("spills", 128, False, 2, Budget(tensor_cores=True)),
         case("plain", 16, True, 1, Budget(tensor_cores=True)),
         case("tight", 64, False, 4, Budget(registers=16, shared_kb=1)),
-    ][: int(sys.argv[2])]
-    found = {compiled.name: (measure("test", compiled, arch), compiled.budget) for compiled in cases}
+        case("unread", 128, False, 2, Budget()),
+    ]
+    found = {compiled.name: (measure("test", compiled, arch, whole=False), compiled.budget) for compiled in cases}
     print(json.dumps({name: row._asdict() | {"excess": row.excess(budget)} for name, (row, budget) in found.items()}))

@@ -143,6 +143,18 @@ def value_and_gradients(function, inputs, upstream=None):
     return [value, *torch.autograd.grad(value, wanted, upstream)]
 
 
+def peak_bytes(work):
+    """Most memory of the CPU in use during a call beyond what was in use before it."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        work()
+    held = peak = 0
+    for event in profile.profiler.kineto_results.events():
+        if event.name() == "[memory]" and event.device_type() == torch.autograd.DeviceType.CPU:
+            held += event.nbytes()
+            peak = max(peak, held)
+    return peak
+
+
 def in_float64(inputs):
     """Contiguous float64 copies of the floating-point tensors among the inputs, other things as they are."""
     return [

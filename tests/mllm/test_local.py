@@ -15,6 +15,7 @@ from tbpsbench.mllm.local import LocalTransformers
 from tbpsbench.mllm.messages import Message, Picture, Request
 from tbpsbench.mllm.pictures import enlarged
 
+
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     """The folder of a tiny Qwen2-VL."""

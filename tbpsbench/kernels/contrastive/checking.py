@@ -41,8 +41,8 @@ def _compare(kind: Kind, rows: int, device: torch.device, dtype: torch.dtype) ->
     grad_N = drawn_ND[2, :, 0].to(device, torch.float32)
     weight = 0.5 if kind == "entropy" else 1.0
     form = Form(kind, SCALE, weight, weight, margin=MARGIN)
-    value_N, saved, _ = statistics(anchor_ND, positive_ND, label_N, None, None, form)
-    found = [value_N, *gradient(grad_N, anchor_ND, positive_ND, label_N, None, saved, form)]
+    value_N, saved, _, identity = statistics(anchor_ND, positive_ND, label_N, None, None, form)
+    found = [value_N, *gradient(grad_N, anchor_ND, positive_ND, label_N, None, saved, identity, form)]
     exact = [side_ND.double().requires_grad_() for side_ND in (anchor_ND, positive_ND)]
     expected_N = _definition(kind, exact[0], exact[1], label_N)
     expected = [expected_N.detach(), *torch.autograd.grad(expected_N, exact, grad_N.double())]

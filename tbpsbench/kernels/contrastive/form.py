@@ -59,6 +59,7 @@ class Form(NamedTuple):
         eps: of the targets of `divergence`.
         root: whether those are divided by the root of the number of positives.
         margin: of `alignment` and `ranking`.
+        distinct: no two pairs belong together; labels are then 0 ... N-1.
     """
 
     kind: Kind
@@ -70,6 +71,7 @@ class Form(NamedTuple):
     eps: float = 1e-8
     root: bool = False
     margin: float = 0.0
+    distinct: bool = False
 
     @property
     def hinged(self) -> bool:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -20,10 +19,21 @@ import triton
 from torch import Tensor
 
 from ..dispatch import KernelError, interpreting
+from ..launching import on_device_of
 from .form import SAVED, STATES, Form
-from .tiles import PROGRAMS, SMALL_ROWS, STRIP_COLUMNS, STRIP_ROWS, STRIP_WEIGHTS, Tile, gradient_tile, statistics_tile
+from .tiles import (
+    COMPARED_ROWS,
+    PROGRAMS,
+    SMALL_ROWS,
+    STRIP_COLUMNS,
+    STRIP_ROWS,
+    STRIP_WEIGHTS,
+    Tile,
+    gradient_tile,
+    statistics_tile,
+)
 from .triton_gradient import gradient_kernel
-from .triton_statistics import finish_kernel, statistics_kernel
+from .triton_statistics import finish_kernel, identities_kernel, statistics_kernel
 from .triton_strips import strip_statistics_kernel, weigh_kernel
 
 # Bytes of a strip.
@@ -43,11 +53,14 @@ def statistics(
     alpha: Tensor | None,
     form: Form,
     tile: Tile | None = None,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Losses (N,), what the backward pass needs (2, 4, N), and the slopes by the scale (2, N), in float32.
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Losses (N,), what the backward pass needs (2, 4, N), slopes by the scale (2, N), identities; in float32.
 
     Args:
         tile: of the fused kernel, instead of the table's.
+
+    Returns:
+        The identities, (N,) or (0,) as `tiles.identities` says, are for the backward pass, too.
 
     Raises:
         KernelError: for 2^24 pairs or more.
@@ -59,8 +72,9 @@ def statistics(
     kinds: dict[str, Any] = {"KIND": form.kind, "MOMENTS": form.moments, "ROOT": form.root, "BOTH": both}
     kinds |= {"HAS_SCALE": call.has_scale, "HAS_ALPHA": alpha is not None}
     share = value_N if alpha is None else alpha
-    with call.device():
-        label, count_N = call.counted() if call.half and not call.small else (call.label, value_N)
+    with on_device_of(call.label):
+        identity_N, count_N = call.identities() if call.half and not call.small else (call.room(0), value_N)
+        label = identity_N if len(identity_N) else call.label
         if call.half or call.small:
             tile = tile or statistics_tile(form.kind, call.half, call.width, rows)
             blocks = triton.cdiv(rows, tile.block_m)
@@ -73,7 +87,7 @@ def statistics(
                     *call.scaling, *settings, SLOPES=form.slopes, ROLE=role, **kinds, **call.options(tile),
                 )  # fmt: skip
             if call.small:
-                return value_N, saved, slope
+                return value_N, saved, slope, identity_N
         else:
             parts, part = 1, call.room(1, 2, STATES, rows)
             _stream_strips(call, part)
@@ -81,7 +95,7 @@ def statistics(
             part, count_N, call.scale, share, value_N, saved, slope, parts, rows, *call.scaling, *settings, **kinds,
             COUNTED=call.half, BLOCK_M=128, num_warps=4, num_stages=2, enable_fp_fusion=True,
         )  # fmt: skip
-    return value_N, saved, slope
+    return value_N, saved, slope, identity_N
 
 
 def gradient(
@@ -91,6 +105,7 @@ def gradient(
     label_N: Tensor,
     scale: Tensor | None,
     saved: Tensor,
+    identity: Tensor,
     form: Form,
     needed: tuple[bool, bool] = (True, True),
     tile: Tile | None = None,
@@ -99,22 +114,21 @@ def gradient(
 
     Args:
         grad_N: of the losses.
-        saved: (2, 4, N) of `statistics`.
+        saved, identity: (2, 4, N), (N,) or (0,), of `statistics`.
         tile: of the fused kernel, instead of the table's.
     """
     call = _Call(anchor_ND, positive_ND, label_N, scale, form)
     grad_N, saved = grad_N.float().contiguous(), saved.contiguous()
     kinds: dict[str, Any] = {"KIND": form.kind, "HAS_SCALE": call.has_scale}
     kinds |= {"HAS_UNIT": anchor_ND.dtype == torch.float16}
-    with call.device():
+    with on_device_of(call.label):
         unit = call.unit(grad_N) if kinds["HAS_UNIT"] else grad_N
+        if not call.small:
+            return _weigh_strips(call, grad_N, saved, identity, unit, needed, kinds, tile)
         grads = [
             torch.empty_like(side_ND) if need else side_ND.new_empty(0)
             for side_ND, need in zip(call.sides, needed, strict=True)
         ]
-        if not call.small:
-            _weigh_strips(call, grad_N, saved, unit, grads, needed, kinds, tile)
-            return grads[0], grads[1]
         tile = tile or gradient_tile(call.half, call.width, call.rows)
         grid = (triton.cdiv(call.rows, tile.block_m), triton.cdiv(call.width, tile.block_d), sum(needed))
         gradient_kernel[grid](
@@ -152,10 +166,6 @@ class _Call:
         major, minor = torch.cuda.get_device_capability(self.label.device)
         return 10 * major + minor
 
-    def device(self) -> AbstractContextManager[Any]:
-        """Launch where the tensors are, whichever device is current."""
-        return torch.cuda.device_of(self.label) if self.label.is_cuda else nullcontext()
-
     def options(self, tile: Tile) -> dict[str, Any]:
         """Of the launch of a kernel that multiplies."""
         asked = not self.half and torch.backends.cuda.matmul.allow_tf32
@@ -170,8 +180,16 @@ class _Call:
             "enable_fp_fusion": True,
         }
 
-    def counted(self) -> tuple[Tensor, Tensor]:
+    def identities(self) -> tuple[Tensor, Tensor]:
         """Labels (N,) as numbers below N in float32, which compare faster, and how many rows have each row's (N,)."""
+        if self.form.distinct:
+            return self.label.float(), torch.ones_like(self.label, dtype=torch.float32)
+        if self.rows <= COMPARED_ROWS:
+            identity_N, count_N = self.room(self.rows), self.room(self.rows)
+            identities_kernel[(triton.cdiv(self.rows, 64),)](
+                self.label, identity_N, count_N, self.rows, BLOCK_M=64, BLOCK_N=64, num_warps=4, num_stages=2
+            )
+            return identity_N, count_N
         sorted_N = self.label.sort().values
         first_N = torch.searchsorted(sorted_N, self.label)
         identity_N = first_N.float()
@@ -213,17 +231,18 @@ def _weigh_strips(
     call: _Call,
     grad_N: Tensor,
     saved: Tensor,
+    identity_N: Tensor,
     unit: Tensor,
-    grads: list[Tensor],
     needed: tuple[bool, bool],
     kinds: dict[str, Any],
     tile: Tile | None,
-) -> None:
-    """Fill in the gradients."""
-    label = call.counted()[0] if call.half else call.label
+) -> tuple[Tensor, Tensor]:
+    """The gradients. Nothing but one of them, the sum for the other and a strip is in memory at once."""
+    label, dtype = identity_N if call.half else call.label, call.sides[0].dtype
     tile = (tile or gradient_tile(True, call.width, call.rows, call.capability())) if call.half else STRIP_WEIGHTS
+    first_ND = torch.empty_like(call.sides[0]) if needed[0] else call.sides[0].new_empty(0)
     total_ND = torch.zeros_like(call.sides[1], dtype=torch.float32) if needed[1] else None
-    room = None
+    room = weight_CN = None
     for begin, end in call.strips():
         room = call.sides[0].new_empty(end - begin, call.rows) if room is None else room
         weight_CN = room[: end - begin]
@@ -235,14 +254,16 @@ def _weigh_strips(
             **call.options(tile),
         )  # fmt: skip
         if needed[0]:
-            torch.mm(weight_CN, call.sides[1], out=grads[0][begin:end])
+            torch.mm(weight_CN, call.sides[1], out=first_ND[begin:end])
         if total_ND is not None:
             _add_product(total_ND, weight_CN.T, call.sides[0][begin:end])
-    one = unit if kinds["HAS_UNIT"] else 1.0
+    # The strip makes room for the second gradient.
+    del room, weight_CN
     if needed[0] and kinds["HAS_UNIT"]:
-        grads[0] *= unit
-    if total_ND is not None:
-        torch.mul(total_ND, one, out=grads[1])
+        first_ND *= unit
+    if total_ND is None:
+        return first_ND, call.sides[1].new_empty(0)
+    return first_ND, (total_ND.mul_(unit) if kinds["HAS_UNIT"] else total_ND).to(dtype)
 
 
 def _add_product(total_ND: Tensor, left: Tensor, right: Tensor) -> None:

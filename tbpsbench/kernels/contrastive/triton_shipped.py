@@ -9,7 +9,7 @@ from ..shipping import Budget, Compiled
 from .form import KINDS, Kind
 from .tiles import STRIP_COLUMNS, STRIP_ROWS, STRIP_WEIGHTS, Tile, gradient_tile, statistics_tile
 from .triton_gradient import gradient_kernel
-from .triton_statistics import finish_kernel, statistics_kernel
+from .triton_statistics import finish_kernel, identities_kernel, statistics_kernel
 from .triton_strips import strip_statistics_kernel, weigh_kernel
 
 _SCALING = {"factor": "fp32", "role_stride": "i32", "row_stride": "i32"}
@@ -76,6 +76,12 @@ def finish(kind: Kind, budget: Budget) -> Compiled:
     return Compiled(f"finish {kind}", finish_kernel, types, {**constants, "BOTH": True, "BLOCK_M": 128}, 4, 2, budget)
 
 
+def identities(budget: Budget) -> Compiled:
+    """The kernel that compares labels."""
+    types = {"label": "*i64", "identity": "*fp32", "count": "*fp32", "rows": "i32:16"}
+    return Compiled("identities", identities_kernel, types, {"BLOCK_M": 64, "BLOCK_N": 64}, 4, 2, budget)
+
+
 def _constants(tile: Tile, **more: Any) -> dict[str, Any]:
     blocks = {"BLOCK_M": tile.block_m, "BLOCK_N": tile.block_n, "BLOCK_K": tile.block_k}
     return {**more, **blocks, "PRECISION": "ieee", "UP": False}
@@ -105,3 +111,4 @@ def shipped(capability: int) -> Iterator[Compiled]:
     yield strip_statistics("alignment", STRIP_COLUMNS, 1, PLAIN)
     yield weigh("divergence", "fp32", STRIP_WEIGHTS, True, PLAIN)
     yield finish("divergence", PLAIN)
+    yield identities(PLAIN)

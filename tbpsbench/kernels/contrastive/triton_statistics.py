@@ -133,3 +133,21 @@ def finish_kernel(
     else:
         close_unused(saved, slope, row, row_ok, rows)
     tl.store(value + row, total, mask=row_ok)
+
+
+@triton.jit
+def identities_kernel(label, identity, count, rows, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr):
+    """For each row the first row with the same label, as float32, which compares faster, and how many there are."""
+    row = tl.program_id(0) * BLOCK_M + tl.arange(0, BLOCK_M)
+    row_ok = row < rows
+    own_label = tl.load(label + row, mask=row_ok, other=0)
+    first = tl.zeros((BLOCK_M,), tl.int32) + rows
+    found = tl.zeros((BLOCK_M,), tl.int32)
+    for start in range(0, rows, BLOCK_N):
+        col = start + tl.arange(0, BLOCK_N)
+        other_label = tl.load(label + col, mask=col < rows, other=0)
+        same = (own_label[:, None] == other_label[None, :]) & (col < rows)[None, :]
+        first = tl.minimum(first, tl.min(tl.where(same, col[None, :], rows), 1))
+        found += tl.sum(same.to(tl.int32), 1)
+    tl.store(identity + row, first.to(tl.float32), mask=row_ok)
+    tl.store(count + row, found.to(tl.float32), mask=row_ok)

@@ -7,11 +7,16 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from torch import Tensor
 
+from ..precision import at_least_float32
 from .linear import linear, linear_form
 from .rbf import rbf
 from .terms import MIN_ROWS, Estimator, Form, Kernel
+
+# A feature that varies less than this, relative to its size, is the same in all rows but for rounding.
+COLLAPSED = 1e-6
 
 
 def hsic(
@@ -53,3 +58,42 @@ def hsic(
         found = linear_form(x_ND, y_NE, unbiased) if form == "auto" else form
         return linear(x_ND, y_NE, unbiased, found)  # type: ignore[arg-type]
     return rbf(x_ND, y_NE, sigma, unbiased, form)  # type: ignore[arg-type]
+
+
+def cka(
+    x_ND: Tensor,
+    y_NE: Tensor,
+    *,
+    kernel: Kernel = "linear",
+    sigma: float | Literal["median"] = "median",
+    estimator: Estimator = "biased",
+    form: Form = "auto",
+) -> Tensor:
+    """Centred kernel alignment, HSIC(x, y) / sqrt(HSIC(x, x) HSIC(y, y)) (Kornblith et al. 2019, eq. 3).
+
+    Arguments and errors as in `hsic`. It does not change when a set is moved, scaled or rotated (RBF kernel: scaled
+    with the width "median"), and is 1 where one set is such an image of the other. A set whose rows are all equal
+    depends on nothing: 0, without a gradient.
+
+    Args:
+        estimator: "biased": 0 to 1 but for rounding, above 0 for independent sets, too, the more so the fewer rows
+            there are; "unbiased": around 0 for independent sets, at most about 1, and NaN where the HSIC of a set with
+            itself is not above 0 (few rows).
+
+    Returns:
+        A scalar with first derivatives, float32 or float64.
+    """
+    across, own_x, own_y = (
+        hsic(*pair, kernel=kernel, sigma=sigma, estimator=estimator, form=form)
+        for pair in ((x_ND, y_NE), (x_ND, x_ND), (y_NE, y_NE))
+    )
+    still, one = collapsed(x_ND) | collapsed(y_NE), torch.ones_like(across)
+    # Roots first: the product of both leaves float32 where neither does.
+    size = torch.where(still, one, own_x).sqrt() * torch.where(still, one, own_y).sqrt()
+    return torch.where(still, torch.zeros_like(across), across / size)
+
+
+def collapsed(x_ND: Tensor) -> Tensor:
+    """Whether all rows are equal but for rounding, bool ()."""
+    x_ND = at_least_float32(x_ND.detach())
+    return (x_ND - x_ND.mean(0)).abs().amax() <= COLLAPSED * x_ND.abs().amax()

@@ -30,7 +30,8 @@ def use_form(name, monkeypatch):
         from tbpsbench.kernels.contrastive import tiles, triton
 
         tile = tiles.Tile(*((64, 64, 64) if name.endswith("wide") else (16, 16, 16)), 4, 2)
-        monkeypatch.setattr(triton, "SMALL_ROWS", {True: 0, False: 0})
+        for half in (True, False):
+            monkeypatch.setitem(tiles.SMALL_ROWS, half, 0)
         monkeypatch.setattr(triton, "PROGRAMS", 6)
         monkeypatch.setattr(triton, "STRIP_BYTES", 0)
         monkeypatch.setattr(triton, "FEWEST_ROWS", 16)

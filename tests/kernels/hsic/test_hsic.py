@@ -87,14 +87,14 @@ def test_half_precision_is_summed_in_float32():
 
 
 def test_auto_takes_the_form_that_size_asks_for(monkeypatch):
-    names = [hsic(*features(rows, 16, 16)).grad_fn.name() for rows in (4, 64)]
+    names = [type(hsic(*features(rows, 16, 16)).grad_fn).__name__ for rows in (4, 64)]
     assert [name.startswith("LinearByWidth") for name in names] == [False, True]
     assert [width_is_cheaper(rows, 512, 512) for rows in (64, 255, 256, 4096)] == [False, False, True, True]
     monkeypatch.setattr(torch_rbf, "PLAIN_ROWS", 5)
     for rows in (5, 6):
         x, y = features(rows)
         found = hsic(x, y, kernel="rbf", sigma=1.0)
-        assert found.grad_fn.name().startswith("RBFByTiles" if rows == 6 else "Mul")
+        assert type(found.grad_fn).__name__.startswith("RBFByTiles" if rows == 6 else "Mul")
 
 
 @pytest.mark.parametrize("kernel", FORMS)

@@ -59,9 +59,8 @@ def scan_cut_as(*tile):
     return Scan.apply
 
 
-@pytest.mark.slow
 def test_three_segments_with_long_memories():
-    check(inputs(65, batch=1, state=16, dtype=torch.float32, bias=-4.0), function=scan_cut_as(1, 1, 32))
+    check(inputs(33, batch=1, state=16, dtype=torch.float32, bias=-4.0), function=scan_cut_as(1, 1, 16))
 
 
 # Rows of channels in the forward and the backward pass, positions of a segment; three and two segments.

@@ -1,0 +1,119 @@
+"""What the Triton launches do besides losses: identities made once, memory, and who runs a few pairs on CUDA."""
+
+import kernel_cases
+import pytest
+import torch
+from contrastive_cases import inputs, loss
+from kernel_cases import value_and_gradients
+
+from tbpsbench.kernels import dispatch
+from tbpsbench.kernels.contrastive import functions
+from tbpsbench.kernels.contrastive.form import Form
+
+triton = pytest.importorskip("triton") and pytest.importorskip("tbpsbench.kernels.contrastive.triton")
+large = pytest.mark.parametrize("form", ["triton large"], indirect=True)
+
+
+@large
+@pytest.mark.parametrize("compared", [0, 64])
+@pytest.mark.parametrize("kind", kernel_cases.LABELS)
+def test_identities_are_those_of_the_labels(form, kind, compared, monkeypatch):
+    monkeypatch.setattr(triton, "COMPARED_ROWS", compared)
+    side, label = torch.zeros(33, 4, dtype=torch.bfloat16), kernel_cases.labels(33, kind)
+    identity, count = triton._Call(side, side, label, None, Form("entropy")).identities()
+    same = label[:, None] == label
+    assert torch.equal(identity[:, None] == identity, same)
+    assert torch.equal(count, same.sum(1).float())
+    assert identity.dtype == torch.float32
+
+
+@large
+def test_distinct_pairs_need_no_comparison(form):
+    side = torch.zeros(33, 4, dtype=torch.bfloat16)
+    call = triton._Call(side, side, torch.arange(33), None, Form("entropy", distinct=True))
+    identity, count = call.identities()
+    assert torch.equal(identity, torch.arange(33.0))
+    assert torch.equal(count, torch.ones(33))
+
+
+@large
+@pytest.mark.parametrize(("dtype", "times"), [(torch.bfloat16, 1), (torch.float32, 0)])
+def test_identities_are_made_once_for_both_passes(form, dtype, times, monkeypatch):
+    made = []
+    identities = triton._Call.identities
+    monkeypatch.setattr(triton._Call, "identities", lambda call: made.append(call) or identities(call))
+    value_and_gradients(loss("sdm", backend="triton"), inputs("sdm", 17, 8, dtype=dtype))
+    assert len(made) == times
+
+
+class Nothing:
+    """A kernel whose launch does nothing; the interpreter holds on to its arguments, a GPU does not."""
+
+    def __getitem__(self, grid):
+        return lambda *_, **__: None
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_backward_pass_holds_one_gradient_a_sum_and_a_strip(dtype, monkeypatch):
+    rows, width = 1024, 64
+    side, label = torch.zeros(rows, width, dtype=dtype), torch.arange(rows)
+    monkeypatch.setattr(triton, "STRIP_BYTES", 256 * rows * dtype.itemsize)
+    monkeypatch.setattr(triton, "weigh_kernel", Nothing())
+    # A CPU has no product of half-precision matrices that gives float32.
+    monkeypatch.setattr(triton, "_add_product", lambda *_: None)
+    grad, saved, identity = torch.ones(rows), torch.zeros(2, 4, rows), torch.zeros(rows)
+    peak = kernel_cases.peak_bytes(
+        lambda: triton.gradient(grad, side, side, label, None, saved, identity, Form("divergence"))
+    )
+    strip, of_gradient, of_sum = 256 * rows * dtype.itemsize, rows * width * dtype.itemsize, 4 * rows * width
+    assert peak == pytest.approx(of_gradient + of_sum + strip, rel=0.01)
+
+
+class Cuda:
+    """As much of a CUDA tensor as the choice looks at."""
+
+    is_cuda, device = True, torch.device("cuda", 0)
+
+    def __init__(self, rows, dtype=torch.float32):
+        self.rows, self.dtype = rows, dtype
+
+    def __len__(self):
+        return self.rows
+
+
+def test_few_pairs_in_float32_on_cuda_take_the_definition(monkeypatch):
+    monkeypatch.setattr(functions, "which", lambda *_: "triton")
+    monkeypatch.delenv(dispatch.VARIABLE, raising=False)
+    few = functions.FEW_ON_CUDA
+
+    def plain(rows, dtype=torch.float32, backend=None, most=few):
+        return functions._plain(Cuda(rows, dtype), "entropy", backend, most)
+
+    assert plain(few)
+    assert not plain(few + 1)
+    assert not plain(few, torch.bfloat16)
+    assert not plain(few, backend="triton")
+    assert not plain(few, most=0)
+    with monkeypatch.context() as patched:
+        patched.setattr(torch, "is_autocast_enabled", lambda *_: True)
+        assert not plain(few)
+    monkeypatch.setenv(dispatch.VARIABLE, "triton")
+    assert not plain(few)
+
+
+def test_eager_and_captured_calls_agree(monkeypatch):
+    given = inputs("infonce", 9, 6)
+    call = loss("infonce", backend="torch")
+    eager = value_and_gradients(call, given)
+    assert type(call(*given).grad_fn).__name__ == "ContrastBackward"
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    assert all(map(torch.equal, eager, value_and_gradients(call, given)))
+    assert "Contrast" not in type(call(*given).grad_fn).__name__
+
+
+def test_a_second_derivative_is_refused():
+    given = inputs("infonce", 9, 6)
+    value = loss("infonce", backend="torch")(*given)
+    (first,) = torch.autograd.grad(value.square().sum(), given[:1], create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        first.sum().backward()
