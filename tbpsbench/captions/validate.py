@@ -17,6 +17,7 @@ from tbpsbench.captions.reading import Reading, read
 from tbpsbench.captions.slots import SIDES, Side
 from tbpsbench.captions.terms import SLOT_OF
 
+SPECIAL_TOKEN = re.compile(r"<\|\w+\|>")
 MARKUP = re.compile(r"[<>{}|\\`#*_\[\]]|https?://|/n(?![a-z])|[\r\n]")
 REASONING = re.compile(
     r"</?think|^\W*(?:okay|ok|alright|hmm|wait|let me|let's|first,? i|the user|i need to|i should|we need to|step \d)\b"
@@ -97,7 +98,12 @@ class Verdict:
 
 
 def tidy(text: str) -> str:
-    """A reply as a text: without control characters, doubled white space, and quotation marks around it."""
+    """A reply as a text: without special tokens, control characters, doubled white space, quotation marks around it.
+
+    A server that leaves its special tokens in a reply would take them for pictures and turns when they came back in the
+    next prompt.
+    """
+    text = SPECIAL_TOKEN.sub(" ", text)
     text = "".join(character if character.isprintable() or character.isspace() else " " for character in text)
     text = " ".join(text.split())
     for left, right in (('"', '"'), ("“", "”"), ("'", "'")):

@@ -22,7 +22,7 @@ NONSENSE = ("short", "cut", "letters", "coverage", "markup", "run", "repetition"
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
-    return tiny_qwen.make(tmp_path_factory.mktemp("models") / "tiny-qwen2vl")
+    return tiny_qwen.make(tmp_path_factory.mktemp("models") / "tiny-qwen2vl", endings=150)
 
 
 @pytest.fixture
@@ -73,8 +73,8 @@ def test_a_server_is_shown_pictures_and_prompts_and_counts_tokens(captioned, tin
 
         with ChatServer(forward) as proxy:
             mllm = {"type": "OpenAICompatible", "model": str(tiny), "base_urls": [proxy.url], "longer": 1}
-            plan, outcome, records, _ = captioned(mllm, "permissive")
-    assert (outcome.made, len(records)) == (IMAGES, IMAGES)
+            plan, outcome, records, failures = captioned(mllm, "permissive")
+    assert (outcome.made, len(records)) == (IMAGES, IMAGES), [failure["reason"] for failure in failures]
     sent = {enlarged(read_picture(plan.image_root / image.file)).sha256 for image in plan.images}
     kinds = {prompt.id: 0 for prompt in (STATIC, QUESTIONS, RECONSTRUCT)}
     texts = {

@@ -88,6 +88,7 @@ def test_length_is_counted_in_clips_tokens():
 
 def test_tidy():
     assert tidy(' "A man\x00 in  a\tred coat."\n') == "A man in a red coat."
+    assert tidy("<|im_start|>A man <|image_pad|>in red.<|im_end|>") == "A man in red."
     assert tidy('He said "no" and "yes"') == 'He said "no" and "yes"'
 
 

@@ -24,8 +24,14 @@ TEMPLATE = (
 )
 
 
-def make(folder: Path, seed: int = 0) -> Path:
-    """Write model, tokenizer and processor into a folder."""
+def make(folder: Path, seed: int = 0, endings: int = 0) -> Path:
+    """Write model, tokenizer and processor into a folder.
+
+    Args:
+        folder: to write into.
+        seed: of the weights.
+        endings: ordinary tokens that end a reply, too: what has random weights seldom ends one by itself.
+    """
     import torch
     from tokenizers import ByteLevelBPETokenizer
     from transformers import (
@@ -62,7 +68,9 @@ def make(folder: Path, seed: int = 0) -> Path:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = Qwen2VLForConditionalGeneration(config).eval()
-    model.generation_config.eos_token_id = [ids["<|im_end|>"], ids["<|endoftext|>"]]
+    model.generation_config.min_new_tokens = 8 if endings else None
+    last = range(len(tokenizer) - len(SPECIAL) - endings, len(tokenizer) - len(SPECIAL))
+    model.generation_config.eos_token_id = [ids["<|im_end|>"], ids["<|endoftext|>"], *last]
     model.generation_config.pad_token_id = ids["<|endoftext|>"]
     model.generation_config.do_sample = False
     model.save_pretrained(folder)
