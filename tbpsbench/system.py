@@ -48,12 +48,14 @@ class TrainedOn:
         provenance: the caption files with their hashes (see `Sources.provenance`).
         texts: what the leak guard must know of the training texts.
         hashes: SHA-256 of each caption file.
+        start: the system that training started from (records/started.py); None where it started from scratch.
     """
 
     name: str
     provenance: Mapping[str, Any]
     texts: TrainingTexts
     hashes: Mapping[str, str]
+    start: Mapping[str, Any] | None = None
 
     def to_plain(self) -> dict[str, Any]:
         """As plain data."""
@@ -62,13 +64,14 @@ class TrainedOn:
             "provenance": dict(self.provenance),
             "texts": self.texts.to_plain(),
             "hashes": dict(self.hashes),
+            **({} if self.start is None else {"start": dict(self.start)}),
         }
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> TrainedOn:
         """Back from `to_plain`."""
         texts = TrainingTexts.from_plain(plain["texts"])
-        return cls(str(plain["name"]), plain["provenance"], texts, plain["hashes"])
+        return cls(str(plain["name"]), plain["provenance"], texts, plain["hashes"], plain.get("start"))
 
 
 @dataclass(frozen=True)

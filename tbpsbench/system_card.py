@@ -9,7 +9,7 @@ from tbpsbench import __version__
 from tbpsbench.config.open_sections import is_open
 
 if TYPE_CHECKING:
-    from tbpsbench.system import System
+    from tbpsbench.system import System, TrainedOn
 
 TEXT = """# {name}
 
@@ -45,11 +45,17 @@ def card(system: System) -> str:
         "images": f"{system.preprocess.size[0]} x {system.preprocess.size[1]} pixels (height x width)",
         "tokenizer": f"{system.config['data']['tokenizer']['type']}, {system.tokenizer.max_length} tokens",
         "trained on": "not known" if trained is None else trained.name,
+        "started from": _start(trained),
         "plug-ins needed": ", ".join(system.config.get("plugins") or ()) or "none",
         "fingerprint": f"`{system.fingerprint}`",
     }
     rows = "\n".join(f"| {key} | {value} |" for key, value in facts.items())
     return TEXT.format(name=system.name, version=__version__, rows=rows)
+
+
+def _start(trained: TrainedOn | None) -> str:
+    start = None if trained is None else trained.start
+    return "scratch, or what its config names" if start is None else f"{start['name']}, of {start['trained_on']}"
 
 
 def _parts(model: Mapping[str, Any]) -> dict[str, str]:

@@ -62,14 +62,23 @@ def describe(system: System) -> dict[str, Any]:
     }
 
 
+def described(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """What a file or folder says of its system, and the weights; nothing is built.
+
+    Raises:
+        CheckpointError: see `system.load_system`.
+    """
+    path = _resolve(path)
+    return _read_folder(path) if path.is_dir() else read_described(path)
+
+
 def read_parts(path: Path) -> dict[str, Any]:
     """The parts of the system that a file or folder holds, by the names that `System` gives them; `trained_on` plain.
 
     Raises:
         CheckpointError, ConfigError: see `system.load_system`.
     """
-    path = _resolve(path)
-    own, weights = _read_folder(path) if path.is_dir() else read_described(path)
+    own, weights = described(path)
     try:
         config = json.loads(own["config"]) if isinstance(own["config"], str) else dict(own["config"])
         require_usable(Config(path, config))

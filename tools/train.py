@@ -55,7 +55,7 @@ def main() -> None:
         from tbpsbench.engine.train import Training
 
         training = Training(
-            build_run(config, seed=args.seed),
+            build_run(config, seed=args.seed, folder=workdir.path),
             workdir,
             allow_config_change=args.allow_config_change,
             command=sys.argv,

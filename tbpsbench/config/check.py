@@ -28,6 +28,7 @@ from tbpsbench.types import Batch
 
 MAX_MESSAGE = 1000  # characters of one message: a value may be of any length
 MAX_NAME = 200  # as records have it
+SHA256 = re.compile("[0-9a-f]{64}")
 PART = re.compile(r"\w[\w-]{0,99}")  # a name that features and modules are called by
 
 
@@ -102,8 +103,22 @@ def _top_level(values: Mapping[str, Any]) -> Iterator[Problem]:
     name = values.get("name", "-")
     if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME or not name.isprintable() or not name.strip():
         yield Problem("name", f"name is {name!r:.80}, expected a printable name of 1 to {MAX_NAME} characters")
+    yield from _start(values.get("load_from"))
     if not isinstance(values.get("hooks") or {}, Mapping):
         yield Problem("hooks", "hooks is a dict of named hooks: hooks=dict(name=dict(type='...'))")
+
+
+def _start(value: Any) -> Iterator[Problem]:
+    """A file or folder; as records have it with the system that it must hold."""
+    keys = dict(value) if isinstance(value, Mapping) else {"file": value}
+    file, system = keys.pop("file", None), keys.pop("system", "0" * 64)
+    if value is None or (isinstance(file, str) and file.strip() and SHA256.fullmatch(str(system)) and not keys):
+        return
+    yield Problem(
+        "load_from",
+        f"load_from is {value!r:.80}, expected a checkpoint or a run's folder.",
+        "load_from='work_dirs/my_run', or load_from=dict(file='work_dirs/my_run', system='SYSTEM_SHA256')",
+    )
 
 
 def _plugins(values: Mapping[str, Any]) -> Iterator[Problem]:

@@ -182,7 +182,7 @@ SECTIONS: dict[str, type] = {
     "evaluation": EvaluationSection,
     "runtime": RuntimeSection,
 }
-TOP_LEVEL = (*SECTIONS, "optimizer", "param_groups", "hooks", "seed", "plugins", "name")
+TOP_LEVEL = (*SECTIONS, "optimizer", "param_groups", "hooks", "seed", "plugins", "name", "load_from")
 REQUIRED = ("data", "model", "optimizer", "schedule")
 
 
@@ -235,6 +235,9 @@ def with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     filled["hooks"] = {key: value for key, value in (values.get("hooks") or {}).items() if value is not None}
     filled.setdefault("seed", 0)
     filled.setdefault("plugins", [])
+    start = filled.pop("load_from", None)
+    if start is not None:
+        filled["load_from"] = {"file": start} if isinstance(start, str) else dict(start)
     return filled
 
 

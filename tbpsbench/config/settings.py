@@ -33,6 +33,7 @@ class Settings:
         seed: of everything random.
         plugins: plug-ins that must be installed.
         name: what the config calls itself, or None.
+        load_from: the system that training starts from: `file`, and `system` once it is known; or None.
     """
 
     data: DataSection
@@ -46,6 +47,7 @@ class Settings:
     seed: int
     plugins: list[str]
     name: str | None = None
+    load_from: dict[str, str] | None = None
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Settings:
@@ -61,6 +63,7 @@ class Settings:
             field.name: dict(vars(getattr(self, field.name))) if field.name in SECTIONS else getattr(self, field.name)
             for field in fields(self)
         }
-        if self.name is None:
-            del plain["name"]
+        for key in ("name", "load_from"):
+            if plain[key] is None:
+                del plain[key]
         return plain

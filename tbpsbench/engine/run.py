@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 
@@ -20,6 +21,7 @@ from tbpsbench.data.tokenizers.base import Tokenizer
 from tbpsbench.data.training import TrainingData, build_tokenizer, build_training
 from tbpsbench.distributed import join_processes
 from tbpsbench.engine.randomness import seed_epoch
+from tbpsbench.engine.start import find_start
 from tbpsbench.engine.trained import use_machine
 from tbpsbench.errors import ConfigError
 from tbpsbench.model.base import SearchModel, model_of
@@ -37,12 +39,14 @@ class Run:
         system: what it trains.
         training: what it trains on.
         evaluation: queries and galleries of the same data set.
+        notes: what a user should know, e.g. what `load_from` did not find.
     """
 
     settings: Settings
     system: System
     training: TrainingData
     evaluation: EvaluationData
+    notes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -55,8 +59,13 @@ class Run:
         return self.system.model
 
 
-def build_run(config: Config, *, seed: int | None = None) -> Run:
+def build_run(config: Config, *, seed: int | None = None, folder: Path | None = None) -> Run:
     """Build data and model of a checked config, from its seed alone (or from `seed`, where that is given).
+
+    Args:
+        config: checked.
+        seed: instead of the config's.
+        folder: of the run; one that is there already is resumed, and takes nothing from `load_from` again.
 
     Raises:
         ConfigError, DataError, CheckpointError: whatever is wrong with config, data or pretrained weights.
@@ -72,7 +81,12 @@ def build_run(config: Config, *, seed: int | None = None) -> Run:
     use_machine(runtime)
     section = settings.data
     sources = read_sources(section, settings.evaluation.gallery_texts)
-    texts, preprocess = TextStore(build_tokenizer(section, sources)), Preprocess.of(section)
+    start = None
+    if settings.load_from is not None:
+        start = find_start(settings.load_from, folder)
+        settings.load_from = {**settings.load_from, "system": start.told["system_sha256"]}
+    tokenizer = build_tokenizer(section, sources) if start is None else start.build_tokenizer(section)
+    texts, preprocess = TextStore(tokenizer), Preprocess.of(section)
     images = build_cache(
         sources.annotations,
         preprocess.size,
@@ -86,14 +100,20 @@ def build_run(config: Config, *, seed: int | None = None) -> Run:
     model = model_of(filled, training.roles)
     if isinstance(encoder := model.encoders.get("text_encoder"), TextEncoder):
         _require_fit(training.tokenizer, encoder)
+    notes = () if start is None else (*start.load(model), *start.preprocess_notes(preprocess))
     model.data_preprocessor = BatchToDevice()
     model.to(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     if runtime.compile:
         for encoder in model.encoders.values():
             encoder.compile()
-    trained_on = TrainedOn(sources.name, sources.provenance(), sources.training_texts(), sources.hashes)
+    learnt = sources.training_texts()
+    if start is not None and start.texts is not None:
+        learnt = replace(learnt, earlier=(start.texts,))
+    told = None if start is None else start.told
+    trained_on = TrainedOn(sources.name, sources.provenance(), learnt, sources.hashes, told)
     system = System(config.name, model, texts.tokenizer, preprocess, settings.values(), training.facts, trained_on)
-    return Run(settings, system, training, EvaluationData(sources, texts, preprocess, images, section.num_workers))
+    evaluation = EvaluationData(sources, texts, preprocess, images, section.num_workers)
+    return Run(settings, system, training, evaluation, notes)
 
 
 def _require_fit(tokenizer: Tokenizer, encoder: TextEncoder) -> None:

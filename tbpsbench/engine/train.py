@@ -65,7 +65,7 @@ def train(
         with undo_if_refused(workdir):
             loaded = load_config(config, overrides)
             require_valid(loaded)
-            return Training(build_run(loaded), workdir, command=command).train()
+            return Training(build_run(loaded, folder=workdir.path), workdir, command=command).train()
     finally:
         workdir.release()
 
@@ -112,7 +112,7 @@ class Training:
         self.wrapper = build_optim_wrapper(self.optimizer, run.settings.runtime)
         # mmengine adds a group of its own that stands for the base rate in its log.
         self.rates = [group["lr"] for group in self.wrapper.param_groups]
-        self.progress, self.notes, anew = Progress(), list[str](), False
+        self.progress, self.notes, anew = Progress(), [*run.notes], False
         # One process may see a file that another has just removed.
         self.resumes = first_says(workdir.last is not None)
         if self.resumes:

@@ -42,7 +42,7 @@ OPEN = {
 }  # fmt: skip
 # What only training reads, and a name: no difference that a user of a trained system must be told of.
 SILENT = (
-    "name", "seed", "plugins", "optimizer", "param_groups", "schedule", "hooks", "runtime", "evaluation",
+    "name", "seed", "plugins", "load_from", "optimizer", "param_groups", "schedule", "hooks", "runtime", "evaluation",
     "model.losses", "model.balancer", "data.sampler", "data.batch_size", "data.masked_tokens", "data.mask_shared",
     "data.text_noise", "data.noise", "data.descriptions", "data.views", "data.captions_per_sample",
     "data.more_captions", "data.text_transforms", "data.extras",

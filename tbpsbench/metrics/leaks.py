@@ -6,7 +6,7 @@ It is told by what was passed to the evaluation, never by what an author declare
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import Any
 
@@ -48,11 +48,13 @@ class TrainingTexts:
         population: names the people whom `pids` number; identities of another population are other people.
         pids: identities that the texts describe.
         made: the texts that were made from other texts.
+        earlier: the texts of the systems that training started from, which may be of other people.
     """
 
     population: str
     pids: frozenset[int]
     made: tuple[MadeText, ...] = ()
+    earlier: tuple[TrainingTexts, ...] = ()
 
     @classmethod
     def of(
@@ -80,13 +82,21 @@ class TrainingTexts:
             "population": self.population,
             "pids": sorted(self.pids),
             "made": [list(astuple(text)) for text in self.made],
+            **({"earlier": [texts.to_plain() for texts in self.earlier]} if self.earlier else {}),
         }
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> TrainingTexts:
         """Back from `to_plain`."""
         made = tuple(MadeText(*text) for text in plain["made"])
-        return cls(str(plain["population"]), frozenset(map(int, plain["pids"])), made)
+        earlier = tuple(cls.from_plain(texts) for texts in plain.get("earlier", ()))
+        return cls(str(plain["population"]), frozenset(map(int, plain["pids"])), made, earlier)
+
+    def whole(self) -> Iterator[TrainingTexts]:
+        """These and all earlier ones."""
+        yield self
+        for texts in self.earlier:
+            yield from texts.whole()
 
 
 def leaks(
@@ -116,10 +126,11 @@ def leaks(
     """
     gallery = list(gallery_texts or ())
     asked = {normalized(caption.text) for caption in queries}
-    made = training.made if training is not None else ()
+    learnt = () if training is None else tuple(training.whole())
+    made = [text for texts in learnt for text in texts.made]
     links = [(c.sha256, c.derived_from) for c in gallery] + [(text.sha256, text.derived_from) for text in made]
     secret = _made_from_queries(queries, links)
-    known = sorted(training.pids & set(test_pids)) if training is not None and training.population == population else []
+    known = sorted({pid for texts in learnt if texts.population == population for pid in texts.pids} & set(test_pids))
     found = [
         _message(
             "gallery text equals a test query",

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tbpsbench.records.identity import TRAINING
+from tbpsbench.records.identity import TRAINING, data_key
+from tbpsbench.records.started import UNKNOWN, starts
 
 SIMULATED = "simulated descriptions"
 SIMULATED_CAPTIONS = "simulated captions"
+UNKNOWN_START = "started from unknown training"
 # A status, a badge and the type of a model: features or rankings that other code made.
 EXTERNAL = "external"
 FEATURES, SIMILARITY, ANSWERS = GIVEN = ("features", "similarity", "answers")
@@ -16,12 +18,14 @@ FEATURES, SIMILARITY, ANSWERS = GIVEN = ("features", "similarity", "answers")
 
 def badges_of(record: Mapping[str, Any]) -> list[str]:
     """What a reader must know before comparing a record's numbers."""
-    badges = ["selected on test"] if record["selection"]["rule"] == "test" else []
+    badges = ["selected on test"] if _selected_on_test(record) else []
     badges += [EXTERNAL] if is_external(record) else []
     badges += ["checkpoint given"] if record["selection"]["rule"] == "given" and not is_external(record) else []
     badges += ["leak allowed"] if record["leaks"] else []
     badges += ["transductive"] if any(one["transductive"] for one in record.get("rerank", ())) else []
     badges += ["partial data"] if record["data"].get("partial") else []
+    badges += [f"started from {start['name']}" for start in starts(record)]
+    badges += [UNKNOWN_START] if any(start["trained_on"] == UNKNOWN for start in starts(record)) else []
     badges += [SIMULATED] if simulated(record) else []
     badges += [SIMULATED_CAPTIONS] if simulated_captions(record) else []
     return badges
@@ -45,15 +49,24 @@ def simulated(record: Mapping[str, Any]) -> bool:
     """
     return any(
         source.get("notes", {}).get("simulated") or "describer" in source.get("made_from", {})
-        for source in record["data"].get("sources", [])
+        for source in _learnt(record)
         if source.get("role") not in ("captions", TRAINING)
     )
 
 
 def simulated_captions(record: Mapping[str, Any]) -> bool:
     """Whether training showed captions that a simulation wrote, which stands for a model that looks at images."""
-    return any(
-        source.get("notes", {}).get("simulated")
-        for source in record["data"].get("sources", [])
-        if source.get("role") == TRAINING
-    )
+    return any(source.get("notes", {}).get("simulated") for source in _learnt(record) if source.get("role") == TRAINING)
+
+
+def _learnt(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The text files of a record, and of the systems that its training started from."""
+    return [source for one in (record, *starts(record)) for source in one["data"].get("sources", [])]
+
+
+def _selected_on_test(record: Mapping[str, Any]) -> bool:
+    """Whether the evaluated test split chose the checkpoint, or that of a system that training started from."""
+    if record["selection"]["rule"] == "test":
+        return True
+    tested = [start["data"]["component"] for start in starts(record) if start["selection"]["rule"] == "test"]
+    return any(data_key(component) == data_key(record["data"]["component"]) for component in tested)

@@ -24,9 +24,9 @@ TRAINING, OWN_CAPTIONS = "training", "human"
 # Keys that change no number, wherever they are compared.
 NEUTRAL = ("runtime.threads", "runtime.log_interval", "data.num_workers", "data.cache_dir", "name")
 # Between the parts of one run; a system of version 1 is also told by the batch size of its evaluation.
-RUN_MAY_DIFFER = (*NEUTRAL, "evaluation.batch_size")
+RUN_MAY_DIFFER = (*NEUTRAL, "evaluation.batch_size", "load_from.file")
 # Between the runs of one system.
-SYSTEM_MAY_DIFFER = (*NEUTRAL, "seed", "data.dataset.root")
+SYSTEM_MAY_DIFFER = (*NEUTRAL, "seed", "data.dataset.root", "load_from.file")
 # Data sets of ours that hold whatever lies in their folder, as those of plug-ins may.
 ANY_CONTENT = ("CSVDataset",)
 # Keys that came later, by section, with the values at which they change nothing.

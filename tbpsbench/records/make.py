@@ -16,6 +16,7 @@ from tbpsbench.records.environment import code_version, environment, plugin_prov
 from tbpsbench.records.evidence import EVIDENCE, pack_evidence
 from tbpsbench.records.identity import system_sha256
 from tbpsbench.records.read import RECORD
+from tbpsbench.records.started import STARTED
 from tbpsbench.registry import DATASETS, PROTOCOLS
 
 SCHEMA = 1
@@ -35,6 +36,7 @@ def make_record(
     cost: Mapping[str, Any],
     suite: Mapping[str, Any] | None = None,
     trained_on: str | None = None,
+    started_from: Mapping[str, Any] | None = None,
     status: str = "measured",
     protocol: Mapping[str, Any] | None = None,
 ) -> tuple[dict[str, Any], bytes]:
@@ -53,6 +55,7 @@ def make_record(
         cost: parameters, FLOPs, memory, time, energy.
         suite: the leaderboard suite that asked for this run: its name, entry and all of its seeds.
         trained_on: the data set that the model was trained on, where it is not the evaluated one.
+        started_from: the system that training started from (records/started.py), if any.
         status: "measured", or "external" for what other code made.
         protocol: what replaces or joins the record's `protocol`, where no heads of ours compared anything.
 
@@ -87,6 +90,7 @@ def make_record(
         "plugins": plugin_provenance(used),
         "environment": environment(),
         "data": dict(provenance),
+        **({STARTED: dict(started_from)} if started_from is not None else {}),
         "protocol": {
             "similarity": f"weighted sum of the heads' {evaluation.compared}, float32",
             "ties": config["evaluation"]["ties"],

@@ -12,6 +12,7 @@ from tbpsbench.errors import DataError
 from tbpsbench.reading import parse_json
 from tbpsbench.records.badges import EXTERNAL, GIVEN, is_external
 from tbpsbench.records.shape import ROUNDING, Each, Maybe, Name, Number, Optional, Pair, Some, Text, misfits, shown
+from tbpsbench.records.started import STARTED, starts
 
 SCHEMA = 1
 FIX = "The record is damaged or was written by another program: create it again with tools/test.py or tools/train.py."
@@ -116,6 +117,18 @@ PLUGIN = {
     "used": bool,
 }
 SOURCE = {"role": NAME, "source": NAME, "file": NAME, "sha256": SHA256, "made_from": dict, "notes": dict}
+# Of a system that training started from; it may have been started from another, in the same form.
+START_SHAPE: dict[str, Any] = {
+    "name": NAME,
+    "seed": SEED,
+    "system_sha256": SHA256,
+    "checkpoint": {"sha256": SHA256, "bytes": Number(1, 1e15, whole=True)},
+    "weights_sha256": SHA256,
+    "trained_on": NAME,
+    "selection": {"rule": NAME},
+    "data": {"dataset": NAME, "component": {"type": NAME}, "partial": bool, "sources": [SOURCE]},
+    STARTED: Optional(dict),
+}
 RECORD_SHAPE: dict[str, Any] = {
     "schema": int,
     "name": NAME,
@@ -163,6 +176,7 @@ RECORD_SHAPE: dict[str, Any] = {
         "distractors": Optional(DISTRACTORS), "listed": Optional(COUNT),
     },
     "rerank": Optional(RERANK),
+    STARTED: Optional(dict),
     "results": Each(RESULT, least=1),
     "cost": COST,
     "evidence": {"file": Text(r"ranks\.npz", "'ranks.npz'"), "sha256": SHA256},
@@ -203,10 +217,16 @@ def schema_problems(record: Mapping[str, Any]) -> list[Finding]:
         Finding(place, message, FIX)
         for place, message in (
             *misfits(record, EXTERNAL_SHAPE if is_external(record) else RECORD_SHAPE),
+            *_misfit_starts(record),
             *_odd_keys(record),
         )
     ]
     return found or [Finding(place, message, FIX) for place, message in _impossible(record)]
+
+
+def _misfit_starts(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for depth, start in enumerate(starts(record), 1):
+        yield from misfits(start, START_SHAPE, ".".join([STARTED] * depth))
 
 
 def _odd_keys(value: Any, place: str = "") -> Iterator[tuple[str, str]]:

@@ -18,7 +18,7 @@ def train_in(folder, demo, *options, allow=(), resume="auto"):
     require_valid(config)
     workdir = WorkDir(folder, resume=resume)
     try:
-        training = Training(build_run(config), workdir, allow_config_change=allow)
+        training = Training(build_run(config, folder=workdir.path), workdir, allow_config_change=allow)
         return training, training.train()
     finally:
         workdir.release()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,12 +29,20 @@ class SuiteEntry:
         options: overrides of this entry alone.
         datasets: the data sets that it is run on; all of the suite's by default.
         rerank: names of the suite's re-rankers that its results are ordered anew with; none by default.
+        start: another entry, from whose checkpoint of the same seed this one is trained on: of the same data set, or of
+            the only one that the other entry is trained on.
     """
 
     config: str
     options: tuple[str, ...] = ()
     datasets: tuple[str, ...] | None = None
     rerank: tuple[str, ...] = ()
+    start: str | None = None
+
+    def start_data(self, data: str, known: Collection[str]) -> str | None:
+        """The data set on which this entry is trained where another one, on `data`, starts from it; None if unclear."""
+        own = tuple(known) if self.datasets is None else self.datasets
+        return data if data in own else own[0] if len(own) == 1 else None
 
 
 @dataclass(frozen=True)
@@ -85,6 +93,7 @@ def _problems(values: Mapping[str, Any]) -> Iterator[Problem]:
         rerankers = values.get("rerank", {})
         known = rerankers if isinstance(rerankers, Mapping) else {}
         yield from _subset(place, "rerank", "re-ranker", entry.get("rerank", ()), known)
+    yield from _starts(entries, datasets)
     yield from _options("options", values.get("options", ()))
     for section in ("datasets", "transfer"):
         named = values.get(section, {})
@@ -150,6 +159,39 @@ def _subset(place: str, key: str, kind: str, asked: object, known: Mapping[str, 
         if not isinstance(name, str) or name not in known:
             message = f"no {kind} is called {_short(name)}.{did_you_mean(str(name), known)}"
             yield Problem(f"{place}.{key}", message, f"The suite has: {', '.join(known) or 'none'}")
+
+
+def _starts(entries: Mapping[str, Any], datasets: Mapping[str, Any]) -> Iterator[Problem]:
+    """Starts that do not exist, lead in a circle, or are trained on several other data sets."""
+    starts = {name: entry.get("start") for name, entry in entries.items() if isinstance(entry, Mapping)}
+    for name, start in starts.items():
+        place = f"entries.{name}.start"
+        if start is None:
+            continue
+        if not isinstance(start, str) or start not in starts:
+            message = f"no entry is called {_short(start)}.{did_you_mean(str(start), entries)}"
+            yield Problem(place, message, f"The suite has: {', '.join(map(str, entries))}")
+            continue
+        way = [name]
+        while isinstance(start, str) and start in starts and start not in way:
+            way.append(start)
+            start = starts[start]
+        if start == name:
+            yield Problem(
+                place, f"leads in a circle: {' <- '.join([*way, name])}", "One of them must start from scratch."
+            )
+            continue
+        named = [entries[one].get("datasets") for one in (name, way[1])]
+        own, first = (tuple(datasets) if one is None else one for one in named)
+        if not isinstance(own, list | tuple) or not isinstance(first, list | tuple):
+            continue  # reported above
+        unclear = [data for data in own if data not in first and len(first) != 1]
+        if unclear:
+            yield Problem(
+                place,
+                f"{way[1]!r} is trained on {', '.join(map(str, first)) or 'nothing'}, and not on {unclear[0]!r}",
+                "Give one of the two other datasets.",
+            )
 
 
 def _rerankers(named: object) -> Iterator[Problem]:

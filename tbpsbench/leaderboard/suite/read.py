@@ -7,7 +7,8 @@
     transfer = {"indoor": ["data.dataset.domain=indoor"]}
 
 `{data}` in an entry's config is replaced by the data set's name. Options are overrides as for `--cfg-options`; those of
-the suite come first, then the data set's, then the entry's.
+the suite come first, then the data set's, then the entry's. An entry with `start="tiny"` is trained on from the
+checkpoint that the entry `tiny` leaves with the same seed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,8 @@ class Task:
         options: all overrides.
         transfer: name of other data -> overrides.
         rerank: name of a re-ranker -> component.
+        start: the run whose checkpoint this one starts from.
+        work: where the runs' folders lie, that of `start` among them.
     """
 
     suite: str
@@ -58,6 +62,8 @@ class Task:
     options: tuple[str, ...]
     transfer: Mapping[str, tuple[str, ...]]
     rerank: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    start: Task | None = None
+    work: Path = Path()
 
     def load(self, more: tuple[str, ...] = (), name: str | None = None) -> Config:
         """The config of this run, with `more` overrides, and another name than the entry's.
@@ -65,14 +71,23 @@ class Task:
         Raises:
             ConfigError: if the file is missing or an override matches nothing.
         """
-        return load_config(self.config, [*self.options, *more, f"seed={self.seed}", f"name={name or repr(self.entry)}"])
+        own = [f"seed={self.seed}", f"name={name or repr(self.entry)}"]
+        if self.start is not None:
+            own.append(f"load_from={self._load_from!r}")
+        return load_config(self.config, [*self.options, *more, *own])
+
+    @cached_property
+    def _load_from(self) -> dict[str, str]:
+        """The other run by its folder, and by what it is: a system is not told by where its start lies."""
+        assert self.start is not None
+        return {"file": str(self.work / self.start.key), "system": system_sha256(self.start.settings.values())}
 
     @property
     def settings(self) -> Settings:
         """The config of this run, resolved."""
         return Settings.of(self.load().values)
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Name of the run's folder: readable, and another one for another config."""
         entry, data = (name if PLAIN.fullmatch(name) else slug(name) for name in (self.entry, self.data))
@@ -122,8 +137,11 @@ def read_suite(path: str | Path) -> list[Task]:
     suite = SuiteFile(**config.values)
     entries = {name: SuiteEntry(**value) for name, value in suite.entries.items()}
     transfer = {key: (*value, *_root_of(key, value, suite.datasets)) for key, value in suite.transfer.items()}
-    tasks = [
-        Task(
+
+    def task(name: str, data: str, seed: int) -> Task:
+        entry = entries[name]
+        before = entries[entry.start].start_data(data, suite.datasets) if entry.start is not None else None
+        return Task(
             suite=path.stem,
             entry=name,
             data=data,
@@ -133,7 +151,11 @@ def read_suite(path: str | Path) -> list[Task]:
             options=(*suite.options, *suite.datasets[data], *entry.options),
             transfer=transfer,
             rerank={key: suite.rerank[key] for key in entry.rerank},
+            start=None if entry.start is None or before is None else task(entry.start, before, seed),
         )
+
+    tasks = [
+        task(name, data, seed)
         for seed in suite.seeds
         for data in suite.datasets
         for name, entry in entries.items()

@@ -16,6 +16,7 @@ from pathlib import Path
 from tbpsbench.bundle import locate
 from tbpsbench.engine.workdir import LOCK
 from tbpsbench.errors import ConfigError, TBPSError
+from tbpsbench.leaderboard.suite.order import Order
 from tbpsbench.leaderboard.suite.read import not_evaluated, read_suite
 from tbpsbench.leaderboard.suite.wanted import all_there, records_there
 from tbpsbench.locking import is_held
@@ -56,15 +57,24 @@ def run_suite(path: str | Path, records: Path, work: Path, say: Say = print) -> 
     names = {one.identity[0] for task in wanted for one in task}
     for line in not_evaluated(tasks):
         say(line)
+    order = Order.of(tasks, folders)
     done, failed = set[int](), dict[int, str]()
+
+    def missing(number: int) -> bool:
+        return not all_there(wanted[number], records_there(records, names))
+
     while True:
         there = records_there(records, names)
         open_ = [n for n in range(len(tasks)) if n not in {*done, *failed} and not all_there(wanted[n], there)]
         if not open_:
             break
         claimed = 0
-        for number in open_:
-            if _busy(folders[number]) or all_there(wanted[number], records_there(records, names)):
+        for number in order.with_starts(open_):
+            start = order.waits_for(number)
+            if start in failed:
+                failed[number] = f"  its start failed: {tasks[start].entry}, seed {tasks[start].seed}"
+            needed = number not in open_ and not order.is_trained(number)
+            if number in failed or start is not None or _busy(folders[number]) or not (needed or missing(number)):
                 continue
             claimed += 1
             task = tasks[number]
@@ -74,7 +84,7 @@ def run_suite(path: str | Path, records: Path, work: Path, say: Say = print) -> 
             if code == 0:
                 done.add(number)
                 say(f"[{number + 1}/{len(tasks)}] done in {time.monotonic() - started:.0f} s")
-            elif _busy(folders[number]) or all_there(wanted[number], records_there(records, names)):
+            elif _busy(folders[number]) or (order.is_trained(number) if needed else not missing(number)):
                 # The other one may have finished while ours was still finding out that it came too late.
                 say(f"[{number + 1}/{len(tasks)}] another worker was faster")
             else:

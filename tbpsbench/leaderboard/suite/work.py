@@ -8,6 +8,7 @@ A process of its own for every task: its peak memory is the task's, and what cra
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ def work(task: Task, records: Path, folder: Path) -> list[Path]:
         CheckpointError: if another process works on it.
         TBPSError: whatever else is wrong with config or data.
     """
+    task = replace(task, work=folder.parent)
     workdir = WorkDir(folder, resume="auto", command=["tools/leaderboard.py", "run", task.suite, task.entry])
     try:
         from tbpsbench.data.evaluation import evaluation_data
@@ -39,7 +41,7 @@ def work(task: Task, records: Path, folder: Path) -> list[Path]:
         from tbpsbench.engine.train import Training
         from tbpsbench.records.evidence import EVIDENCE
 
-        run = build_run(task.load())
+        run = build_run(task.load(), folder=folder)
         training = Training(run, workdir, suite=task.about())
         record = training.train()
         evidence = (folder / "record" / EVIDENCE).read_bytes()

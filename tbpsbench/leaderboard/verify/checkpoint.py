@@ -15,6 +15,7 @@ from tbpsbench.leaderboard.verify.report import Verification
 from tbpsbench.reading import parse_json
 from tbpsbench.records.badges import is_external
 from tbpsbench.records.identity import is_transfer, same_run
+from tbpsbench.records.started import STARTED
 from tbpsbench.weights.checkpoint import KEY
 from tbpsbench.weights.files import read_checkpoint, weight_file
 
@@ -77,11 +78,18 @@ def _check_content(found: Verification, path: Path) -> None:
         found.skip(what, f"{path} holds weights only")
         return
     _check_config(found, config, path)
+    trained = own.get("trained_on")
+    start = trained.get("start") if isinstance(trained, Mapping) else None
+    found.equal(STARTED, _plain(found.record.get(STARTED)), _plain(start), EDITED, str(path))
     if not is_transfer(found.record):
         _check_data(found, own.get("data"), path)
     if found.record["selection"]["rule"] != "given":
         _check_selection(found, own, path)
     found.checked.append(what)
+
+
+def _plain(start: object) -> str:
+    return json.dumps(start, sort_keys=True, default=str)
 
 
 def _check_config(found: Verification, config: Mapping[str, Any], path: Path) -> None:

@@ -30,6 +30,7 @@ from tbpsbench.records.evidence import DAMAGED, EDITED, MAX_FILE, Evidence, read
 from tbpsbench.records.identity import system_sha256
 from tbpsbench.records.read import RECORD, read_record
 from tbpsbench.records.schema import Finding, schema_problems
+from tbpsbench.records.started import STARTED, start_problems
 
 __all__ = ["Finding", "Verification", "verify"]
 
@@ -68,6 +69,7 @@ def verify(
         return found
     _check_hashes(found)
     _check_protocol(found)
+    _check_start(found)
     evidence = _check_evidence(found)
     check_named_data(found)
     check_release(found)
@@ -131,6 +133,16 @@ def _check_protocol(found: Verification) -> None:
         asked |= {f"{name}{IMAGE_TO_TEXT}" for name in known if registry.PROTOCOLS.get(name).reversible}
     found.equal("results", sorted(record["results"]), sorted(asked), EDITED, "evaluation.protocols")
     found.checked.append("track, ties, protocols and allowed leaks against the config")
+
+
+def _check_start(found: Verification) -> None:
+    """The system that training started from."""
+    for place, message in start_problems(found.record):
+        found.problem(place, message, EDITED)
+    if STARTED in found.record:
+        found.checked.append("what is said of the system that training started from")
+        what = "the leak guard for the texts of the system that training started from"
+        found.skip(what, "only its checkpoint holds them (verify --rescore asks it)")
 
 
 def _providers(record: Mapping[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """Suites: what they ask for, and what is wrong with them, before anything is trained."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,48 @@ def test_other_data_are_asked_for_but_not_the_trained_ones(tmp_path):
 def test_wrong_suite_is_refused_before_anything_runs(tmp_path, change, message):
     with pytest.raises(ConfigError, match=message):
         read_suite(suite(tmp_path, **change))
+
+
+def started(**entries):
+    return {name: {"config": str(DEMO), **entry} for name, entry in entries.items()}
+
+
+def test_entry_starts_from_the_run_of_the_same_seed_and_is_another_system_for_it(tmp_path):
+    entries = started(a={}, b={"start": "a"}, c={"start": "b"}, d={})
+    tasks = {(t.entry, t.seed): t for t in read_suite(suite(tmp_path, entries=entries))}
+    first, second, third = (tasks[name, 1] for name in "abc")
+    assert (second.start, third.start) == (first, second)
+    told = second.load().values["load_from"]
+    assert told == {"file": first.key, "system": first.wanted()[0].identity[2]}
+    moved = replace(second, work=tmp_path / "work")
+    assert moved.load().values["load_from"]["file"] == str(tmp_path / "work" / first.key)
+    assert (moved.key, moved.wanted()) == (second.key, second.wanted())
+    assert len({t.key.rpartition("_")[2] for t in tasks.values()}) == 3, "a and d are one system"
+
+
+def test_start_on_the_same_data_or_on_its_only_ones(tmp_path):
+    datasets = {"one": [], "two": ["data.batch_size=32"]}
+    entries = started(a={"datasets": ["one"]}, b={"start": "a"}, c={"start": "b"})
+    found = {(t.entry, t.data): t.start for t in read_suite(suite(tmp_path, entries=entries, datasets=datasets))}
+    assert {data: found["b", data].data for data in datasets} == {"one": "one", "two": "one"}
+    assert {data: found["c", data].data for data in datasets} == {"one": "one", "two": "two"}
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ({"ab": {}, "b": {"start": "abb"}}, r"no entry is called 'abb'.*Did you mean 'ab'"),
+        ({"a": {"start": "a"}}, r"entries\.a\.start +leads in a circle: a <- a"),
+        ({"a": {"start": "b"}, "b": {"start": "c"}, "c": {"start": "a"}}, "circle: a <- b <- c <- a"),
+        ({"a": {"start": "b"}, "b": {"start": "c"}, "c": {"start": "b"}}, "circle: b <- c <- b"),
+        ({"a": {"start": 3}}, "no entry is called 3"),
+        ({"a": {"datasets": ["one", "two"]}, "b": {"start": "a"}}, "'a' is trained on one, two, and not on 'three'"),
+    ],
+)
+def test_wrong_start_is_refused(tmp_path, entries, message):
+    datasets = {"one": [], "two": ["data.batch_size=32"], "three": ["data.batch_size=16"]}
+    with pytest.raises(ConfigError, match=message):
+        read_suite(suite(tmp_path, entries=started(**entries), datasets=datasets))
 
 
 def test_all_wrong_entries_are_listed_at_once(tmp_path):
