@@ -19,6 +19,7 @@ from typing import Any
 
 import _bdam_tables
 import _caption_tables
+import _interaction_tables
 import _kernel_tables
 import _style_tables
 import _tables
@@ -250,6 +251,10 @@ MAKERS: dict[str, Callable[[], str]] = {
     "caption_clusterers": _caption_tables.clusterers,
     "caption_printed": _caption_tables.printed_mtg,
     "text_towers": _caption_tables.text_towers,
+    "interaction_scores": _interaction_tables.scores,
+    "interaction_anchors": _interaction_tables.anchors,
+    "interaction_budgets": _interaction_tables.budgets,
+    "interaction_others": _interaction_tables.others,
     "styles": _style_tables.styles,
     "styles_memory": _style_tables.styles_memory,
 }

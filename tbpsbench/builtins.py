@@ -67,6 +67,7 @@ BUILTINS: dict[str, dict[str, str]] = {
     },
     "CAPTION_SOURCES": {
         "human": "tbpsbench.captions.human:Human",
+        "terse": "tbpsbench.captions.terse:Terse",
         "file": "tbpsbench.captions.file:File",
         "mtg": "tbpsbench.captions.mtg:MTG",
         "style_clustered": "tbpsbench.captions.style_clustered:StyleClustered",
@@ -118,6 +119,9 @@ BUILTINS: dict[str, dict[str, str]] = {
         "InvertedSoftmax": "tbpsbench.rerankers.inverted_softmax:InvertedSoftmax",
         "QueryExpansion": "tbpsbench.rerankers.query_expansion:QueryExpansion",
         "ImageTextMatching": "tbpsbench.rerankers.image_text_matching:ImageTextMatching",
+    },
+    "INTERACTORS": {
+        "MTI": "tbpsbench.interaction.mti:MTI",
     },
     "MLLM_CLIENTS": {
         "OpenAICompatible": "tbpsbench.mllm.openai_compatible:OpenAICompatible",

@@ -31,9 +31,17 @@ def main() -> None:
         help="re-rankers that order the results anew, one after the other, e.g. KReciprocal (track rerank); with other "
         "settings than their own: --cfg-options \"evaluation.rerank=[dict(type='KReciprocal', k1=10)]\"",
     )
+    parser.add_argument(
+        "--interactor",
+        metavar="NAME",
+        help="who talks about the queries, e.g. MTI (track interactive); models and rules by --cfg-options "
+        "\"evaluation.interactor.mllm=dict(type='OpenAICompatible', ...)\" (docs/interaction.md)",
+    )
     args = parser.parse_args()
     flags = [f"evaluation.{name}=True" for name in ("allow_leak", "skip_unmatched") if getattr(args, name)]
     flags += [f"evaluation.rerank={[{'type': name} for name in args.rerank]!r}"] if args.rerank else []
+    if args.interactor:
+        flags.insert(0, f"evaluation.interactor={{'type': {args.interactor!r}}}")
     from tbpsbench.engine.cost import model_cost, peak_memory
     from tbpsbench.engine.evaluate import evaluate
     from tbpsbench.engine.record import record_of
@@ -42,7 +50,7 @@ def main() -> None:
     from tbpsbench.records.table import print_record
     from tbpsbench.system_files import checkpoint_file
 
-    trained = open_trained(args.checkpoint, args.config, [*args.cfg_options, *flags])
+    trained = open_trained(args.checkpoint, args.config, [*flags, *args.cfg_options])
     print(*trained.notes, sep="\n", end="\n" * bool(trained.notes))
     system, data = trained.system, trained.data
     record, evidence = record_of(

@@ -48,6 +48,17 @@ def _retrieval(args: argparse.Namespace) -> Path:
     return retrieval_sheet(trained.data, split, ranked, chosen, rule, args.out)
 
 
+def _dialogue(args: argparse.Namespace) -> Path:
+    from tbpsbench.visualize.dialogues import choose_talked, dialogue_sheet, talk
+
+    trained, split = _open(args), args.split
+    talked = talk(trained.system.model, trained.data, split, trained.settings.evaluation)
+    chosen, rule = choose_talked(
+        talked, trained.data, split, rows=args.rows or 6, captions=args.queries, show=args.show, seed=args.seed
+    )
+    return dialogue_sheet(trained.data, split, talked, chosen, rule, args.out)
+
+
 def _curves(args: argparse.Namespace) -> Path:
     from tbpsbench.visualize.curves import training_curves
 
@@ -112,6 +123,11 @@ def _png(text: str) -> Path:
 KINDS: dict[str, tuple[str, Callable[[argparse.Namespace], Path], str]] = {
     "samples": ("a contact sheet: identities, their images, one caption each", _samples, "config --split --rows"),
     "retrieval": ("queries with their ten best images", _retrieval, "checkpoint --split --rows --show --seed whose"),
+    "dialogue": (
+        "queries before and after an interaction, with the dialogue (set evaluation.interactor)",
+        _dialogue,
+        "checkpoint --split --rows --show --seed --queries",
+    ),
     "curves": ("losses, their weights and validation scores of a run", _curves, "run"),
     "gates": ("distributions of BDAM's gate and the fuser's", _gates, "checkpoint --split"),
     "tsne": ("identity and clothing vectors", _tsne, "checkpoint --split --persons --colour"),
@@ -120,6 +136,7 @@ KINDS: dict[str, tuple[str, Callable[[argparse.Namespace], Path], str]] = {
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "run": {"metavar": "RUN-FOLDER", "type": given_path},
     "records": {"metavar": "RECORD-FOLDER", "type": given_path, "nargs": "+", "help": "a record, or records below it"},
+    "--queries": {"type": int, "nargs": "+", "default": [], "metavar": "ID", "help": "queries with these caption ids"},
     "--split": {"default": "test", "help": "split whose images are used; default: test, for samples all"},
     "--rows": {"type": _number(1, 100), "help": "identities or queries shown, at most 100"},
     "--show": {"choices": SHOW, "default": "mixed", "help": "which queries: right or wrong at rank 1, the worst, ..."},

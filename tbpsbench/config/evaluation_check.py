@@ -37,6 +37,12 @@ def evaluation_problems(values: Mapping[str, Any], *, other_model: bool = False)
             f"these pictures have no texts, which evaluation.gallery_texts={section['gallery_texts']!r} asks for.",
             f"Set evaluation.gallery_texts=None, or leave {among[0]!r} out of evaluation.protocols.",
         )
+    if section.get("interactor") and section.get("rerank"):
+        yield Problem(
+            "evaluation.interactor",
+            "and evaluation.rerank: one result can come of one of them, so that each is measured alone.",
+            "Leave one of the two out.",
+        )
     if not other_model and not is_open("model", values.get("model")):
         yield from _unanswered(section.get("rerank", ()), (values.get("model") or {}).get("losses") or {})
 

@@ -32,6 +32,10 @@ SLOT_PLACES: dict[tuple[str, ...], Registry[Any]] = {
     ("model", "balancer"): registry.BALANCERS,
     ("evaluation", "metrics", "*"): registry.METRICS,
     ("evaluation", "rerank", "*"): registry.RERANKERS,
+    ("evaluation", "interactor"): registry.INTERACTORS,
+    ("evaluation", "interactor", "mllm"): registry.MLLM_CLIENTS,
+    ("evaluation", "interactor", "judge"): registry.MLLM_CLIENTS,
+    ("evaluation", "interactor", "reconstructor"): registry.MLLM_CLIENTS,
     ("param_groups",): registry.PARAM_GROUPS,
     ("hooks", "*"): registry.HOOKS,
 }

@@ -127,6 +127,8 @@ class EvaluationSection:
         protocols: names of PROTOCOLS; the first one's scores choose the checkpoint.
         rerank: RERANKERS components that order the results of text-to-image search anew, one after the other (track
             rerank); not applied where the checkpoint is chosen.
+        interactor: INTERACTORS component that talks about the queries of text-to-image search (track interactive); not
+            where the checkpoint is chosen.
         distractors: folder of pictures that match nobody, for the protocol "distractors".
         both_directions: also image -> text.
         gallery_texts: name of the annotation file whose texts the gallery side may use, or None (track gallery-text).
@@ -144,6 +146,7 @@ class EvaluationSection:
     )
     protocols: tuple[str, ...] = ("standard",)
     rerank: list[dict[str, Any]] = field(default_factory=list)
+    interactor: dict[str, Any] | None = None
     distractors: str | None = None
     both_directions: bool = False
     gallery_texts: str | None = None

@@ -67,7 +67,8 @@ class MiniPEDES(PersonSearchDataset):
         """Read the annotation file of one caption source; descriptions of a simulated describer are made on demand.
 
         Args:
-            captions: "human", "descriptions" (the ground truth), or e.g. "descriptions-wrong20-missing10", see
+            captions: "human", "terse" (queries that say little), "descriptions" (the ground truth), or e.g.
+                "descriptions-wrong20-missing10", see
                 tbpsbench/minipedes/simulate.py.
 
         Raises:
@@ -78,6 +79,8 @@ class MiniPEDES(PersonSearchDataset):
         path = self.root / f"{captions}.jsonl"
         if captions.startswith("descriptions-") and not path.is_file():
             self._describe(captions, path)
+        if captions == "terse" and not path.is_file():
+            self._tell_little(path)
         annotations = super().load(captions)
         self._check_version(annotations)
         return annotations
@@ -89,6 +92,14 @@ class MiniPEDES(PersonSearchDataset):
         with exclusive(self.root / ".build.lock"):
             if not path.is_file():
                 write_descriptions(path, human, describer)
+
+    def _tell_little(self, path: Path) -> None:
+        from tbpsbench.minipedes.terse import write_terse
+
+        human = self.load()
+        with exclusive(self.root / ".build.lock"):
+            if not path.is_file():
+                write_terse(path, human, self.seed)
 
     def _check_version(self, annotations: Annotations) -> None:
         from tbpsbench.minipedes.build import VERSION

@@ -8,6 +8,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,16 +17,18 @@ import torch
 from tbpsbench.config.schema import EvaluationSection
 from tbpsbench.data.evaluation import EvaluationData
 from tbpsbench.engine.embed import embed_captions, embed_folder, embed_images
+from tbpsbench.engine.interacting import Found, build_interactor, interacted
 from tbpsbench.engine.plan import Plan, Question, Side, plan_evaluation
 from tbpsbench.engine.reranking import Asked, build_rerankers, reranked
 from tbpsbench.engine.scoring import Kind, Scored, ranks_of
 from tbpsbench.errors import ConfigError
+from tbpsbench.interaction.base import Interactor
 from tbpsbench.metrics.leaks import TrainingTexts
 from tbpsbench.metrics.ranking import PositiveRanks
 from tbpsbench.metrics.result import Evaluation, Result, per_query_values, percent
 from tbpsbench.metrics.tracks import track_of
 from tbpsbench.model.base import SearchModel
-from tbpsbench.protocols.base import BEFORE
+from tbpsbench.protocols.base import BEFORE, BEFORE_INTERACTION, ablation
 from tbpsbench.vectors import Vectors
 
 
@@ -66,7 +70,11 @@ def evaluate(
     model.train(was_training)
     return Evaluation(
         split,
-        track_of(gallery_texts=plan.gallery_texts or None, reranker=bool(section.rerank)),
+        track_of(
+            gallery_texts=plan.gallery_texts or None,
+            reranker=bool(section.rerank),
+            answerer=None if rankings.interactor is None else rankings.interactor.answerer,
+        ),
         results,
         plan.leaks,
         {
@@ -80,6 +88,7 @@ def evaluate(
             for component, reranker in zip(section.rerank, build_rerankers(section.rerank), strict=True)
         ],
         rerank_cost=rankings.costs,
+        interaction=rankings.about_interaction(),
         compared="cosines" if model.cosine else "scores",
         distractors=None if plan.distractors is None else plan.distractors.about(),
     )
@@ -96,19 +105,48 @@ class Rankings:
     texts: Mapping[str, Vectors]
     images: Mapping[str, Mapping[str, Vectors]]
     costs: dict[str, dict[str, float]] = field(default_factory=dict)
+    found: dict[str, Found] = field(default_factory=dict)
     _galleries: dict[tuple[str, ...], Mapping[str, Vectors]] = field(default_factory=dict)
 
+    @cached_property
+    def interactor(self) -> Interactor | None:
+        """Who talks about the queries, if anybody."""
+        component = self.section.interactor
+        return None if component is None else build_interactor(component, self.data)
+
+    def about_interaction(self) -> dict[str, Any] | None:
+        """What a record says of it."""
+        if self.interactor is None:
+            return None
+        return {
+            "component": dict(self.section.interactor or {}),
+            "answerer": self.interactor.answerer,
+            "simulated": self.interactor.simulated,
+            "clients": self.interactor.describe(),
+            "protocols": {name: found.report for name, found in self.found.items()},
+        }
+
     def results(self, question: Question) -> Iterator[Result]:
-        """One, or two where the images are ordered anew: after and before."""
+        """One, or several where the images are ordered anew: after and before, and beside an interaction more."""
         ask, answer = self._sides(question)
         if question.distractors:
             yield self._among_distractors(question, ask, answer)
             return
         plain = self._plain(question, ask, answer)
-        if not self.section.rerank or not question.captions_ask:
+        if not (self.section.rerank or self.interactor) or not question.captions_ask:
             yield plain
             return
         asked = Asked(self.plan.queries, question.ask.rows, [self.plan.galleries[part] for part in question.splits])
+        if self.interactor is not None:
+            found = self.found[question.name] = interacted(
+                self.model, self.data, asked, ask, answer, self.interactor, self.section.ties,
+                batch_size=self.section.batch_size, skip_unmatched=question.skip,
+            )  # fmt: skip
+            yield result_of(question, found.ranks, self.section)
+            yield replace(plain, name=f"{question.name}{BEFORE_INTERACTION}")
+            for name, ranks in found.ablations.items():
+                yield replace(result_of(question, ranks, self.section), name=f"{question.name}{ablation(name)}")
+            return
         ranks, self.costs[question.name] = reranked(
             self.model, self.data, asked, ask, answer, build_rerankers(self.section.rerank), self.section.ties,
             batch_size=self.section.batch_size, skip_unmatched=question.skip,

@@ -175,9 +175,9 @@ def _distractors(section: EvaluationSection, preprocess: Preprocess) -> ImageFol
 
 
 def choosing(section: EvaluationSection) -> EvaluationSection:
-    """What a checkpoint is chosen by: nothing is re-ranked, and no distractors are embedded after every epoch."""
+    """What a checkpoint is chosen by: nothing is re-ranked, nobody asked, no distractors embedded after every epoch."""
     plain = tuple(name for name in section.protocols if not registry.PROTOCOLS.get(name).distractors)
-    return replace(section, rerank=[], protocols=plain or section.protocols)
+    return replace(section, rerank=[], interactor=None, protocols=plain or section.protocols)
 
 
 def _questions(

@@ -32,7 +32,7 @@ class Tried:
         component: of RERANKERS; None: without re-ranking.
         score: by `evaluation.metric`, percent.
         scores: all, as `metrics.result.flat` names them.
-        ms_per_query: of re-ranking and ranking, over all protocols.
+        ms_per_query: of re-ranking and ranking, over all protocols; of an interaction, its calls a query.
     """
 
     component: dict[str, Any] | None
@@ -111,15 +111,24 @@ def search(
     return sorted(found, key=lambda one: -one.score)
 
 
-def as_table(found: Sequence[Tried]) -> str:
-    """One line for each setting, in the given order; scores in percent."""
+def as_table(
+    found: Sequence[Tried], without: str = "no re-ranking", cost: str = "ms a query", hidden: Sequence[str] = ("type",)
+) -> str:
+    """One line for each setting, in the given order; scores in percent.
+
+    Args:
+        found: settings.
+        without: what the line of None is called.
+        cost: what `ms_per_query` is called.
+        hidden: arguments that are not shown.
+    """
     names = []
     for one in found:
-        given = {key: value for key, value in (one.component or {}).items() if key != "type"}
+        given = {key: value for key, value in (one.component or {}).items() if key not in hidden}
         spelt = " ".join(f"{key}={value!r}" for key, value in given.items())
-        names.append("no re-ranking" if one.component is None else spelt or "as it is")
+        names.append(without if one.component is None else spelt or "as it is")
     width = max(map(len, (*names, "settings")))
-    heads = [*found[0].scores, "ms a query"]
+    heads = [*found[0].scores, cost]
     lines = [f"{'settings':<{width}}  " + "  ".join(f"{head:>7}" for head in heads)]
     for name, one in zip(names, found, strict=True):
         cells = [*(f"{value:.2f}" for value in one.scores.values()), f"{one.ms_per_query:.2f}"]

@@ -36,7 +36,7 @@ OPEN = {
     "data": ("dataset", "captions", "num_workers", "cache_dir"),
     "evaluation": (
         "ties", "metrics", "protocols", "both_directions", "gallery_texts", "batch_size", "skip_unmatched",
-        "allow_leak", "rerank", "distractors",
+        "allow_leak", "rerank", "interactor", "distractors",
     ),
     "runtime": ("threads", "deterministic"),
 }  # fmt: skip

@@ -23,7 +23,7 @@ from tbpsbench.types import Caption, ImageRecord
 # What is read of a config; the rest is about a model and its training, which are somebody else's here.
 USED = ("entries", "plugins", "data.dataset", "data.captions", "evaluation")
 # Keys of `evaluation` that no numbers from elsewhere depend on.
-UNUSED = ("selection", "interval", "metric", "batch_size", "rerank")
+UNUSED = ("selection", "interval", "metric", "batch_size", "rerank", "interactor")
 DISTRACTORS = "distractors"
 
 
@@ -129,6 +129,11 @@ def _section(asked: Mapping[str, Any], distractors: str | None) -> EvaluationSec
         raise ConfigError(
             "evaluation.rerank: numbers from elsewhere are ranked as they are; leave it out, or give similarities that "
             "are re-ranked already"
+        )
+    if section.interactor:
+        raise ConfigError(
+            "evaluation.interactor: nobody can talk about numbers from elsewhere, as new queries cannot be embedded; "
+            "leave it out"
         )
     protocols = tuple(section.protocols)
     if distractors is not None and DISTRACTORS not in protocols:

@@ -59,6 +59,7 @@ class Evaluation:
         index_bytes: size of the gallery's joint embeddings.
         rerank: what re-ranked the results, in order: "component", and whether it is "transductive".
         rerank_cost: by name of protocol.
+        interaction: who was asked about the queries, and the report of each protocol.
         compared: what a head gives: "cosines", or "scores" where one compares otherwise.
         distractors: number and hash of the pictures behind the gallery, where a protocol has any.
     """
@@ -71,6 +72,7 @@ class Evaluation:
     index_bytes: int = 0
     rerank: list[dict[str, Any]] = field(default_factory=list)
     rerank_cost: dict[str, dict[str, float]] = field(default_factory=dict)
+    interaction: dict[str, Any] | None = None
     compared: str = "cosines"
     distractors: dict[str, Any] | None = None
 

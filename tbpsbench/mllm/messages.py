@@ -12,7 +12,7 @@ from typing import Any, Literal
 from tbpsbench.files import sha256_bytes
 
 Role = Literal["system", "user", "assistant"]
-Task = Literal["caption", "answer", "merge", "dual", "mask", "style"]
+Task = Literal["caption", "answer", "merge", "dual", "mask", "style", "judge"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,8 @@ class Request:
         prompt: name and version of the prompt, part of the cache key.
         attempt: number of the try, from 0: a question that is asked again must not be answered from the cache.
         task, topic, texts: what kind of question it is, the slots that it asks about, the texts that it holds.
-            `Simulated` alone reads them, who cannot read prompts; they are never sent and no part of the key.
+        claims: what these texts say, factor by factor (captions/reading.py).
+            `Simulated` alone reads these four, who cannot read prompts; they are never sent and no part of the key.
     """
 
     messages: tuple[Message, ...]
@@ -75,6 +76,7 @@ class Request:
     task: Task = "caption"
     topic: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
+    claims: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @property
     def pictures(self) -> tuple[Picture, ...]:

@@ -46,6 +46,9 @@ INVENTED: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "carried": ("carried_colour",),
     }
 )
+# Shades that fit several colours, and things whose absence shows.
+VAGUE, ABSENT = frozenset({"dark", "light"}), frozenset({"bag", "hat", "carried"})
+Claims = Collection[tuple[str, tuple[str, ...]]]
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,38 @@ class Sight:
         if values.get("upper_pattern", "plain") != "plain" and "upper_accent" not in values:
             del values["upper_pattern"]  # whoever sees a pattern sees its colour
         return replace(facts, values=values)
+
+    def remember(self, claims: Claims, text: str) -> Facts:
+        """What is remembered of a person of whom a text says so, with its errors.
+
+        Args:
+            claims: factor -> values, as read in the text.
+            text: keys the dice.
+        """
+        said = {name: values[0] for name, values in claims if values and values[0] in OPTIONS.get(name, ())}
+        plain = {"visible": list(said), "view": "none", "facing": "none", "gait": "none", "lighting": "none"}
+        return self.look({**said, **plain}, text, "remember", list(said), self.missing)
+
+    def judge(self, attributes: Mapping[str, Any], image: str, claims: Claims, text: str, misjudged: float) -> str:
+        """Whether a text fits an image: nothing that it says is otherwise there. What cannot be seen does not count.
+
+        Args:
+            attributes: the image's, as in human.jsonl.
+            image, text: key the dice.
+            claims: factor -> values, as read in the text; "dark" and "light" are not held against anybody.
+            misjudged: share of verdicts that are turned round.
+
+        Returns:
+            a reply, as a model words it.
+        """
+        facts = Facts.of(dict(attributes)).values
+        otherwise = any(
+            (name in facts and facts[name] not in values and not VAGUE & {*values})
+            or (name in ABSENT and attributes.get(name) == "none")
+            for name, values in claims
+        )
+        turned = self._chance(misjudged, "misjudged", image, text)
+        return "No, something is different in the image." if otherwise != turned else "Yes."
 
     def _chance(self, share: float, *keys: str) -> bool:
         return self._dice(*keys).below(STEPS) < share * STEPS

@@ -19,7 +19,7 @@ from tbpsbench.mllm.base import Capabilities, MLLMClient
 from tbpsbench.mllm.errors import ItemError, StopRun
 from tbpsbench.mllm.messages import Reply, Request
 from tbpsbench.mllm.meter import Price, estimate
-from tbpsbench.mllm.sayings import answer, caption, merged, styled
+from tbpsbench.mllm.sayings import NOT_VISIBLE, answer, caption, merged, styled
 from tbpsbench.mllm.sight import SLOTS, Sight
 from tbpsbench.registry import MLLM_CLIENTS
 
@@ -31,11 +31,13 @@ class Simulated(MLLMClient):
     """Answers from stored factors; every record made with it says "simulated" and the error rates.
 
     Args:
-        annotations: human.jsonl of a MiniPEDES folder, or several.
+        annotations: human.jsonl of a MiniPEDES folder, or several; None where whoever opens the client says which (an
+            evaluation takes that of its data).
         wrong: share of the visible factors that it takes for something else; for the same in every reply.
         missing: share of the visible factors that it overlooks when it is asked about them.
         invented: share of things that are not to be seen (bag, hat, glasses, ...) that it sees all the same.
         unsaid: share of the visible factors that a caption leaves out where no question asks for them.
+        misjudged: share of verdicts, whether a picture fits a text, that are turned round.
         seed: of its dice.
 
     Raises:
@@ -46,16 +48,18 @@ class Simulated(MLLMClient):
     price = Price(0.0, 0.0)
 
     def __init__(
-        self, annotations: str | Sequence[str], wrong: float = 0.0, missing: float = 0.0, invented: float = 0.0,
-        unsaid: float = 0.4, seed: int = 0,
+        self, annotations: str | Sequence[str] | None = None, wrong: float = 0.0, missing: float = 0.0,
+        invented: float = 0.0, unsaid: float = 0.4, seed: int = 0, misjudged: float = 0.0,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.annotations = [annotations] if isinstance(annotations, str) else list(annotations)
+        self.annotations = [annotations] if isinstance(annotations, str) else list(annotations or ())
         self.sight = Sight(wrong, missing, invented, seed)
-        if not 0 <= unsaid <= 1:
-            raise ValueError(f"unsaid is {unsaid!r}, expected a share from 0 to 1")
-        self.unsaid = unsaid
+        for name, share in (("unsaid", unsaid), ("misjudged", misjudged)):
+            if not 0 <= share <= 1:
+                raise ValueError(f"{name} is {share!r}, expected a share from 0 to 1")
+        self.unsaid, self.misjudged = unsaid, misjudged
         rates = f"wrong{wrong:g}-missing{missing:g}-invented{invented:g}-unsaid{unsaid:g}"
+        rates += f"-misjudged{misjudged:g}" if misjudged else ""
         self.name = f"simulated-{rates}-seed{seed}"
         self._attributes: dict[str, Mapping[str, Any]] | None = None
         self._reading = asyncio.Lock()
@@ -86,10 +90,13 @@ class Simulated(MLLMClient):
     def describe(self) -> dict[str, Any]:
         """The error rates and the seed."""
         rates = {name: getattr(self.sight, name) for name in ("wrong", "missing", "invented", "seed")}
+        rates |= {"misjudged": self.misjudged} if self.misjudged else {}
         return super().describe() | {"simulated": {**rates, "unsaid": self.unsaid}}
 
     def _read(self) -> dict[str, Mapping[str, Any]]:
         found: dict[str, Mapping[str, Any]] = {}
+        if not self.annotations:
+            raise DataError("Simulated needs annotations=ROOT/human.jsonl of a MiniPEDES folder, and has none")
         for path in self.annotations:
             human = read_annotations(Path(path))
             for record in human.records:
@@ -104,6 +111,10 @@ class Simulated(MLLMClient):
     def _say(self, request: Request) -> str:
         if request.task == "merge":
             return merged(request.texts) or "Nothing was said."
+        if request.task == "answer" and request.texts and not request.pictures:
+            facts = self.sight.remember(request.claims, " ".join(request.texts))
+            said = [answer(facts, slot) for slot in request.topic if slot != "action"] or [NOT_VISIBLE]
+            return "\n".join(said)
         if request.task in ("mask", "style") or not request.pictures:
             raise StopRun(
                 f"Simulated has no answer to a question of the kind {request.task!r} without a picture",
@@ -113,6 +124,8 @@ class Simulated(MLLMClient):
         attributes = (self._attributes or {}).get(image)
         if attributes is None:
             raise ItemError("unknown-image", f"{request.pictures[0]} is no image of {', '.join(self.annotations)}")
+        if request.task == "judge":
+            return self.sight.judge(attributes, image, request.claims, " ".join(request.texts), self.misjudged)
         topic = request.topic or tuple(SLOTS)
         factors = [name for slots in topic for slot in slots.split("+") for name in SLOTS.get(slot, ())]
         if request.task == "answer":

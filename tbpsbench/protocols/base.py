@@ -14,8 +14,11 @@ import numpy as np
 
 from tbpsbench.types import ImageRecord
 
-# Behind the name of a protocol in the results: asked the other way round; without the re-rankers.
+# Behind the name of a protocol in the results: the other way round; without the re-rankers; before a dialogue.
 IMAGE_TO_TEXT, BEFORE = " (image-to-text)", " (before re-ranking)"
+BEFORE_INTERACTION = " (before interaction)"
+# What is evaluated beside an interaction, on the replies that it had or with anchors of another origin.
+ABLATIONS = ("judge only", "refinement only", "random anchor", "rank 1 as anchor", "oracle anchor")
 Counts = Mapping[str, Mapping[str, int]]
 
 
@@ -36,7 +39,14 @@ class Task:
 
 def protocol_name(result: str) -> str:
     """The protocol that a result is of."""
-    return result.removesuffix(IMAGE_TO_TEXT).removesuffix(BEFORE)
+    for suffix in (IMAGE_TO_TEXT, BEFORE, BEFORE_INTERACTION, *map(ablation, ABLATIONS)):
+        result = result.removesuffix(suffix)
+    return result
+
+
+def ablation(name: str) -> str:
+    """Behind the name of a protocol in the results: an ablation of the interaction."""
+    return f" ({name})"
 
 
 class Protocol(ABC):

@@ -11,6 +11,7 @@ from tbpsbench.records.started import UNKNOWN, starts
 SIMULATED = "simulated descriptions"
 SIMULATED_CAPTIONS = "simulated captions"
 UNKNOWN_START = "started from unknown training"
+TALKED = ("simulated dialogue", "answered by a witness", "answered from the target")
 # A status, a badge and the type of a model: features or rankings that other code made.
 EXTERNAL = "external"
 FEATURES, SIMILARITY, ANSWERS = GIVEN = ("features", "similarity", "answers")
@@ -23,12 +24,23 @@ def badges_of(record: Mapping[str, Any]) -> list[str]:
     badges += ["checkpoint given"] if record["selection"]["rule"] == "given" and not is_external(record) else []
     badges += ["leak allowed"] if record["leaks"] else []
     badges += ["transductive"] if any(one["transductive"] for one in record.get("rerank", ())) else []
+    badges += talked_badges(record.get("interaction"))
     badges += ["partial data"] if record["data"].get("partial") else []
     badges += [f"started from {start['name']}" for start in starts(record)]
     badges += [UNKNOWN_START] if any(start["trained_on"] == UNKNOWN for start in starts(record)) else []
     badges += [SIMULATED] if simulated(record) else []
     badges += [SIMULATED_CAPTIONS] if simulated_captions(record) else []
     return badges
+
+
+def talked_badges(interaction: Mapping[str, Any] | None) -> list[str]:
+    """What must be known of an interaction: that nobody real was asked, or that who was asked knows the person."""
+    if not interaction:
+        return []
+    nobody, witness, oracle = TALKED
+    found = [nobody] if interaction["simulated"] else []
+    knows = {"witness": witness, "oracle": oracle}.get(interaction["answerer"])
+    return [*found, *([knows] if knows else [])]
 
 
 def is_external(record: Mapping[str, Any]) -> bool:

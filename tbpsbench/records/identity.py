@@ -23,16 +23,18 @@ from tbpsbench.registry import DATASETS
 TRAINING, OWN_CAPTIONS = "training", "human"
 # Keys that change no number, wherever they are compared.
 NEUTRAL = ("runtime.threads", "runtime.log_interval", "data.num_workers", "data.cache_dir", "name")
+# Files of replies that an interaction may be given; the replies decide, not where they lie.
+REPLIES = ("evaluation.interactor.cache", "evaluation.interactor.recording")
 # Between the parts of one run; a system of version 1 is also told by the batch size of its evaluation.
 RUN_MAY_DIFFER = (*NEUTRAL, "evaluation.batch_size", "load_from.file")
 # Between the runs of one system.
-SYSTEM_MAY_DIFFER = (*NEUTRAL, "seed", "data.dataset.root", "load_from.file")
+SYSTEM_MAY_DIFFER = (*NEUTRAL, *REPLIES, "seed", "data.dataset.root", "load_from.file")
 # Data sets of ours that hold whatever lies in their folder, as those of plug-ins may.
 ANY_CONTENT = ("CSVDataset",)
 # Keys that came later, by section, with the values at which they change nothing.
 ADDED: Mapping[str, Mapping[str, Any]] = {
     "data": {"views": {}, "captions_per_sample": 1, "more_captions": [], "text_transforms": [], "extras": []},
-    "evaluation": {"rerank": [], "distractors": None},
+    "evaluation": {"rerank": [], "interactor": None, "distractors": None},
 }
 # Arguments of a data set that do not say which images and captions are evaluated.
 _PLACE_AND_SPLIT = ("root", "val_carve")

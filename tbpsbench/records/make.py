@@ -108,6 +108,7 @@ def make_record(
             **({"rerank": evaluation.rerank_cost} if evaluation.rerank else {}),
         },
         **({"rerank": evaluation.rerank} if evaluation.rerank else {}),
+        **({"interaction": evaluation.interaction} if evaluation.interaction else {}),
         "evidence": {"file": EVIDENCE, "sha256": sha256_bytes(evidence)},
     }
     return record, evidence

@@ -11,6 +11,7 @@ from typing import Any
 from tbpsbench.errors import DataError
 from tbpsbench.reading import parse_json
 from tbpsbench.records.badges import EXTERNAL, GIVEN, is_external
+from tbpsbench.records.interaction import INTERACTION
 from tbpsbench.records.shape import ROUNDING, Each, Maybe, Name, Number, Optional, Pair, Some, Text, misfits, shown
 from tbpsbench.records.started import STARTED, starts
 
@@ -86,6 +87,7 @@ EVALUATION = {
     "ties": NAME,
     "gallery_texts": Optional(Maybe(NAME)),
     "rerank": Optional([{"type": NAME}]),
+    "interactor": Optional(Maybe({"type": NAME})),
     "distractors": Optional(Maybe(str)),
     "both_directions": Optional(bool),
     "skip_unmatched": Optional(bool),
@@ -141,7 +143,7 @@ RECORD_SHAPE: dict[str, Any] = {
         "data": Optional(NAME),
         "seeds": Optional([SEED]),
     },
-    "track": Text("dual-encoder|gallery-text|rerank|interactive", "a track"),
+    "track": Text("dual-encoder|gallery-text|rerank|interactive|interactive-witness", "a track"),
     "leaks": [str],
     "selection": SELECTION,
     "seed": SEED,
@@ -177,6 +179,7 @@ RECORD_SHAPE: dict[str, Any] = {
     },
     "rerank": Optional(RERANK),
     STARTED: Optional(dict),
+    "interaction": Optional(INTERACTION),
     "results": Each(RESULT, least=1),
     "cost": COST,
     "evidence": {"file": Text(r"ranks\.npz", "'ranks.npz'"), "sha256": SHA256},

@@ -23,6 +23,7 @@ from tbpsbench.testing.objectives import check_balancer, check_loss
 from tbpsbench.testing.parts import check_disentangler, check_encoder, check_fuser, check_head
 from tbpsbench.testing.runs import check_hook, mock_run
 from tbpsbench.testing.search import check_reranker, toy_search
+from tbpsbench.testing.talking import ToyMLLM, check_interactor, toy_scene
 from tbpsbench.testing.texts import WordTokenizer, check_text_transform
 from tbpsbench.testing.toy import (
     ROLES,
@@ -45,6 +46,7 @@ __all__ = [
     "VIEW",
     "WIDTH",
     "Component",
+    "ToyMLLM",
     "WordTokenizer",
     "check_balancer",
     "check_caption_source",
@@ -55,6 +57,7 @@ __all__ = [
     "check_fuser",
     "check_head",
     "check_hook",
+    "check_interactor",
     "check_loss",
     "check_metric",
     "check_mllm_client",
@@ -78,6 +81,7 @@ __all__ = [
     "toy_picture",
     "toy_records",
     "toy_requests",
+    "toy_scene",
     "toy_search",
     "toy_tokens",
 ]

@@ -19,6 +19,7 @@ def report(monkeypatch):
         "_kernel_tables",
         "_caption_tables",
         "_style_tables",
+        "_interaction_tables",
         "_gpu_goals",
         "_gpu_table",
         "_targets",

@@ -175,6 +175,9 @@ def test_a_command_line_that_cannot_be_meant(tool, refused, imagined, asked, tmp
     assert "numbers from elsewhere are ranked as they are" in refused(
         path, "--cfg-options", "evaluation.rerank=[dict(type='KReciprocal')]"
     )
+    assert "nobody can talk about numbers from elsewhere" in refused(
+        path, "--cfg-options", "evaluation.interactor=dict(type='MTI', mllm=dict(type='Simulated'))"
+    )
     assert "name their file with --distractors" in refused(
         path, "--cfg-options", "evaluation.protocols=('standard', 'distractors')"
     )

@@ -13,7 +13,9 @@ GALLERY = Caption("Red coat, dark trousers.", "description", image_id=0, source=
         ({"gallery_texts": []}, "dual-encoder"),
         ({"gallery_texts": [GALLERY]}, "gallery-text"),
         ({"gallery_texts": [GALLERY], "reranker": True}, "rerank"),
-        ({"reranker": True, "interactive": True}, "interactive"),
+        ({"reranker": True, "answerer": "anchor"}, "interactive"),
+        ({"answerer": "witness"}, "interactive-witness"),
+        ({"answerer": "oracle"}, "interactive-witness"),
     ],
 )
 def test_track_follows_from_what_was_passed(passed, track):

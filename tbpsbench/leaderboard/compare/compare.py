@@ -18,7 +18,7 @@ from tbpsbench.leaderboard.compare.statistics import Difference, difference
 from tbpsbench.leaderboard.compare.system import System, listed, read_system
 from tbpsbench.leaderboard.verify.recompute import per_query
 from tbpsbench.reading import shown
-from tbpsbench.records.badges import SIMULATED, SIMULATED_CAPTIONS, badges_of
+from tbpsbench.records.badges import SIMULATED, SIMULATED_CAPTIONS, TALKED, badges_of
 from tbpsbench.records.evidence import read_evidence
 from tbpsbench.records.identity import annotations_sha256
 from tbpsbench.records.read import data_name
@@ -42,6 +42,9 @@ NOTED = {
     "leak allowed": "was evaluated with leaks",
     "partial data": "was evaluated on partial data",
     SIMULATED: "had simulated descriptions",
+    TALKED[0]: "had a simulated judge and answerer",
+    TALKED[1]: "was helped by a witness who knows the person",
+    TALKED[2]: "was helped by whoever sees the picture that is looked for",
     SIMULATED_CAPTIONS: "was trained on simulated captions",
 }
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tbpsbench.leaderboard.render.rows import COSTS
+from tbpsbench.protocols.base import ABLATIONS, ablation
 from tbpsbench.reading import shown
 from tbpsbench.records.badges import EXTERNAL, is_external, shows_two_towers, simulated, simulated_captions
 
@@ -143,6 +144,14 @@ def _data(record: Mapping[str, Any]) -> Iterator[Objection]:
 
 
 def _evaluation(record: Mapping[str, Any]) -> Iterator[Objection]:
+    if talked := record.get("interaction"):
+        if talked["simulated"]:
+            message = "judge and answerer were simulated: nobody looked at the pictures"
+            yield Objection("question", "interaction", message, "Say so, with the error rates, next to every number.")
+        judged = talked["answerer"] == "anchor"
+        if judged and not any(name.endswith(ablation(ABLATIONS[0])) for name in record["results"]):
+            message = "nothing says what the judge alone gives, whose gain may be taken for the dialogue's"
+            yield Objection("question", "interaction", message, "Evaluate with the ablations (docs/interaction.md).")
     if record["leaks"]:
         message = f"the evaluation had access to what it must not know: {record['leaks'][0]}"
         yield Objection("serious", "leak guard", message, "Evaluate without --allow-leak.")

@@ -11,7 +11,7 @@ from tbpsbench.leaderboard.render.numbers import DIGITS, Mark, percent, quantity
 from tbpsbench.leaderboard.render.rows import Row, column_order
 from tbpsbench.records.badges import EXTERNAL
 
-TRACKS = ("dual-encoder", "gallery-text", "rerank", "interactive")
+TRACKS = ("dual-encoder", "gallery-text", "rerank", "interactive", "interactive-witness")
 # A row with one of these did not do the task that the others did: it is shown, and never the best.
 OUT_OF_COMPETITION = frozenset({"leak allowed", "partial data"})
 # Costs that have a column of their own beside the scores; the page and the CSV have all.

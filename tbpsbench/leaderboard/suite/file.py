@@ -13,6 +13,7 @@ from tbpsbench.arguments import did_you_mean
 from tbpsbench.entries import Entry, Problem, argument_problems
 from tbpsbench.errors import TBPSError
 from tbpsbench.reading import require_text
+from tbpsbench.registration import Registry
 
 MAX_NAME = 200
 MAX_SEEDS = 1000
@@ -31,6 +32,7 @@ class SuiteEntry:
         rerank: names of the suite's re-rankers that its results are ordered anew with; none by default.
         start: another entry, from whose checkpoint of the same seed this one is trained on: of the same data set, or of
             the only one that the other entry is trained on.
+        interact: names of the suite's interactors that talk about its queries; none by default.
     """
 
     config: str
@@ -38,6 +40,7 @@ class SuiteEntry:
     datasets: tuple[str, ...] | None = None
     rerank: tuple[str, ...] = ()
     start: str | None = None
+    interact: tuple[str, ...] = ()
 
     def start_data(self, data: str, known: Collection[str]) -> str | None:
         """The data set on which this entry is trained where another one, on `data`, starts from it; None if unclear."""
@@ -58,6 +61,7 @@ class SuiteFile:
         transfer: name of other data -> overrides that read them; every trained model is evaluated on them, too.
         rerank: name -> RERANKERS component; an entry that names it gets a record "ENTRY + NAME" beside its own, of the
             same trained model.
+        interact: name -> INTERACTORS component; the same, on the entry's own data and on those of `transfer`.
     """
 
     title: str
@@ -67,6 +71,7 @@ class SuiteFile:
     options: tuple[str, ...] = ()
     transfer: dict[str, list[str]] = field(default_factory=dict)
     rerank: dict[str, dict[str, Any]] = field(default_factory=dict)
+    interact: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def suite_problems(values: Mapping[str, Any]) -> list[Problem]:
@@ -93,6 +98,9 @@ def _problems(values: Mapping[str, Any]) -> Iterator[Problem]:
         rerankers = values.get("rerank", {})
         known = rerankers if isinstance(rerankers, Mapping) else {}
         yield from _subset(place, "rerank", "re-ranker", entry.get("rerank", ()), known)
+        talkers = values.get("interact", {})
+        known = talkers if isinstance(talkers, Mapping) else {}
+        yield from _subset(place, "interact", "interactor", entry.get("interact", ()), known)
     yield from _starts(entries, datasets)
     yield from _options("options", values.get("options", ()))
     for section in ("datasets", "transfer"):
@@ -103,7 +111,8 @@ def _problems(values: Mapping[str, Any]) -> Iterator[Problem]:
         for name, options in named.items():
             yield from _name(f"{section}.{name}", name)
             yield from _options(f"{section}.{name}", options)
-    yield from _rerankers(values.get("rerank", {}))
+    yield from _components("rerank", registry.RERANKERS, values.get("rerank", {}))
+    yield from _components("interact", registry.INTERACTORS, values.get("interact", {}))
     yield from _name("title", values.get("title", ""))
     yield from _seeds(values.get("seeds", (0,)))
 
@@ -194,13 +203,13 @@ def _starts(entries: Mapping[str, Any], datasets: Mapping[str, Any]) -> Iterator
             )
 
 
-def _rerankers(named: object) -> Iterator[Problem]:
+def _components(section: str, slot: Registry[Any], named: object) -> Iterator[Problem]:
     if not isinstance(named, Mapping):
-        yield Problem("rerank", f"is dict(name=dict(type='...')), got {_short(named)}")
+        yield Problem(section, f"is dict(name=dict(type='...')), got {_short(named)}")
         return
     for name, component in named.items():
-        yield from _name(f"rerank.{name}", name)
-        yield from registry.RERANKERS.problems(component, f"rerank.{name}")
+        yield from _name(f"{section}.{name}", name)
+        yield from slot.problems(component, f"{section}.{name}")
 
 
 def _seeds(seeds: object) -> Iterator[Problem]:

@@ -51,6 +51,7 @@ class Task:
         rerank: name of a re-ranker -> component.
         start: the run whose checkpoint this one starts from.
         work: where the runs' folders lie, that of `start` among them.
+        interact: name of an interactor -> component.
     """
 
     suite: str
@@ -64,6 +65,7 @@ class Task:
     rerank: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     start: Task | None = None
     work: Path = Path()
+    interact: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def load(self, more: tuple[str, ...] = (), name: str | None = None) -> Config:
         """The config of this run, with `more` overrides, and another name than the entry's.
@@ -101,15 +103,27 @@ class Task:
         """The records that this task must leave."""
         own = self.settings
         found = [wanted_record(self.entry, self.seed, own, settings) for settings in (own, *self.elsewhere())]
-        return found + [wanted_record(name, self.seed, changed, changed) for name, changed in self.reranked().items()]
+        found += [wanted_record(name, self.seed, changed, changed) for name, changed in self.reranked().items()]
+        found += [
+            wanted_record(name, self.seed, changed, settings)
+            for name, changed in self.interacted().items()
+            for settings in (changed, *self.elsewhere())
+        ]
+        return found
 
     def reranked(self) -> dict[str, Settings]:
         """Name of a record -> config that orders the trained model's results anew."""
+        return self._changed("rerank", {name: [dict(one)] for name, one in self.rerank.items()})
+
+    def interacted(self) -> dict[str, Settings]:
+        """Name of a record -> config in which somebody talks about the trained model's queries."""
+        return self._changed("interactor", {name: dict(one) for name, one in self.interact.items()})
+
+    def _changed(self, key: str, values: Mapping[str, Any]) -> dict[str, Settings]:
         found = {}
-        for name, component in self.rerank.items():
+        for name, value in values.items():
             called = f"{self.entry} + {name}"
-            config = self.load((f"evaluation.rerank={[dict(component)]!r}",), repr(called))
-            found[called] = Settings.of(config.values)
+            found[called] = Settings.of(self.load((f"evaluation.{key}={value!r}",), repr(called)).values)
         return found
 
     def elsewhere(self) -> list[Settings]:
@@ -152,6 +166,7 @@ def read_suite(path: str | Path) -> list[Task]:
             transfer=transfer,
             rerank={key: suite.rerank[key] for key in entry.rerank},
             start=None if entry.start is None or before is None else task(entry.start, before, seed),
+            interact={key: suite.interact[key] for key in entry.interact},
         )
 
     tasks = [
@@ -196,7 +211,8 @@ def _check_tasks(path: Path, tasks: list[Task]) -> None:
     for task in tasks:
         try:
             reranked = [(f"evaluation.rerank={[dict(component)]!r}",) for component in task.rerank.values()]
-            for more in ((), *task.transfer.values(), *reranked):
+            talked = [(f"evaluation.interactor={dict(component)!r}",) for component in task.interact.values()]
+            for more in ((), *task.transfer.values(), *reranked, *talked):
                 config = task.load(more)
                 if found := check(config):
                     problems.append(f"entry {task.entry!r} on {task.data!r}: {report(config, found)}")

@@ -52,6 +52,13 @@ def work(task: Task, records: Path, folder: Path) -> list[Path]:
             written.append(_put(records, training.record(data)))
         for name, settings in task.reranked().items():
             written.append(_put(records, training.record(own, name=name, settings=settings, suite=task.about(name))))
+        for name, settings in task.interacted().items():
+            for place in (None, *task.elsewhere()):
+                data = own if place is None else evaluation_data(
+                    place.data, place.evaluation.gallery_texts, own.texts, own.preprocess
+                )  # fmt: skip
+                made = training.record(data, name=name, settings=settings, suite=task.about(name))
+                written.append(_put(records, made))
         return written
     finally:
         workdir.release()

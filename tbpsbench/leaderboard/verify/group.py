@@ -163,7 +163,8 @@ def _copies(records: Records) -> Iterable[Finding]:
 def _evaluated(record: Mapping[str, Any]) -> tuple[Any, ...]:
     """What was evaluated on what."""
     evaluation = record["config"]["evaluation"]
-    how = evaluation.get("gallery_texts"), canonical(evaluation.get("rerank", []))
+    rerank, interactor = canonical(evaluation.get("rerank", [])), canonical(evaluation.get("interactor"))
+    how = evaluation.get("gallery_texts"), rerank, interactor
     return record["checkpoint"]["sha256"], annotations_sha256(record), how
 
 
@@ -195,11 +196,15 @@ def _other_settings(records: Records) -> Iterable[Finding]:
                 yield Finding(what, f"{where} were evaluated on different annotation files", AGAIN)
 
 
-def _task(record: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    """(suite, system, trained on, evaluated on): what has one record for each seed."""
+def _task(record: Mapping[str, Any]) -> tuple[str, str, str, str, str]:
+    """(suite, system, trained on, evaluated on, whose captions were asked): what has one record for each seed."""
     suite = record["suite"]
     trained = record["spec"].get("trained_on", record["spec"]["data"])
-    return suite.get("name", ""), suite.get("entry", record["name"]), trained, data_name(record)
+    return suite.get("name", ""), suite.get("entry", record["name"]), trained, data_name(record), _asked(record)
+
+
+def _asked(record: Mapping[str, Any]) -> str:
+    return next((str(s["source"]) for s in record["data"]["sources"] if s["role"] == "captions"), "")
 
 
 def _grouped(records: Records, key: Callable[[Mapping[str, Any]], Any]) -> dict[Any, list[Item]]:

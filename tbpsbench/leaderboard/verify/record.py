@@ -24,13 +24,23 @@ from tbpsbench.leaderboard.verify.recompute import disagreements, per_query, rec
 from tbpsbench.leaderboard.verify.release import check_release
 from tbpsbench.leaderboard.verify.report import UNSCORED, Verification
 from tbpsbench.leaderboard.verify.selection import check_selection
-from tbpsbench.protocols.base import BEFORE, IMAGE_TO_TEXT, protocol_name
+from tbpsbench.metrics.tracks import track_of
+from tbpsbench.protocols.base import (
+    ABLATIONS,
+    BEFORE,
+    BEFORE_INTERACTION,
+    IMAGE_TO_TEXT,
+    ablation,
+    protocol_name,
+)
 from tbpsbench.records.badges import is_external, shows_two_towers
 from tbpsbench.records.evidence import DAMAGED, EDITED, MAX_FILE, Evidence, read_evidence
 from tbpsbench.records.identity import system_sha256
 from tbpsbench.records.read import RECORD, read_record
 from tbpsbench.records.schema import Finding, schema_problems
 from tbpsbench.records.started import STARTED, start_problems
+
+NEAR = 1e-6  # between numbers that are said twice, in percent
 
 __all__ = ["Finding", "Verification", "verify"]
 
@@ -102,8 +112,12 @@ def _check_protocol(found: Verification) -> None:
     found.equal("protocol.ties", protocol["ties"], section["ties"], EDITED, "the config")
     for key, value in (("skip_unmatched", bool(section.get("skip_unmatched"))), ("image_size", _size(record))):
         found.equal(f"protocol.{key}", protocol[key], value, EDITED, "the config")
-    if record["track"] == "interactive":
-        found.skip("track", "nothing in a config tells whether 'interactive' is right")
+    talked = record.get("interaction")
+    found.equal(
+        "interaction", (talked or {}).get("component"), section.get("interactor"), EDITED, "evaluation.interactor"
+    )
+    if talked:
+        _check_interaction(found, talked)
     else:
         plain = "gallery-text" if section.get("gallery_texts") else "dual-encoder"
         reranked = section.get("rerank") or not shows_two_towers(record)
@@ -128,6 +142,9 @@ def _check_protocol(found: Verification) -> None:
     asked = {*section["protocols"]}
     if section.get("rerank"):
         asked |= {f"{name}{BEFORE}" for name in section["protocols"]}
+    if talked:
+        asked |= {f"{name}{BEFORE_INTERACTION}" for name in talked["protocols"]}
+        asked |= {name for name in record["results"] if any(name.endswith(ablation(one)) for one in ABLATIONS)}
     if section.get("both_directions"):
         known = [name for name in section["protocols"] if name in registry.PROTOCOLS.names()]
         asked |= {f"{name}{IMAGE_TO_TEXT}" for name in known if registry.PROTOCOLS.get(name).reversible}
@@ -143,6 +160,23 @@ def _check_start(found: Verification) -> None:
         found.checked.append("what is said of the system that training started from")
         what = "the leak guard for the texts of the system that training started from"
         found.skip(what, "only its checkpoint holds them (verify --rescore asks it)")
+
+
+def _check_interaction(found: Verification, talked: Mapping[str, Any]) -> None:
+    """The track against who answered, and what is said twice in a record."""
+    record = found.record
+    expected = track_of(answerer=talked["answerer"])
+    found.equal("track", record["track"], expected, EDITED, "interaction.answerer")
+    for name, report in talked["protocols"].items():
+        if name not in record["results"] or f"{name}{BEFORE_INTERACTION}" not in record["results"]:
+            found.problem(f"interaction.protocols.{name}", "there are no results before and after it", EDITED)
+            continue
+        after, before = (record["results"][key]["scores"] for key in (name, f"{name}{BEFORE_INTERACTION}"))
+        gain = report["flips"]["gain_R@1"]
+        if "R@1" in after and abs(after["R@1"] - before["R@1"] - gain) > NEAR:
+            message = f"is {gain:.2f}, but R@1 went from {before['R@1']:.2f} to {after['R@1']:.2f}"
+            found.problem(f"interaction.protocols.{name}.flips.gain_R@1", message, EDITED)
+    found.skip("anchors, rounds and budgets of the interaction", "they do not follow from the ranks alone")
 
 
 def _providers(record: Mapping[str, Any]) -> str:

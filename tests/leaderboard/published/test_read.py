@@ -114,7 +114,7 @@ def test_unknown_becomes_what_a_row_says_for_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"track": "rernk"}, "'rernk' is not one of dual-encoder, gallery-text, rerank, interactive, unknown"),
+        ({"track": "rernk"}, "'rernk' is not one of dual-encoder, gallery-text, rerank, interactive, "),
         ({"selection": "best"}, "column 'selection': 'best' is not one of val, last, test, unknown"),
         ({"data": "RSTP"}, "column 'data': 'RSTP' is not one of"),
         ({"trained_on": "MSMT"}, "column 'trained_on': 'MSMT' is not one of"),

@@ -1,0 +1,181 @@
+"""Searches before and after an interaction, with the dialogue beside them (as Fig. 3 of CTGI)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from tbpsbench.config.schema import EvaluationSection
+from tbpsbench.data.evaluation import EvaluationData
+from tbpsbench.engine.embed import embed_captions, embed_images
+from tbpsbench.engine.evaluate import Rankings
+from tbpsbench.engine.interacting import Found, first_ranks
+from tbpsbench.engine.plan import Question, plan_evaluation
+from tbpsbench.errors import ConfigError, DataError
+from tbpsbench.interaction.session import Session
+from tbpsbench.interaction.turns import Answered, Judged, Refined
+from tbpsbench.model.base import SearchModel
+from tbpsbench.protocols.base import BEFORE_INTERACTION
+from tbpsbench.visualize.paper import INK, PAPER, RIGHT, SECOND, SOFT, WRONG, font, label, open_rgb, save_png, wrapped
+from tbpsbench.visualize.queries import SHOW, Show, by_caption, pick_queries
+
+TEXT_W, IMAGE_H, GAP, FRAME, TOP, LABEL, LINE = 430, 132, 12, 4, 58, 18, 16
+IMAGES, LINES, MIN_W = 8, 22, 1100
+
+
+@dataclass(frozen=True)
+class Talked:
+    """A split, talked about.
+
+    Attributes:
+        found: dialogues and ranks after them.
+        question: whose they are.
+        first: (Q,) ranks from 1 of the first match after, and `first_before`.
+        recall, recall_before: R@1 in percent.
+    """
+
+    found: Found
+    question: Question
+    first: np.ndarray
+    first_before: np.ndarray
+    recall: float
+    recall_before: float
+
+
+def talk(model: SearchModel, data: EvaluationData, split: str, section: EvaluationSection) -> Talked:
+    """Evaluate the first protocol of a split with the config's interactor.
+
+    Args:
+        model: in evaluation mode.
+        data, split, section: as in `evaluate`.
+
+    Raises:
+        ConfigError: if the config has no interactor, or one without dialogues to show.
+        DataError, StopRun: as an evaluation.
+    """
+    if section.interactor is None:
+        raise ConfigError(
+            "evaluation.interactor: none is set; e.g. evaluation.interactor=\"dict(type='MTI', mllm=...)\""
+        )
+    plan = plan_evaluation(data, split, section)
+    images = {
+        name: embed_images(model, gallery, section.batch_size, data.num_workers)
+        for name, gallery in plan.galleries.items()
+    }
+    rankings = Rankings(model, data, section, plan, embed_captions(model, plan.queries, section.batch_size), images)
+    question = plan.questions[0]
+    results = {result.name: result for result in rankings.results(question)}
+    found = rankings.found.get(question.name)
+    if found is None or not found.outcome.sessions:
+        raise ConfigError("evaluation.interactor: keeps no dialogues that could be drawn")
+    after, before = results[question.name], results[f"{question.name}{BEFORE_INTERACTION}"]
+    recalls = [100 * float((first_ranks(one.ranks) == 1).mean()) for one in (after, before)]
+    return Talked(found, question, first_ranks(after.ranks), first_ranks(before.ranks), *recalls)
+
+
+def choose_talked(
+    talked: Talked, data: EvaluationData, split: str, *, rows: int, captions: Sequence[int], show: Show, seed: int
+) -> tuple[list[int], str]:
+    """Rows of the question to show, and the rule in words: by caption id, or by how the search did before.
+
+    Raises:
+        DataError: if there is no such query.
+    """
+    if captions:
+        queries = data.queries(split)
+        wanted = by_caption(queries, split, captions, data.annotations)
+        place = {int(row): n for n, row in enumerate(talked.question.ask.rows)}
+        return [place[row] for row in wanted if row in place], "Queries chosen by number."
+    picked = pick_queries(talked.first_before - 1, rows, show, seed)
+    if not picked:
+        raise DataError(f"--show {show}: no query is like that. Choose another of {', '.join(SHOW)}.")
+    rule = f"drawn with seed {seed}" if show == "random" else SHOW[show]
+    return [int(talked.found.ranks.query[n]) for n in picked], f"Queries before the interaction: {rule}."
+
+
+def dialogue_lines(session: Session) -> list[tuple[str, tuple[int, int, int]]]:
+    """A dialogue as lines with colours: verdicts in one line, every question with what was kept of the answers."""
+    lines = [(f"Query: {session.query}", INK)]
+    verdicts = [turn for turn in session.turns if isinstance(turn, Judged)]
+    if verdicts:
+        said = "".join("Y" if turn.yes else "n" for turn in verdicts)
+        place = next((n for n, turn in enumerate(verdicts, 1) if turn.image == session.state.anchor), None)
+        told = f"candidate {place} is the anchor" if place else "no anchor"
+        lines.append((f"Does it fit? {said}: {told}", SOFT))
+    for turn in session.turns:
+        if isinstance(turn, Answered):
+            lines.append((f"Asked about: {', '.join(turn.slots)}", SOFT))
+            lines += [(f"- {answer}", INK) for answer in turn.answers]
+            lines += [(f"- nothing to keep ({len(turn.dropped)} dropped)", SOFT)] if not turn.answers else []
+        elif isinstance(turn, Refined):
+            lines.append((f"New query: {turn.text}", SECOND))
+    return lines
+
+
+def dialogue_sheet(
+    data: EvaluationData, split: str, talked: Talked, chosen: Sequence[int], rule: str, path: str | Path
+) -> Path:
+    """Draw one row per query: the dialogue, then the best images before it and, below, after it.
+
+    Args:
+        data, split, talked: what was evaluated.
+        chosen: rows of the question.
+        rule: how they were chosen.
+        path: the PNG to write.
+
+    Raises:
+        DataError: if an image cannot be read.
+        StorageError: if the file cannot be written.
+    """
+    question, outcome = talked.question, talked.found.outcome
+    records = [record for part in question.splits for record in data.gallery(part).records]
+    width = round(IMAGE_H * data.size[1] / data.size[0])
+    strip_h = IMAGE_H + 2 * FRAME + LABEL
+    row_h = 2 * strip_h + 2 * GAP
+    count = min(IMAGES, len(records))
+    size = (max(MIN_W, TEXT_W + 2 * GAP + 60 + count * (width + 2 * FRAME + GAP)), TOP + len(chosen) * row_h)
+    sheet = Image.new("RGB", size, PAPER)
+    draw, small = ImageDraw.Draw(sheet), font(11.5)
+    title = (
+        f"{label(data.name, 40)}, {label(split, 24)}: R@1 {talked.recall_before:.2f} % before, {talked.recall:.2f} % "
+        f"after, over {len(talked.first)} queries"
+    )
+    told = f"{rule} Green: the right person, red: another; a thick frame: the anchor. Below an image: its rank."
+    for (text, points, colour), y in zip(((title, 16, INK), (told, 11.5, SOFT)), (8, 33), strict=True):
+        shown = wrapped(draw, text, sheet.width - 2 * GAP, font(points), 1)[0]
+        draw.text((GAP, y), shown, fill=colour, font=font(points))
+    for row, query in enumerate(chosen):
+        y = TOP + row * row_h
+        _write(draw, outcome.sessions[query], y)
+        for half, (name, scores) in enumerate((("before", talked.found.before), ("after", outcome.scores))):
+            top = y + half * strip_h
+            draw.text((TEXT_W + GAP, top + IMAGE_H // 2), name, fill=SOFT, font=small)
+            order = np.argsort(-scores(query, query + 1)[0].numpy(), kind="stable")[:count]
+            for number, position in enumerate(order):
+                x = TEXT_W + GAP + 60 + number * (width + 2 * FRAME + GAP)
+                right = question.answer.pids[position] == question.ask.pids[query]
+                frame = FRAME if int(position) != int(outcome.anchors[query]) else 2 * FRAME
+                box = (x - frame + FRAME, top, x + width + FRAME + frame - 1, top + IMAGE_H + 2 * FRAME - 1)
+                draw.rectangle(box, fill=RIGHT if right else WRONG)
+                image = open_rgb(data.annotations.image_root / records[position].file, (width, IMAGE_H))
+                sheet.paste(image, (x + FRAME, top + FRAME))
+                draw.text((x, top + IMAGE_H + 2 * FRAME + 1), f"{number + 1}.", fill=SOFT, font=small)
+    return save_png(sheet, path)
+
+
+def _write(draw: ImageDraw.ImageDraw, session: Session, y: int) -> None:
+    """The dialogue, as many lines as fit."""
+    using = font(12.5)
+    lines = [
+        (line, colour)
+        for text, colour in dialogue_lines(session)
+        for line in wrapped(draw, text, TEXT_W - GAP, using, 6)
+    ]
+    if len(lines) > LINES:
+        lines = [*lines[: LINES - 1], ("...", SOFT)]
+    for number, (line, colour) in enumerate(lines):
+        draw.text((GAP, y + LINE * number), line, fill=colour, font=using)
