@@ -123,6 +123,13 @@ BUILTINS: dict[str, dict[str, str]] = {
     "INTERACTORS": {
         "MTI": "tbpsbench.interaction.mti:MTI",
     },
+    "INDEXES": {
+        "exact": "tbpsbench.retrieval.exact:ExactIndex",
+        "turbovec": "tbpsbench.retrieval.turbovec:TurbovecIndex",
+        "faiss-hnsw": "tbpsbench.retrieval.faiss:FaissHNSW",
+        "faiss-ivfpq": "tbpsbench.retrieval.faiss:FaissIVFPQ",
+        "qdrant": "tbpsbench.retrieval.qdrant:QdrantIndex",
+    },
     "MLLM_CLIENTS": {
         "OpenAICompatible": "tbpsbench.mllm.openai_compatible:OpenAICompatible",
         "LocalTransformers": "tbpsbench.mllm.local:LocalTransformers",

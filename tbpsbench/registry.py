@@ -48,7 +48,7 @@ RERANKERS = _slot("RERANKERS", "re-ranker", "rerankers.base:Reranker")
 # captions, search and dialogue; filled by their own packages
 CLUSTERERS = _slot("CLUSTERERS", "clusterer", "captions.clustering.base:Clusterer")
 MLLM_CLIENTS = _slot("MLLM_CLIENTS", "MLLM client", "mllm.base:MLLMClient")
-INDEXES = _slot("INDEXES", "index", "retrieval.base:Index")
+INDEXES = _slot("INDEXES", "index", "retrieval.base:Index", "folder", "dim", "writable")
 INTERACTORS = _slot("INTERACTORS", "interactor", "interaction.base:Interactor")
 
 SLOTS: dict[str, Registry[Any]] = {

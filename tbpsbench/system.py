@@ -165,6 +165,14 @@ class System:
 
         return self._embed(embed, len(shown), batch_size)
 
+    def encode_prepared(self, image_B3HW: Tensor) -> Embedded:
+        """Embed one batch of pictures that `preprocess` has made the model's input of, (B, 3, H, W) float32.
+
+        Returns:
+            As `encode_images`, which reads the pictures itself.
+        """
+        return self._embed(lambda _: self.model.encode_gallery(image_B3HW.to(self.device)), len(image_B3HW), 1 << 30)
+
     def similarity(self, texts: str | Sequence[str] | Embedded, images: Sequence[Picture] | Embedded) -> Tensor:
         """Similarity of every text with every image, (N texts, N images); each side raw or already embedded.
 

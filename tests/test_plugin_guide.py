@@ -11,8 +11,8 @@ from PIL import Image
 from tbpsbench import testing
 from tbpsbench.annotations import read_annotations, write_annotations
 from tbpsbench.metrics.ranking import positive_ranks
-from tbpsbench.registry import DATASETS, METRICS, MLLM_CLIENTS
-from tbpsbench.testing import check_dataset, check_metric, check_mllm_client
+from tbpsbench.registry import DATASETS, INDEXES, METRICS, MLLM_CLIENTS
+from tbpsbench.testing import check_dataset, check_index, check_metric, check_mllm_client
 from tbpsbench.types import Caption, ImageRecord
 from tbpsbench.weights import convert
 
@@ -33,6 +33,12 @@ def example():
     DATASETS.remove("MySet")
     METRICS.remove("ReciprocalRank")
     MLLM_CLIENTS.remove("Command")
+    INDEXES.remove("signs")
+
+
+def test_an_index_that_finds_candidates_keeps_the_contract(example):
+    example("class Signs")
+    check_index({"type": "signs"}, items=500, recall=0.8)
 
 
 def test_data_set_turns_its_list_into_annotations(example, tmp_path):

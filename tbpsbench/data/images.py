@@ -92,7 +92,9 @@ def to_rgb(image: Image.Image) -> Image.Image:
     image = _upright(image)
     if image.mode.startswith("I") or image.mode == "F":
         image = _in_eight_bits(np.asarray(image))
-    return image.convert(_BY_WAY_OF.get(image.mode, image.mode)).convert("RGB")
+    rgb = image.convert(_BY_WAY_OF.get(image.mode, image.mode)).convert("RGB")
+    rgb.info.clear()  # its EXIF would have it turned once more by whoever gets it
+    return rgb
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -17,6 +17,7 @@ from tbpsbench.testing.data import (
     check_tokenizer,
     check_transform,
 )
+from tbpsbench.testing.indexes import check_index
 from tbpsbench.testing.learning import check_model, check_optimizer, check_schedule
 from tbpsbench.testing.measurement import check_metric, check_protocol
 from tbpsbench.testing.objectives import check_balancer, check_loss
@@ -57,6 +58,7 @@ __all__ = [
     "check_fuser",
     "check_head",
     "check_hook",
+    "check_index",
     "check_interactor",
     "check_loss",
     "check_metric",

@@ -1,0 +1,328 @@
+"""Search among many vectors, against FAISS and numpy; and how fast a folder becomes an index.
+
+    python benchmarks/search.py [--json] [--rows 1000000 --dim 512 --threads 1 --bits 4]
+                                [--checkpoint best.pth --images FOLDER]   # features of a trained model, index build
+                                [--large 10000000]                        # the compressed scan of ten million
+
+Rows are unit vectors around 2,000 centres ("random"), or features of the pictures of FOLDER by a trained system,
+drawn to as many as are asked for: each a mix of a picture's vector and that of one of its eight nearest ("trained");
+queries are drawn in the same way, and with a system they are captions' vectors where `--texts` names a file of them.
+All arms search the same rows for the same queries with the same number of threads:
+- `exact`: the index `exact` on its memory-mapped files. Its result is that of float32 rows; for one query it reads a
+  copy in float16 first, which is part of the index (half as much disk again), and few rows of float32.
+- `faiss`: IndexFlatIP of faiss-cpu, float32 rows in memory. Results must agree with `exact`: scores to 1e-5, items
+  wherever the gap between scores is larger.
+- `numpy`: `argpartition(-(rows @ query))`, rows in memory.
+- `compressed`: the index `turbovec`, re-ranked; its recall@20 is against the exact result. Resident: what a fresh
+  process that opened it and searched holds beyond its imports.
+The first three run in turn in one process. Times are CPU seconds of the process, all threads together, over the number
+of threads: another job on the machine then disturbs no arm more than others; the fewest of `--repeats` count.
+`build` embeds FOLDER by `retrieval.build` and by a loop that opens, prepares and embeds one picture after the other.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from _common import environment, finish, installed, parser
+from _targets import Target
+
+K, BATCH, CENTRES, NEIGHBOURS = 20, 64, 2000, 8
+PART = 65536
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    """Rows of length 1, float32."""
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+class Random:
+    """Vectors around centres; the spread puts the cosine of two of one centre at about 0.5."""
+
+    def __init__(self, dim: int) -> None:
+        self.dim = dim
+        self.centre_CD = np.random.default_rng(0).normal(size=(CENTRES, dim)).astype(np.float32)
+
+    def draw(self, count: int, seed: int) -> np.ndarray:
+        generator = np.random.default_rng(seed)
+        noise = generator.standard_normal((count, self.dim), dtype=np.float32)
+        return unit(self.centre_CD[generator.integers(0, CENTRES, count)] + noise)
+
+
+class Trained:
+    """Vectors between neighbours of real features."""
+
+    def __init__(self, feature_ND: np.ndarray) -> None:
+        self.feature_ND, self.dim = unit(feature_ND), feature_ND.shape[1]
+        score_NN = self.feature_ND @ self.feature_ND.T
+        np.fill_diagonal(score_NN, -np.inf)
+        count = min(NEIGHBOURS, len(feature_ND) - 1)
+        self.near_NK = np.argpartition(-score_NN, count - 1, axis=1)[:, :count]
+
+    def draw(self, count: int, seed: int) -> np.ndarray:
+        generator = np.random.default_rng(seed)
+        row = generator.integers(0, len(self.feature_ND), count)
+        other = self.near_NK[row, generator.integers(0, self.near_NK.shape[1], count)]
+        share = generator.random((count, 1), dtype=np.float32)
+        return unit(self.feature_ND[row] * (1 - share) + self.feature_ND[other] * share)
+
+
+Source = Random | Trained
+# They belong into _targets.py as soon as a result of the full size is committed: what stands there must have one.
+TARGETS = {
+    "exact_one_vs_faiss": Target(">=", 1.2),
+    "exact_batch_vs_faiss": Target(">=", 2.5),
+    "compressed_one_of_numpy": Target("<=", 0.1),
+    "compressed_recall": Target(">=", 0.999),
+    "compressed_resident_gb": Target("<=", 0.3),
+    "trained_compressed_recall": Target(">=", 0.999),
+    "build_vs_plain_loop": Target(">=", 3),
+    "large_resident_gb": Target("<=", 3),
+}
+
+
+def fill(index: Any, source: Source, rows: int) -> None:
+    """Add that many rows, part by part."""
+    for first in range(0, rows, PART):
+        count = min(PART, rows - first)
+        index.add(np.arange(first, first + count), source.draw(count, 1 + first))
+    index.flush()
+
+
+def cpu_seconds(function: Callable[[], Any], repeats: int, threads: int) -> float:
+    """Fewest CPU seconds of one call, over the threads."""
+    best = float("inf")
+    for _ in range(repeats):
+        start = time.process_time()
+        function()
+        best = min(best, (time.process_time() - start) / threads)
+    return best
+
+
+def same(ours: tuple[np.ndarray, np.ndarray], theirs: tuple[np.ndarray, np.ndarray]) -> None:
+    """Two exact results agree: scores, and items wherever the scores tell them apart."""
+    (score_QK, item_QK), (other_QK, their_QK) = ours, theirs
+    assert np.abs(score_QK - other_QK).max() < 1e-5, "the scores of exact and FAISS differ"
+    gap_QK = np.minimum(
+        np.abs(np.diff(score_QK, axis=1, prepend=np.inf)), np.abs(np.diff(score_QK, axis=1, append=-np.inf))
+    )
+    apart_QK = gap_QK > 1e-5
+    apart_QK[:, -1] = False  # what comes next is not known
+    assert (item_QK == their_QK)[apart_QK].all(), "exact and FAISS found different items"
+
+
+def exact_arms(folder: Path, source: Source, rows: int, repeats: int, threads: int) -> dict[str, Any]:
+    """Times of exact, FAISS and numpy, in turn."""
+    import torch
+
+    from tbpsbench.retrieval.exact import ExactIndex
+    from tbpsbench.retrieval.extras import require
+
+    faiss = require("faiss", "bench", "this benchmark")
+    torch.set_num_threads(threads)
+    faiss.omp_set_num_threads(threads)
+    start = time.process_time()
+    index = ExactIndex(folder, source.dim)
+    fill(index, source, rows)
+    write_s = time.process_time() - start
+    query_QD = source.draw(BATCH, 0)
+    flat = faiss.IndexFlatIP(source.dim)
+    for first in range(0, rows, PART):
+        flat.add(index.vectors(np.arange(first, min(first + PART, rows))))
+    row_ND = faiss.rev_swig_ptr(flat.get_xb(), rows * source.dim).reshape(rows, source.dim)
+    one = query_QD[:1]
+    arms = {
+        "exact_one": lambda: index.search(one, K),
+        "faiss_one": lambda: flat.search(one, K),
+        "numpy_one": lambda: np.argpartition(-(row_ND @ one[0]), K)[:K],
+    }
+    seconds = dict.fromkeys(arms, float("inf"))
+    for _ in range(repeats):  # in turn: a busy moment hits all of them
+        for name, arm in arms.items():
+            seconds[name] = min(seconds[name], cpu_seconds(arm, 1, threads))
+    batch = {"exact_batch": lambda: index.search(query_QD, K), "faiss_batch": lambda: flat.search(query_QD, K)}
+    seconds |= {name: cpu_seconds(arm, 1, threads) for name, arm in batch.items()}
+    theirs = flat.search(query_QD, K)
+    same(index.search(query_QD, K), theirs)
+    singles = [index.search(query_QD[row : row + 1], K) for row in range(0, BATCH, 8)]
+    chosen = slice(0, BATCH, 8)
+    same(
+        (np.concatenate([s for s, _ in singles]), np.concatenate([i for _, i in singles])),
+        (theirs[0][chosen], theirs[1][chosen]),
+    )
+    np.save(folder / "truth.npy", theirs[1])
+    candidates = index._half.candidates(one[0], K, index.rows.alive)
+    return {
+        "seconds": {name: round(value, 5) for name, value in seconds.items()},
+        "write_cpu_s": round(write_s, 2),
+        "scored_exactly": None if candidates is None else len(candidates),
+    }
+
+
+def compressed_arm(
+    folder: Path, source: Source, rows: int, repeats: int, threads: int, bits: Literal[2, 4]
+) -> dict[str, Any]:
+    """Time, recall and build of the compressed scan over the rows in the folder, or over new ones if it is empty."""
+    from tbpsbench.retrieval.turbovec import FILE, TurbovecIndex
+
+    (folder / FILE).unlink(missing_ok=True)
+    start = time.process_time()
+    index = TurbovecIndex(
+        folder, source.dim, bits=bits, dtype="float32" if (folder / "truth.npy").exists() else "float16"
+    )
+    if not len(index):
+        fill(index, source, rows)
+    index.flush()
+    built = time.process_time() - start
+    query_QD = source.draw(BATCH, 0)
+    found = {"build_cpu_s": round(built, 2), "file_gb": round((folder / FILE).stat().st_size / 1e9, 3)}
+    if (folder / "truth.npy").exists():
+        truth_QK = np.load(folder / "truth.npy")
+        _, item_QK = index.search(query_QD, K)
+        found["recall_at_20"] = float(
+            np.mean([len(np.intersect1d(a, b)) / K for a, b in zip(item_QK, truth_QK, strict=True)])
+        )
+        raw_QC = index.find(query_QD, K, None)
+        found["recall_at_20_raw"] = float(
+            np.mean([len(np.intersect1d(a, b)) / K for a, b in zip(raw_QC, truth_QK, strict=True)])
+        )
+    del index
+    asked = folder / "queries.npy"
+    np.save(asked, query_QD)
+    told = subprocess.run(
+        [sys.executable, __file__, "--resident", str(folder), "--repeats", str(repeats), "--threads", str(threads),
+         "--bits", str(bits)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return found | json.loads(told.stdout.splitlines()[-1])
+
+
+def resident(folder: Path, repeats: int, threads: int, bits: Literal[2, 4]) -> dict[str, Any]:
+    """Open a finished compressed index in this fresh process and search: seconds of one query, memory it holds."""
+    from tbpsbench.retrieval.rows import Precision
+    from tbpsbench.retrieval.turbovec import TurbovecIndex
+
+    query_QD = np.load(folder / "queries.npy")
+    dtype: Precision = "float32" if (folder / "vectors.f32").is_file() else "float16"
+    before = _resident_bytes()
+    start = time.process_time()
+    index = TurbovecIndex(folder, query_QD.shape[1], writable=False, bits=bits, dtype=dtype)
+    index.search(query_QD[:1], K)
+    opened = time.process_time() - start
+    places = iter(range(10**9))
+    one = cpu_seconds(lambda: index.search(query_QD[[next(places) % BATCH]], K), max(repeats, 8), threads)
+    return {
+        "one_s": round(one, 5), "open_cpu_s": round(opened, 2),
+        "resident_gb": round((_resident_bytes() - before) / 1e9, 3),
+    }  # fmt: skip
+
+
+def _resident_bytes() -> int:
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:"))
+
+
+def build_arms(checkpoint: str, images: str, threads: int, limit: int) -> dict[str, Any]:
+    """Pictures a second of `build`, and of a loop of batch 1: of CPU time, all threads together."""
+    import torch
+
+    from tbpsbench import load_system
+    from tbpsbench.retrieval.build import build
+    from tbpsbench.retrieval.gallery import Gallery
+    from tbpsbench.retrieval.walk import find_pictures
+
+    torch.set_num_threads(threads)
+    system = load_system(checkpoint)
+    with tempfile.TemporaryDirectory() as folder:
+        chosen = Path(folder) / "images"
+        chosen.mkdir()
+        for number, item in enumerate(find_pictures(Path(images)).pictures[:limit]):
+            (chosen / f"{number:06d}{Path(item.file).suffix}").symlink_to((Path(images) / item.file).resolve())
+        paths = sorted(chosen.iterdir())
+        system.encode_images(paths[:4])
+        start = time.process_time()
+        loop_ND = torch.cat([system.encode_images([path]) for path in paths])
+        loop = time.process_time() - start
+        with Gallery.create(Path(folder) / "index", system, chosen) as gallery:
+            start = time.process_time()
+            build(gallery, workers=threads, progress=False)
+            ours = time.process_time() - start
+            assert np.abs(gallery.index.vectors(gallery.ids) - loop_ND.numpy()).max() < 1e-4
+            feature_ND = gallery.index.vectors(gallery.ids)
+    return {
+        "system": system.name, "pictures": len(paths), "build_per_s": round(len(paths) / ours, 1),
+        "loop_per_s": round(len(paths) / loop, 1), "features": feature_ND,
+    }  # fmt: skip
+
+
+def main() -> None:
+    """See the module."""
+    arguments = parser(__doc__.splitlines()[0])
+    arguments.add_argument("--rows", type=int, default=1_000_000)
+    arguments.add_argument("--trained-rows", type=int, default=200_000)
+    arguments.add_argument("--dim", type=int, default=512)
+    arguments.add_argument("--bits", type=int, default=4, choices=(2, 4))
+    arguments.add_argument("--repeats", type=int, default=5)
+    arguments.add_argument("--large", type=int, default=0, help="rows of a further compressed index, e.g. 10000000")
+    arguments.add_argument("--checkpoint", help="of a trained system")
+    arguments.add_argument("--images", help="folder of its pictures")
+    arguments.add_argument("--pictures", type=int, default=1000, help="of that folder, at most")
+    arguments.add_argument("--folder", help="where the rows lie meanwhile (default: the system's temporary folder)")
+    arguments.add_argument("--resident", help="used by this script itself")
+    args = arguments.parse_args()
+    os.environ.setdefault("RAYON_NUM_THREADS", str(args.threads))
+    if args.resident:
+        print(json.dumps(resident(Path(args.resident), args.repeats, args.threads, args.bits)))
+        return
+    result: dict[str, Any] = {
+        "name": "search", "environment": environment(args.threads), "rows": args.rows, "dim": args.dim,
+        "bits": args.bits, "faiss": installed("faiss-cpu"), "turbovec": installed("turbovec"),
+    }  # fmt: skip
+    ratios: dict[str, float] = {}
+    sources: dict[str, tuple[Source, int]] = {"random": (Random(args.dim), args.rows)}
+    if args.checkpoint:
+        built = build_arms(args.checkpoint, args.images, args.threads, args.pictures)
+        sources["trained"] = (Trained(built.pop("features")), args.trained_rows)
+        result["build"] = built
+        ratios["build_vs_plain_loop"] = round(built["build_per_s"] / built["loop_per_s"], 2)
+    for name, (source, rows) in sources.items():
+        with tempfile.TemporaryDirectory(dir=args.folder) as folder:
+            found = exact_arms(Path(folder), source, rows, args.repeats, args.threads)
+            if result["turbovec"]:
+                found["compressed"] = compressed_arm(Path(folder), source, rows, args.repeats, args.threads, args.bits)
+        result[name] = {"rows": rows, "dim": source.dim, **found}
+        ratios |= _ratios("" if name == "random" else f"{name}_", found)
+    if args.large:
+        with tempfile.TemporaryDirectory(dir=args.folder) as folder:
+            large = compressed_arm(Path(folder), Random(args.dim), args.large, args.repeats, args.threads, args.bits)
+        result["large"] = {"rows": args.large, **large}
+        ratios["large_resident_gb"] = large["resident_gb"]
+    result["ratios"] = ratios
+    result["targets"] = {name: str(target) for name, target in TARGETS.items()}
+    finish(result, args.json)
+
+
+def _ratios(prefix: str, found: dict[str, Any]) -> dict[str, float]:
+    seconds = found["seconds"]
+    ratios = {
+        f"{prefix}exact_one_vs_faiss": round(seconds["faiss_one"] / seconds["exact_one"], 3),
+        f"{prefix}exact_batch_vs_faiss": round(seconds["faiss_batch"] / seconds["exact_batch"], 3),
+    }
+    if compressed := found.get("compressed"):
+        ratios[f"{prefix}compressed_one_of_numpy"] = round(compressed["one_s"] / seconds["numpy_one"], 4)
+        ratios[f"{prefix}compressed_recall"] = round(compressed["recall_at_20"], 5)
+        ratios[f"{prefix}compressed_resident_gb"] = compressed["resident_gb"]
+    return ratios
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""What an index says of itself: `index.json`, written once, when it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tbpsbench.errors import CheckpointError, DataError
+from tbpsbench.files import write_json
+from tbpsbench.reading import read_json, shown
+from tbpsbench.system import System
+
+VERSION = 1
+DESCRIPTION = "index.json"
+
+
+def write_description(
+    folder: Path, system: System, pictures: str | Path, checkpoint: str | Path, index: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Describe a new index in an empty folder, or one that is not there yet.
+
+    Raises:
+        DataError: if the folder holds something.
+        StorageError: if it cannot be written.
+    """
+    begun = {f".{DESCRIPTION}.tmp"}  # what a process leaves that was killed while it made an index
+    if folder.exists() and (not folder.is_dir() or {path.name for path in folder.iterdir()} - begun):
+        raise DataError(f"{shown(folder)}: is there already and no index. Choose another folder.")
+    told = {
+        "version": VERSION,
+        "system": {
+            "name": system.name,
+            "fingerprint": system.fingerprint,
+            "checkpoint": str(Path(checkpoint).resolve()) if str(checkpoint) else "",
+        },
+        "pictures": str(Path(pictures).resolve()),
+        "dim": sum(head.dim for head in system.model.heads.values()),
+        "index": dict(index),
+    }
+    write_json(folder / DESCRIPTION, told)
+    return told
+
+
+def describe(folder: str | Path) -> dict[str, Any]:
+    """What an index says of itself, without loading its system.
+
+    Raises:
+        DataError: if the folder holds no index, or one of a newer version.
+    """
+    folder = Path(folder)
+    if not (folder / DESCRIPTION).is_file():
+        raise DataError(
+            f"{shown(folder)}: holds no index. Make one: python tools/index.py CHECKPOINT IMAGES --out {shown(folder)}"
+        )
+    told = read_json(folder / DESCRIPTION)
+    try:
+        sound = told["version"] == VERSION and told["system"]["fingerprint"] and told["pictures"] and told["dim"] > 0
+        told["index"]["type"], told["system"]["name"], told["system"]["checkpoint"]
+    except (LookupError, TypeError):
+        sound = False
+    if not sound:
+        raise DataError(
+            f"{folder / DESCRIPTION}: not the description of an index of version {VERSION}. Build it again."
+        )
+    return dict(told)
+
+
+def require_same(folder: Path, told: Mapping[str, Any], system: System) -> None:
+    """Refuse a system whose vectors are not those of the index.
+
+    Raises:
+        CheckpointError: if its fingerprint is another.
+    """
+    made_by = told["system"]
+    if made_by["fingerprint"] != system.fingerprint:
+        raise CheckpointError(
+            f"{folder}: holds vectors of the system {made_by['name']!r} ({made_by['fingerprint'][:12]}); those of "
+            f"{system.name!r} ({system.fingerprint[:12]}) cannot be compared with them. Use the checkpoint that the "
+            "index was made with, or make an index with this one: python tools/index.py CHECKPOINT IMAGES --out FOLDER"
+        )

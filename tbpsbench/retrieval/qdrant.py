@@ -1,0 +1,137 @@
+"""A gallery that outgrows one machine: the vectors lie on a Qdrant server, which this machine asks.
+
+    docker run -p 6333:6333 -v "$PWD/qdrant:/qdrant/storage" qdrant/qdrant
+
+Without a `url` the client's own engine keeps them in the index's folder: the same calls, for tests and small galleries.
+
+Shapes: Q queries, N items, D width, K best.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tbpsbench.errors import DataError, StorageError
+from tbpsbench.registry import INDEXES
+from tbpsbench.retrieval.base import Index
+from tbpsbench.retrieval.extras import require
+
+KEY_VARIABLE = "QDRANT_API_KEY"
+# Vectors in one request.
+PART = 256
+
+
+@INDEXES.register("qdrant")
+class QdrantIndex(Index):
+    """Vectors in a collection of a Qdrant server. Needs `pip install 'tbpsbench[qdrant]'`.
+
+    The server's key, if it asks for one, is read from the environment variable QDRANT_API_KEY.
+
+    Args:
+        folder, dim, writable: supplied by the gallery.
+        url: of the server, e.g. "http://localhost:6333"; None: the engine in this process.
+        collection: its name on the server; one index each.
+        exact: let the server compare every vector, instead of walking its graph.
+
+    Raises:
+        ConfigError: if the package is not installed.
+        StorageError: if the server does not answer.
+    """
+
+    def __init__(
+        self, folder: str | Path, dim: int, writable: bool = True, url: str | None = None,
+        collection: str = "tbpsbench", exact: bool = False,
+    ) -> None:  # fmt: skip
+        client = require("qdrant_client", "qdrant", "the index 'qdrant'")
+        self._models: Any = client.models
+        self.folder, self.dim, self.writable = Path(folder), dim, writable
+        self._url, self._collection = url, collection
+        self._exact, self._hidden = exact, np.empty(0, np.int64)
+        try:
+            if url is None:
+                self._client: Any = client.QdrantClient(path=str(self.folder / "qdrant"))
+            else:
+                self._client = client.QdrantClient(url=url, api_key=os.environ.get(KEY_VARIABLE))
+            if not self._client.collection_exists(collection):
+                sizes = self._models.VectorParams(size=dim, distance=self._models.Distance.DOT, on_disk=True)
+                self._client.create_collection(collection, vectors_config=sizes)
+        except Exception as error:  # of the client, its transport, or another process that holds the folder
+            raise StorageError(f"{url or self.folder}: Qdrant cannot be opened ({error})") from error
+
+    def search(self, query_QD: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """See `Index.search`."""
+        query_QD = self._asked(query_QD, k)
+        k = min(k, len(self))
+        score_QK, id_QK = np.empty((len(query_QD), k), np.float32), np.empty((len(query_QD), k), np.int64)
+        if not k:
+            return score_QK, id_QK
+        settings = self._models.SearchParams(exact=self._exact)
+        hidden = None
+        if len(self._hidden):
+            hidden = self._models.Filter(must_not=[self._models.HasIdCondition(has_id=self._hidden.tolist())])
+        for query, query_D in enumerate(query_QD):
+            points = self._client.query_points(
+                self._collection, query=query_D.tolist(), limit=k, search_params=settings, query_filter=hidden
+            ).points
+            if len(points) < k:
+                raise DataError(f"{self._collection}: Qdrant returned {len(points)} of {k} points. Set exact=True.")
+            points.sort(key=lambda point: (-point.score, point.id))
+            score_QK[query] = [point.score for point in points]
+            id_QK[query] = [point.id for point in points]
+        return score_QK, id_QK
+
+    def add(self, id_N: np.ndarray, vector_ND: np.ndarray) -> None:
+        """See `Index.add`; the server has them when this returns."""
+        id_N, vector_ND = self._given(id_N, vector_ND)
+        for first in range(0, len(id_N), PART):
+            batch = self._models.Batch(
+                ids=id_N[first : first + PART].tolist(), vectors=vector_ND[first : first + PART].tolist()
+            )
+            self._client.upsert(self._collection, batch, wait=True)
+
+    def remove(self, id_N: np.ndarray) -> None:
+        """See `Index.remove`."""
+        if not self.writable:
+            self._hidden = np.union1d(self._hidden, id_N)
+        elif len(id_N):
+            chosen = self._models.PointIdsList(points=np.asarray(id_N).tolist())
+            self._client.delete(self._collection, chosen, wait=True)
+
+    def vectors(self, id_N: np.ndarray) -> np.ndarray:
+        """See `Index.vectors`."""
+        found: dict[int, Any] = {}
+        for first in range(0, len(id_N), PART):
+            asked = np.asarray(id_N[first : first + PART]).tolist()
+            points = self._client.retrieve(self._collection, asked, with_vectors=True, with_payload=False)
+            found |= {point.id: point.vector for point in points}
+        if missing := [number for number in np.asarray(id_N).tolist() if number not in found]:
+            raise DataError(f"{self._collection}: Qdrant holds no item {missing[0]}")
+        rows = [found[number] for number in np.asarray(id_N).tolist()]
+        return np.asarray(rows, np.float32).reshape(len(id_N), self.dim)
+
+    def ids(self) -> np.ndarray:
+        """See `Index.ids`; the server is asked page by page."""
+        numbers: list[int] = []
+        offset = None
+        while True:
+            points, offset = self._client.scroll(
+                self._collection, limit=10_000, offset=offset, with_payload=False, with_vectors=False
+            )
+            numbers += [point.id for point in points]
+            if offset is None:
+                return np.setdiff1d(np.asarray(numbers, np.int64), self._hidden)
+
+    def last_id(self) -> int:
+        """See `Index.last_id`; the server takes an id again that was removed."""
+        return -1
+
+    def close(self) -> None:
+        """See `Index.close`."""
+        self._client.close()
+
+    def __len__(self) -> int:
+        return int(self._client.count(self._collection, exact=True).count) - len(self._hidden)

@@ -1,0 +1,145 @@
+"""Every index keeps the contract; exact search is exact; what is compressed is re-ranked and follows its rows."""
+
+import numpy as np
+import pytest
+
+from tbpsbench.errors import ConfigError, DataError
+from tbpsbench.retrieval import exact, half
+from tbpsbench.retrieval.exact import ExactIndex
+from tbpsbench.retrieval.rows import Rows
+from tbpsbench.retrieval.scan import scan
+from tbpsbench.testing import check_index
+
+
+def unit(count, dim, seed=0):
+    rows = np.random.default_rng(seed).normal(size=(count, dim)).astype(np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_exact_keeps_the_contract(dtype):
+    check_index({"type": "exact", "dtype": dtype})
+
+
+def test_turbovec_keeps_the_contract():
+    pytest.importorskip("turbovec")
+    check_index({"type": "turbovec", "candidates": 40}, items=500)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"type": "faiss-hnsw", "candidates": 40},
+        {"type": "faiss-ivfpq", "lists": 4, "code_bytes": 8, "probes": 4, "candidates": 200},
+    ],
+    ids=["hnsw", "ivfpq"],
+)
+def test_faiss_keeps_the_contract(config):
+    pytest.importorskip("faiss")
+    check_index(config, items=1500, recall=0.95)
+
+
+def test_qdrant_keeps_the_contract():
+    pytest.importorskip("qdrant_client")
+    check_index({"type": "qdrant"})
+
+
+@pytest.mark.parametrize(
+    ("name", "package", "extra"),
+    [("turbovec", "turbovec", "turbovec"), ("faiss-hnsw", "faiss", "faiss"), ("qdrant", "qdrant_client", "qdrant")],
+)
+def test_a_missing_package_is_named_with_the_command(name, package, extra, monkeypatch, tmp_path):
+    import importlib
+
+    from tbpsbench import registry
+
+    real = importlib.import_module
+
+    def absent(module, *arguments):
+        if module == package:
+            raise ModuleNotFoundError(f"No module named {package!r}", name=package)
+        return real(module, *arguments)
+
+    monkeypatch.setattr(importlib, "import_module", absent)
+    with pytest.raises(ConfigError, match=rf"pip install 'tbpsbench\[{extra}\]'"):
+        registry.INDEXES.build({"type": name}, "index", {"folder": tmp_path, "dim": 8, "writable": True})
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_half_the_bytes_give_the_exact_result(tmp_path, monkeypatch, dtype):
+    monkeypatch.setattr(exact, "MANY_ROWS", 100)
+    monkeypatch.setattr(half, "STEP", 512)
+    monkeypatch.setattr(half, "FIRST", 64)
+    row_ND, query_QD = unit(3000, 32), unit(20, 32, seed=1)
+    row_ND[1000:1020] = row_ND[7]  # ties, in the order of their ids
+    index = ExactIndex(tmp_path, 32, dtype=dtype)
+    index.add(np.arange(1500), row_ND[:1500])
+    index.add(np.arange(1500, 3000), row_ND[1500:])
+    index.remove(np.arange(0, 3000, 11))
+    used = 0
+    for query_D in (*query_QD, row_ND[7]):
+        candidate_C = index._half.candidates(query_D, 10, index.rows.alive)
+        used += candidate_C is not None
+        score_K, id_K = index.search(query_D[None], 10)
+        expected = scan(index.rows, query_D[None], 10)
+        assert id_K.tolist() == expected[1].tolist()
+        np.testing.assert_allclose(score_K, expected[0], atol=1e-6)
+    assert used >= 20
+    reopened = ExactIndex(tmp_path, 32, writable=False, dtype=dtype)
+    assert reopened.search(query_QD[:1], 10)[1].tolist() == index.search(query_QD[:1], 10)[1].tolist()
+
+
+def test_the_bound_on_rounded_products_holds(tmp_path):
+    import torch
+
+    for dim, seed in ((8, 0), (100, 1), (512, 2), (1024, 3)):
+        row_ND = np.abs(unit(2000, dim, seed))  # of one sign, so that sums are as large as they can be
+        query_D = np.abs(unit(1, dim, seed + 9))[0]
+        rough_N = (torch.from_numpy(row_ND).half() @ torch.from_numpy(query_D).half()).float().numpy()
+        off = np.abs(rough_N - row_ND.astype(np.float64) @ query_D).max()
+        assert off <= half.furthest(dim, 1.0)
+        assert off > half.furthest(dim, 1.0) / 50  # the bound says something
+
+
+def test_long_rows_are_scanned_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(exact, "MANY_ROWS", 10)
+    row_ND, query_D = 1000 * unit(200, 16), unit(1, 16, seed=1)
+    index = ExactIndex(tmp_path, 16)
+    index.add(np.arange(200), row_ND)
+    assert index._half.candidates(query_D[0], 5, index.rows.alive) is None
+    assert index.search(query_D, 5)[1].tolist() == np.argsort(-(query_D @ row_ND.T), kind="stable")[:, :5].tolist()
+
+
+def test_equal_scores_come_in_the_order_of_the_ids(tmp_path):
+    index = ExactIndex(tmp_path, 4)
+    index.add(np.arange(9000), np.ones((9000, 4), np.float32))
+    assert index.search(np.ones((2, 4), np.float32), 12)[1].tolist() == [list(range(12))] * 2
+
+
+def test_half_written_rows_are_cut_off(tmp_path):
+    rows = Rows(tmp_path, 4)
+    rows.append(np.array([5, 9]), np.ones((2, 4), np.float32))
+    for name, content in (("vectors.f32", b"x" * 21), ("ids.i64", b"y" * 3)):
+        with (tmp_path / name).open("ab") as stream:
+            stream.write(content)
+    assert Rows(tmp_path, 4, writable=False).ids().tolist() == [5, 9]
+    again = Rows(tmp_path, 4)
+    again.append(np.array([10]), np.full((1, 4), 2, np.float32))
+    assert Rows(tmp_path, 4).ids().tolist() == [5, 9, 10]
+    assert again.read(np.array([2])).tolist() == [[2.0] * 4]
+    with pytest.raises(DataError, match="not larger than 10"):
+        again.append(np.array([10]), np.ones((1, 4), np.float32))
+
+
+def test_a_compressed_copy_that_is_gone_or_damaged_is_made_again(tmp_path):
+    pytest.importorskip("turbovec")
+    from tbpsbench.retrieval.turbovec import FILE, TurbovecIndex
+
+    row_ND, query_QD = unit(600, 20), unit(3, 20, seed=1)
+    index = TurbovecIndex(tmp_path, 20, candidates=60)
+    index.add(np.arange(600), row_ND)
+    index.flush()
+    expected = index.search(query_QD, 5)[1].tolist()
+    for damage in (lambda path: path.write_bytes(path.read_bytes()[:100]), lambda path: path.unlink()):
+        damage(tmp_path / FILE)
+        assert TurbovecIndex(tmp_path, 20, candidates=60).search(query_QD, 5)[1].tolist() == expected
