@@ -22,7 +22,7 @@ CLUSTERERS = {
     "dbscan": ("`DBSCAN`", 79.93, 72.61),
     "prototypes": ("`UniformPrototypes`", None, None),
 }
-ERRORS = (0, 10, 20, 40)
+ERRORS = (0, 10, 40)
 NOT_CORRECTED = (
     "Percent, mean and standard deviation over three seeds; `compare`'s p-values, not corrected for several tests."
 )
