@@ -28,7 +28,8 @@ from tbpsbench.interaction.base import (
 )
 from tbpsbench.interaction.play import TEMPERATURE, Cast, Spent, play
 from tbpsbench.interaction.rules import PRESETS, Answerer, Asked, Rules
-from tbpsbench.interaction.session import Session, openings
+from tbpsbench.interaction.session import Session
+from tbpsbench.interaction.state import openings
 from tbpsbench.interaction.turns import PERSON, Judged, Refined
 from tbpsbench.mllm.base import MLLMClient
 from tbpsbench.mllm.meter import Budget, Meter

@@ -9,7 +9,8 @@ from golden_files import Golden, each_golden
 from tbpsbench.interaction.answers import released_answers
 from tbpsbench.interaction.fusion import fused, ranks_of
 from tbpsbench.interaction.rules import PRESETS
-from tbpsbench.interaction.session import Opening, Session, fused_rows, openings
+from tbpsbench.interaction.session import Session, fused_rows
+from tbpsbench.interaction.state import Opening, openings
 from tbpsbench.interaction.turns import Answered, Ask, Done, Judge, Judged, Merge, Refined
 from tbpsbench.interaction.verdicts import says_yes
 from tbpsbench.metrics.ranking import positive_ranks_from_scores, recall_at

@@ -1,0 +1,72 @@
+"""What a session knows of the first ranking, and what its turns come to.
+
+Shapes: B queries, G gallery images, K candidates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tbpsbench.interaction import fusion
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What a session knows of the first ranking.
+
+    Attributes:
+        candidates: (K,) positions in the gallery, best first.
+        scores: (K,) their similarities.
+        lowest: similarity in the gallery; images: its size.
+    """
+
+    candidates: tuple[int, ...]
+    scores: tuple[float, ...]
+    lowest: float
+    images: int
+
+    @classmethod
+    def of(cls, base_G: np.ndarray, k: int) -> Opening:
+        """From the similarities of a query."""
+        return openings(np.asarray(base_G, np.float32)[None], k)[0]
+
+
+def openings(base_BG: np.ndarray, k: int) -> list[Opening]:
+    """What sessions of several queries know, (B, G) -> B."""
+    order_BK = fusion.candidates(base_BG, k)
+    scores_BK, lowest_B = np.take_along_axis(base_BG, order_BK, axis=1), base_BG.min(axis=1)
+    return [
+        Opening(tuple(order_K.tolist()), tuple(score_K.tolist()), float(lowest), base_BG.shape[1])
+        for order_K, score_K, lowest in zip(order_BK, scores_BK, lowest_B, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class State:
+    """What the turns that count come to.
+
+    Attributes:
+        anchor: position of the picture that is taken for the person's, -1 for none.
+        answers: that were kept and still hold.
+        asked: slots that were asked about.
+        refined: the query that says more, or None.
+        merged: answers that it was made from.
+        stopped: whether the search was sure enough to stop.
+        judged: candidates that the model judged, in order.
+        rejected: pictures that a person said no to last.
+        said_yes: whether the model said yes to any.
+        given: whether a person chose the anchor, which no model changes then.
+    """
+
+    anchor: int = -1
+    answers: tuple[tuple[str, int | None], ...] = ()
+    asked: tuple[str, ...] = ()
+    refined: str | None = None
+    merged: int = 0
+    stopped: bool = False
+    judged: tuple[int, ...] = ()
+    rejected: frozenset[int] = frozenset()
+    said_yes: bool = False
+    given: bool = False
