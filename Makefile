@@ -5,6 +5,8 @@ BIN    := .venv/bin
 STAMP  := .venv/.complete
 DEMO   := configs/mini/two-tower_mini-pedes.py
 OUT    := work_dirs/demo
+PHOTOS := data/MiniPEDES/default-0/images
+PORT   ?= 8000
 RESULTS := benchmarks/results
 JOBS   ?= 2
 SEED   ?= 0
@@ -14,9 +16,10 @@ KILLS  ?= 100
 OLD    := .venv-old
 OLD_PACKAGES := torch==2.11.0 triton==3.6.0 'numpy<2.4' pytest hypothesis
 
-.PHONY: help venv demo test test-kernels-old fuzz chaos lint bench leaderboard clean
+.PHONY: help venv demo chat test test-kernels-old fuzz chaos lint bench leaderboard clean
 help:
 	@echo "make demo    data, training, evaluation and pictures on MiniPEDES (no download but the packages)"
+	@echo "make chat    the demo's system in the browser: search its pictures and talk to the search (PORT=8000)"
 	@echo "make test    the test suite          make lint    ruff, mypy, import floors"
 	@echo "make test-kernels-old   the kernels' tests with torch 2.11 and triton 3.6, in an environment of its own ($(OLD))"
 	@echo "make fuzz    random inputs for every reader, for SECONDS=120, or until INPUTS=N were made over all runs"
@@ -44,6 +47,12 @@ demo: $(STAMP)
 	$(BIN)/python tools/visualize.py retrieval $(OUT)/best.pth --out $(OUT)/pictures/retrieval.png
 	$(BIN)/python tools/visualize.py curves $(OUT) --out $(OUT)/pictures/training.png
 	@echo; echo "Pictures: $(OUT)/pictures/    Record: $(OUT)/record/record.json"
+
+chat: $(STAMP)
+	@test -f $(OUT)/best.pth || $(BIN)/python tools/train.py $(DEMO) --work-dir $(OUT) --resume auto
+	@test -d $(PHOTOS) || $(BIN)/python tools/prepare_data.py MiniPEDES data/MiniPEDES
+	$(BIN)/python tools/index.py $(OUT)/best.pth $(PHOTOS) --out $(OUT)/index
+	$(BIN)/python tools/chat.py $(OUT)/index --port $(PORT)
 
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
