@@ -62,7 +62,9 @@ def make_index(folder: Path, pictures: int) -> Path:
             os.link(photos / f"{number % len(COLOURS):06d}.png", path)
         found = path.stat()
         items.append(Item(path.name, found.st_size, found.st_mtime_ns))
-    width = system.encode_text(["a person"]).shape[1]
+    embedded = system.encode_text(["a person"])
+    assert isinstance(embedded, torch.Tensor)
+    width = embedded.shape[1]
     vector_GD = torch.nn.functional.normalize(torch.randn(pictures, width), dim=1)
     with Gallery.create(folder / "index", system, photos, checkpoint=folder / "system.pth") as gallery:
         gallery.add(items, vector_GD)
