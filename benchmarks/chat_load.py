@@ -132,12 +132,12 @@ class Client:
         start = time.perf_counter()
         head, answer = await self._ask(request)
         seconds = time.perf_counter() - start
-        return seconds, head.startswith("http/1.1 200") and answer.count(b'class="card ') == 24
+        return seconds, head.startswith("HTTP/1.1 200") and answer.count(b'class="card ') == 24
 
     async def _ask(self, request: bytes) -> tuple[str, bytes]:
         self.writer.write(request)
-        head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
-        length = int(head.partition("content-length: ")[2].partition("\r")[0])
+        head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        length = int(head.lower().partition("content-length: ")[2].partition("\r")[0])
         return head, await self.reader.readexactly(length)
 
 

@@ -84,22 +84,30 @@ def _check_search(
     assert (score_QK.dtype, id_QK.dtype) == (np.float32, np.int64), (
         f"scores and ids are {score_QK.dtype} and {id_QK.dtype}, expected float32 and int64"
     )
-    assert score_QK.shape == id_QK.shape == (len(query_QD), k), f"{when} {k} best have shape {score_QK.shape}"
-    assert np.isin(id_QK, id_N).all(), f"{when} a search returned an id that is not there"
-    assert (np.diff(score_QK, axis=1) <= 0).all(), f"{when} scores do not descend"
+    assert score_QK.shape == id_QK.shape == (len(query_QD), k), (
+        f"{when} {k} best have shape {score_QK.shape}, expected (Q, k)"
+    )
+    assert np.isin(id_QK, id_N).all(), f"{when} a search returned an id that is not there, expected ids of the index"
+    assert (np.diff(score_QK, axis=1) <= 0).all(), f"{when} scores do not descend, expected the best first"
     row_QK = np.searchsorted(id_N, id_QK)
     true_QK = np.take_along_axis(expected_QN, row_QK, axis=1)
     slack = 2e-3  # float16 rows
-    assert np.abs(true_QK - score_QK).max() <= slack, f"{when} a score is not the dot product of query and vector"
+    assert np.abs(true_QK - score_QK).max() <= slack, (
+        f"{when} a score is another than expected, the dot product of query and vector"
+    )
     best_QK = np.sort(expected_QN, axis=1)[:, ::-1][:, :k]
     share = float((true_QK >= best_QK[:, -1:] - slack).mean())
     assert share >= recall, f"{when} {share:.3f} of the {k} best were found, expected at least {recall}"
     all_QN = index.similarities(query_QD)
-    assert all_QN.shape == expected_QN.shape, f"{when} similarities have shape {all_QN.shape}"
-    assert np.abs(all_QN - expected_QN).max() <= slack, f"{when} similarities are not the dot products"
-    assert np.abs(index.vectors(id_N[::-1]) - vector_ND[::-1]).max() <= slack, f"{when} `vectors` gave others"
+    assert all_QN.shape == expected_QN.shape, f"{when} similarities have shape {all_QN.shape}, expected (Q, N)"
+    assert np.abs(all_QN - expected_QN).max() <= slack, f"{when} similarities are not the dot products, as expected"
+    assert np.abs(index.vectors(id_N[::-1]) - vector_ND[::-1]).max() <= slack, (
+        f"{when} `vectors` gave others than expected"
+    )
     score_QK, _ = index.search(query_QD, len(id_N) + 5)
-    assert score_QK.shape[1] == len(id_N), f"{when} more was asked for than there is: {score_QK.shape[1]} results"
+    assert score_QK.shape[1] == len(id_N), (
+        f"{when} more was asked for than there is: {score_QK.shape[1]} results, expected all"
+    )
 
 
 def _check_refusals(index: Index, query_QD: np.ndarray, id_N: np.ndarray) -> None:

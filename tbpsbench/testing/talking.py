@@ -107,13 +107,19 @@ def check_interactor(config: Component) -> Interacted:
     )
     score_QG = _block(found.scores, 0, QUERIES)
     parts = [_block(found.scores, *span) for span in ((0, 1), (1, 4), (4, QUERIES))]
-    assert_close(torch.cat(parts), score_QG, "scores depend on the block in which they are asked for")
+    assert_close(
+        torch.cat(parts), score_QG, "scores depend on the block in which they are asked for, expected the same in any"
+    )
     assert found.rounds, "there is no round, expected the scores after each; the last are the final ones"
-    assert_close(_block(found.rounds[-1], 0, QUERIES), score_QG, "the last round's scores are not the final ones")
+    assert_close(
+        _block(found.rounds[-1], 0, QUERIES),
+        score_QG,
+        "the last round's scores are not the final ones, expected the same",
+    )
     _check_anchors(found)
     for name, scores in (*found.without.items(), *found.budgets.items()):
         assert name in ABLATIONS or (isinstance(name, int) and name > 0), (
-            f"{name!r} is no ablation ({', '.join(ABLATIONS)}) and no number of calls"
+            f"{name!r} is none of what was expected: an ablation ({', '.join(ABLATIONS)}) or a number of calls"
         )
         _block(scores, 0, QUERIES)
     for name, other in others.items():
@@ -122,7 +128,11 @@ def check_interactor(config: Component) -> Interacted:
             f"({name!r}), or no such outcome where an interactor has no anchors"
         )
     again, _ = registry.INTERACTORS.build(config, "interactor").interact(toy_scene(told), {})
-    assert_close(_block(again.scores, 0, QUERIES), score_QG, "the same replies gave other scores the second time")
+    assert_close(
+        _block(again.scores, 0, QUERIES),
+        score_QG,
+        "the same replies gave other scores the second time, expected the same",
+    )
     try:
         json.dumps(interactor.describe())
     except (TypeError, ValueError) as error:

@@ -118,7 +118,8 @@ def test_a_build_goes_on_where_it_was_killed(checkpoints, photos, tmp_path, monk
             counts.append(len(gallery))
             assert counts[-1] % 2 == 0
             assert counts[-1] >= counts[-2]
-            assert gallery.ids.tolist() == list(range(counts[-1]))
+            # Numbers that a killed writer had begun with are passed over, and none is given twice.
+            assert (np.diff(gallery.ids) > 0).all()
     build()
     with Gallery.open(folder, system) as gallery:
         files = [gallery.item(int(number)).file for number in gallery.ids]
