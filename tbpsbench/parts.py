@@ -20,6 +20,7 @@ USES = {
     "mamba": "fused selective scan of the Mamba fuser on a GPU",
     "bench": "benchmarks against other packages",
     "mllm": "multimodal language models over HTTP",
+    "sentence": "all-MiniLM-L6-v2: a published text tower, and embeddings of captions",
     "turbovec": "index turbovec: compressed scan with exact re-ranking",
     "faiss": "indexes faiss-hnsw and faiss-ivfpq",
     "qdrant": "index qdrant: a gallery on a server",
