@@ -75,7 +75,7 @@ def test_a_server_is_shown_pictures_and_prompts_and_counts_tokens(captioned, tin
             mllm = {"type": "OpenAICompatible", "model": str(tiny), "base_urls": [proxy.url], "longer": 1}
             plan, outcome, records, failures = captioned(mllm, "permissive")
     assert (outcome.made, len(records)) == (IMAGES, IMAGES), [failure["reason"] for failure in failures]
-    sent = {enlarged(read_picture(plan.image_root / image.file)).sha256 for image in plan.images}
+    sent = {enlarged(read_picture(plan.human.image_root / image.file)).sha256 for image in plan.images}
     kinds = {prompt.id: 0 for prompt in (STATIC, QUESTIONS, RECONSTRUCT)}
     texts = {
         STATIC.id: STATIC.text, QUESTIONS.id: QUESTIONS.text.partition("{")[0],
@@ -89,6 +89,9 @@ def test_a_server_is_shown_pictures_and_prompts_and_counts_tokens(captioned, tin
         kinds[kind] += 1
         asked, tokens = asked + 1, tokens + usage["prompt_tokens"]
         assert [digest(picture) in sent for picture in seen.pictures] == [True] * (kind != RECONSTRUCT.id)
-    assert min(kinds.values()) >= IMAGES
+    assert min(kinds[STATIC.id], kinds[QUESTIONS.id]) >= IMAGES
+    assert kinds[RECONSTRUCT.id] > 0
+    # Equal merges are asked once; their tokens stand in each record.
     assert sum(record["usage"]["calls"] for record in records) == asked
-    assert sum(record["usage"]["prompt_tokens"] for record in records) == tokens
+    assert sum(record["usage"]["prompt_tokens"] for record in records if not record["usage"]["cached"]) <= tokens
+    assert sum(record["usage"]["prompt_tokens"] for record in records) >= tokens > 0
