@@ -1,7 +1,7 @@
 """CTGI's training with IRRA on MiniPEDES: MTG captions alone, in small towers of 248 text positions.
 
-They are learnt from scratch, so there is nothing to stretch; and MTG captions of MiniPEDES fit into 64, too: what this
-config tries is that long texts cost no score.
+They are learnt from scratch, so there is nothing to stretch. 64 positions, as in the other configs of MiniPEDES, would cut
+the end off the longer MTG captions.
 """
 
 _base_ = ["../_base_/data/mini-pedes.py", "../_base_/systems/two-tower_tiny.py"]
