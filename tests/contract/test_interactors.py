@@ -101,7 +101,7 @@ def in_place(scene, found):
         (broken(lambda s, f: replace(f, anchors=f.anchors + 99)), "anchors are"),
         (broken(lambda s, f: replace(f, candidates=f.anchors)), "candidates have the shape"),
         (broken(lambda s, f: replace(f, spent=[])), "spent has 0 entries"),
-        (broken(lambda s, f: replace(f, budgets={"few": f.scores})), "'few' is no ablation"),
+        (broken(lambda s, f: replace(f, budgets={"few": f.scores})), "'few' is none of what was expected: an ablation"),
         (broken(lambda s, f: replace(f, scores=lambda a, b: f.scores(a, b) / 0)), "a score is not finite"),
         (broken(lambda s, f: f, describe=lambda self: [{1j}]), "describe gives what JSON cannot hold"),
     ],
