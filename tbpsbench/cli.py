@@ -19,7 +19,7 @@ from tbpsbench.arguments import did_you_mean
 from tbpsbench.errors import TBPSError
 from tbpsbench.processes import end_with_starter
 from tbpsbench.progress import no_bars_in_logs
-from tbpsbench.reading import MAX_SHOWN, read_text, require_text, shown
+from tbpsbench.reading import MAX_SHOWN, given_path, read_text, require_text, shown
 
 
 def run_tool(main: Callable[[], int | None]) -> NoReturn:
@@ -88,6 +88,18 @@ def add_checkpoint_arguments(parser: argparse.ArgumentParser) -> None:
         "comes from it",
     )
     add_overrides(parser, "e.g. data.dataset.root=/data/CUHK-PEDES evaluation.ties=expected data.num_workers=4")
+
+
+def add_tuning(parser: argparse.ArgumentParser, name: str, examples: str) -> None:
+    """Add what trying settings on the validation split takes; `name` and `examples` come into the help."""
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a checkpoint, or the folder of a run or a system")
+    parser.add_argument("name", metavar="NAME", help=name)
+    parser.add_argument("--config", help="a config that names other data, of which the validation split is used")
+    parser.add_argument(
+        "--by", metavar="SCORE", help="what is best, e.g. mAP (default: the config's evaluation.metric)"
+    )
+    parser.add_argument("--out", type=given_path, metavar="JSON", help="file for all results")
+    add_overrides(parser, examples)
 
 
 def main() -> NoReturn:

@@ -30,6 +30,7 @@ from tbpsbench.data.tokenizers.base import Tokenizer
 from tbpsbench.errors import CheckpointError, DataError
 from tbpsbench.metrics.leaks import TrainingTexts
 from tbpsbench.model.base import SearchModel
+from tbpsbench.model.modes import evaluating
 from tbpsbench.model.person_search import joint
 from tbpsbench.reading import require_text
 from tbpsbench.system_files import read_parts, save_system
@@ -249,14 +250,10 @@ class System:
     def _embed(self, embed: Callable[[range], dict[str, Vectors]], count: int, batch_size: int) -> Embedded:
         if batch_size < 1:
             raise DataError(f"batch_size is {batch_size}, expected at least 1")
-        was_training = self.model.training
-        self.model.eval()
-        try:
+        with evaluating(self.model):
             if not self.model.cosine:
                 return Encoded.join([Encoded(embed(rows)).to("cpu") for rows in _batches(count, batch_size)])
             parts = [joint(embed(rows), self.model.head_weights).cpu() for rows in _batches(count, batch_size)]
-        finally:
-            self.model.train(was_training)
         return torch.cat(parts) if parts else torch.zeros(0, sum(head.dim for head in self.model.heads.values()))
 
 

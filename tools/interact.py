@@ -12,31 +12,18 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from tbpsbench.cli import add_overrides, run_tool
-from tbpsbench.reading import given_path
+from tbpsbench.cli import add_tuning, run_tool
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a checkpoint, or the folder of a run or a system")
-    parser.add_argument("name", metavar="NAME", help="the interactor, e.g. MTI")
+    add_tuning(parser, "the interactor, e.g. MTI", "e.g. data.dataset.root=/data/CUHK-PEDES data.captions=terse")
     parser.add_argument("given", metavar="ARGUMENT=VALUE", nargs="*", help="what all settings share, e.g. mllm=...")
     parser.add_argument("--try", dest="ranges", nargs="+", default=[], metavar="ARGUMENT=VALUES", help="values to try")
-    parser.add_argument("--config", help="a config that names other data, of which the validation split is used")
-    parser.add_argument(
-        "--by", metavar="SCORE", help="what is best, e.g. mAP (default: the config's evaluation.metric)"
-    )
-    parser.add_argument("--out", type=given_path, metavar="JSON", help="file for all results")
-    add_overrides(parser, "e.g. data.dataset.root=/data/CUHK-PEDES data.captions=terse")
     args = parser.parse_args()
-    from dataclasses import asdict, replace
-
     from tbpsbench.config.literal import parse_value
-    from tbpsbench.engine.interact_search import search
-    from tbpsbench.engine.rerank_search import as_table, grid
-    from tbpsbench.engine.trained import known_texts, open_trained
+    from tbpsbench.engine.tuning import INTERACTOR, grid, tune
     from tbpsbench.errors import ConfigError
-    from tbpsbench.files import write_json
     from tbpsbench.registry import INTERACTORS
 
     shared: dict[str, Any] = {}
@@ -48,22 +35,7 @@ def main() -> None:
     components = [{"type": args.name, **shared, **tried} for tried in grid(args.name, args.ranges)]
     if problems := [one for c in components for one in INTERACTORS.problems(c, "evaluation.interactor")]:
         raise ConfigError("\n".join(f"{one.path}  {one.message}\n    {one.hint}" for one in problems[:10]))
-    first = f"evaluation.interactor={components[0]!r}"
-    trained = open_trained(args.checkpoint, args.config, [*args.cfg_options, first])
-    print(*trained.notes, sep="\n", end="\n" * bool(trained.notes))
-    system, data, section = trained.system, trained.data, trained.settings.evaluation
-    section = replace(section, metric=args.by or section.metric)
-    split = data.sources.validation_split
-    found = search(system.model, data, section, components, known_texts(system, data))
-    if args.out:
-        write_json(args.out, {"split": split, "by": section.metric, "tried": [asdict(one) for one in found]})
-    print(as_table(found, "nobody asked", "calls", ("type", *shared)))
-    tried = f"{len(components)} setting{'s' * (len(components) > 1)} tried on the split {split!r}"
-    if (best := found[0].component) is None:
-        print(f"{tried}: none is better by {section.metric} than asking nobody.")
-    else:
-        print(f"{tried}; best by {section.metric}, to be evaluated on the test split once:")
-        print(f'  python tools/test.py {args.checkpoint} --cfg-options "evaluation.interactor={best!r}"')
+    tune(INTERACTOR, args, components, [INTERACTOR.key.format(repr(components[0]))], list(shared))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import torch
 from tbpsbench.compat import counted_flops
 from tbpsbench.data.evaluation import EvaluationData
 from tbpsbench.model.base import SearchModel
+from tbpsbench.model.modes import evaluating
 from tbpsbench.types import Tokens
 
 
@@ -21,19 +22,16 @@ def model_cost(model: SearchModel, data: EvaluationData, split: str = "test") ->
     (torch.utils.flop_counter).
     """
     device = next(model.parameters()).device
-    was_training = model.training
-    model.eval()
     image_13HW = torch.zeros(1, 3, *data.size, device=device)
     length = data.tokenizer.max_length
     tokens = Tokens(
         torch.ones(1, length, dtype=torch.long, device=device), torch.ones(1, length, dtype=torch.bool, device=device)
     )
     texts = dict.fromkeys(data.gallery(split).roles, tokens)
-    with counted_flops() as image_flops:
+    with evaluating(model), counted_flops() as image_flops:
         model.encode_gallery(image_13HW, texts)
-    with counted_flops() as text_flops:
+    with evaluating(model), counted_flops() as text_flops:
         model.encode_query(tokens)
-    model.train(was_training)
     return {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "trainable_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),

@@ -28,6 +28,7 @@ from tbpsbench.metrics.ranking import PositiveRanks
 from tbpsbench.metrics.result import Evaluation, Result, per_query_values, percent
 from tbpsbench.metrics.tracks import track_of
 from tbpsbench.model.base import SearchModel
+from tbpsbench.model.modes import evaluating
 from tbpsbench.protocols.base import BEFORE, BEFORE_INTERACTION, ablation
 from tbpsbench.vectors import Vectors
 
@@ -55,19 +56,17 @@ def evaluate(
         LeakError: if the leak guard refuses.
     """
     plan = plan_evaluation(data, split, section, training)
-    was_training = model.training
-    model.eval()
-    started = time.perf_counter()
-    images = {
-        name: embed_images(model, gallery, section.batch_size, data.num_workers)
-        for name, gallery in plan.galleries.items()
-    }
-    after_images = time.perf_counter()
-    texts = embed_captions(model, plan.queries, section.batch_size)
-    after_captions = time.perf_counter()
-    rankings = Rankings(model, data, section, plan, texts, images)
-    results = {result.name: result for question in plan.questions for result in rankings.results(question)}
-    model.train(was_training)
+    with evaluating(model):
+        started = time.perf_counter()
+        images = {
+            name: embed_images(model, gallery, section.batch_size, data.num_workers)
+            for name, gallery in plan.galleries.items()
+        }
+        after_images = time.perf_counter()
+        texts = embed_captions(model, plan.queries, section.batch_size)
+        after_captions = time.perf_counter()
+        rankings = Rankings(model, data, section, plan, texts, images)
+        results = {result.name: result for question in plan.questions for result in rankings.results(question)}
     return Evaluation(
         split,
         track_of(

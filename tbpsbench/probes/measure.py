@@ -29,6 +29,7 @@ from tbpsbench.engine.embed import embed_features
 from tbpsbench.engine.trained import evaluation_of
 from tbpsbench.errors import CheckpointError, ConfigError, DataError
 from tbpsbench.model.base import SearchModel
+from tbpsbench.model.modes import evaluating
 from tbpsbench.probes.dependence import PERMUTATIONS, dependence
 from tbpsbench.probes.labels import SIDES, Attribute, attributes_of, shot_of
 from tbpsbench.probes.linear import STRENGTHS, Outcome, above_chance, draws, interval, probe
@@ -87,11 +88,8 @@ def extract(
         ConfigError: if the model has no such feature.
         CheckpointError: if a feature is not finite.
     """
-    was_training = model.training
-    model.eval()
-    workers = data.num_workers
-    parts = [embed_features(model, data.gallery(split), names, batch_size, workers) for split in splits]
-    model.train(was_training)
+    with evaluating(model):
+        parts = [embed_features(model, data.gallery(split), names, batch_size, data.num_workers) for split in splits]
     features = {name: torch.cat([part[name] for part in parts]) for name in names}
     for name, tensor in features.items():
         if not tensor.isfinite().all():
