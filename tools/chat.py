@@ -80,7 +80,7 @@ async def _replay(systems: Systems, path: Path) -> int:
     for number, searched in enumerate(systems.searched):
         _, now_G = talk.scores(systems, number)
         print(f"{searched.name}:")
-        for rank, position in enumerate(talks.best(now_G, 10), 1):
+        for rank, position in enumerate(talk.best(systems, number, now_G, min(10, len(now_G))), 1):
             print(f"  {rank:3d}  {now_G[position]:7.4f}  picture {position}")
     print("The result is the same as when it was exported." if same else "error: the result is NOT as it was exported.")
     return 0 if same else 1

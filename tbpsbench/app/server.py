@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
@@ -40,7 +41,7 @@ def templates() -> Environment:
     """The page's templates; everything that they are given is shown as text."""
     return Environment(
         loader=PackageLoader("tbpsbench.app"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
+        trim_blocks=True, lstrip_blocks=True, auto_reload=False,
     )  # fmt: skip
 
 
@@ -181,7 +182,7 @@ class Page:
         talk = visitor.talk
         seen = None
         if talk is not None:
-            seen = await self.systems.run(lambda: view(self.systems, talk, visitor.shown, visitor.token))
+            seen = await self.systems.think(lambda: view(self.systems, talk, visitor.shown, visitor.token))
         template = templates().get_template("page.html" if whole else "work.html")
         text = template.render(view=seen, notice=visitor.notice, error=visitor.error, **self._fixed)
         visitor.notice, visitor.error = "", False
@@ -232,7 +233,11 @@ def make_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         if assistant is not None:
             await assistant.open()
+        # A walk through all that was imported would hold everybody up for a third of a second now and then.
+        gc.collect()
+        gc.freeze()
         yield
+        gc.unfreeze()
         if assistant is not None:
             await assistant.close()
 
@@ -261,7 +266,8 @@ def make_app(
         "forget": page.forget,
     }  # fmt: skip
     for name, action in actions.items():
-        app.add_api_route(f"/{name}", _route(page, action), methods=["POST"], response_model=None)
+        # A plain route: there is nothing that FastAPI could read from or check in these requests.
+        app.add_route(f"/{name}", _route(page, action), methods=["POST"])
 
     @app.exception_handler(404)
     async def missing(_request: Request, _error: Any) -> Response:

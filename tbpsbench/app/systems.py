@@ -10,7 +10,8 @@ import base64
 import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,6 +20,7 @@ from PIL import Image
 from torch import Tensor
 
 from tbpsbench.errors import DataError
+from tbpsbench.interaction.fusion import candidates
 from tbpsbench.mllm.messages import Picture
 from tbpsbench.mllm.pictures import read_picture
 from tbpsbench.retrieval.gallery import Gallery
@@ -26,8 +28,27 @@ from tbpsbench.system import Embedded
 
 # Texts that are embedded together where many wait.
 BATCH = 32
+# Similarities of texts that are kept of each system, since one click asks for them several times; at least of two.
+KEPT_BYTES = 64 << 20
+# The best pictures of a text that are kept with its similarities: more than a page shows at first.
+KEPT_BEST = 48
+# Pictures whose ranking takes less than a millisecond.
+AT_ONCE = 50_000
 MAX_SYSTEMS = 2
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How alike a text and the pictures are, in the common order; neither array can be written to.
+
+    Attributes:
+        score_G: (G,) float32 similarities.
+        best_K: positions of the K highest, best first; equal ones in the common order.
+    """
+
+    score_G: np.ndarray
+    best_K: np.ndarray
 
 
 class Searched:
@@ -44,6 +65,7 @@ class Searched:
         self.name = gallery.system.name
         self.fingerprint = str(gallery.about()["fingerprint"])
         self._order_G = order_G
+        self._kept = lru_cache(max(2, KEPT_BYTES // (4 * len(gallery))))(self._of_vector)
         self._waiting: list[tuple[str, asyncio.Future[Embedded]]] = []
         self._working: asyncio.Task[None] | None = None
 
@@ -68,7 +90,7 @@ class Searched:
             batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
             texts = [text for text, _ in batch]
             try:
-                embedded = await run(lambda texts=texts: self.gallery.embed_texts(texts))  # type: ignore[misc]
+                embedded = await run(lambda texts=texts: self._embedded(texts))  # type: ignore[misc]
             except Exception as error:  # each of them shall hear of it
                 for _, future in batch:
                     if not future.done():
@@ -78,13 +100,35 @@ class Searched:
                 if not future.done():
                     future.set_result(embedded[row : row + 1])
 
-    def similarities(self, embedded: Embedded) -> np.ndarray:
-        """(G,) float32: one text's similarity with every picture, in the common order.
+    def _embedded(self, texts: Sequence[str]) -> Embedded:
+        """Texts as the system embeds them; their similarities are kept, since they are asked for next."""
+        embedded = self.gallery.embed_texts(texts)
+        if isinstance(embedded, Tensor):
+            for row in range(len(texts)):
+                self.seen(embedded[row : row + 1])
+        return embedded
+
+    def seen(self, embedded: Embedded) -> Seen:
+        """One text's similarity with every picture.
 
         Always one text at a time: products of matrices of other shapes may differ in the last bit, and a session that
         is played again must not.
         """
-        score_G = self.gallery.similarities(embedded)[0]
+        if isinstance(embedded, Tensor):
+            return self._kept(embedded.numpy().tobytes())
+        return self._computed(embedded)
+
+    def _of_vector(self, raw: bytes) -> Seen:
+        return self._computed(torch.from_numpy(np.frombuffer(raw, np.float32)[None].copy()))
+
+    def _computed(self, embedded: Embedded) -> Seen:
+        score_G = self._in_order(self.gallery.similarities(embedded)[0])
+        best_K = candidates(score_G[None], KEPT_BEST)[0]
+        for found in (score_G, best_K):
+            found.setflags(write=False)
+        return Seen(score_G, best_K)
+
+    def _in_order(self, score_G: np.ndarray) -> np.ndarray:
         return score_G if self._order_G is None else score_G[self._order_G]
 
 
@@ -142,6 +186,10 @@ class Systems:
     async def run(self, work: Callable[[], Result]) -> Result:
         """Run a function in a thread of the search's own."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    async def think(self, work: Callable[[], Result]) -> Result:
+        """Run a function that looks at similarities: here where that is sooner done than handed to a thread."""
+        return work() if len(self) <= AT_ONCE else await self.run(work)
 
     async def embed(self, text: str) -> tuple[Embedded, ...]:
         """A text as every system embeds it.

@@ -77,9 +77,16 @@ class Talk:
     def scores(self, systems: Systems, number: int) -> tuple[np.ndarray, np.ndarray]:
         """(G,) similarities of the query as it was asked, and as they stand now, by one of the systems."""
         searched = systems.searched[number]
-        base_G = searched.similarities(self.embedded[self.query][number])
-        now_G = self.sessions[number].scores(base_G, lambda text: searched.similarities(self.embedded[text][number]))
+        base_G = searched.seen(self.embedded[self.query][number]).score_G
+        now_G = self.sessions[number].scores(base_G, lambda text: searched.seen(self.embedded[text][number]).score_G)
         return base_G, now_G
+
+    def best(self, systems: Systems, number: int, now_G: np.ndarray, count: int) -> np.ndarray:
+        """(count,) positions of the highest of `scores`, best first; equal scores in the order of the gallery."""
+        seen = systems.searched[number].seen(self.embedded[self.query][number])
+        if now_G is seen.score_G and count <= len(seen.best_K):
+            return seen.best_K[:count]
+        return candidates(now_G[None], count)[0]
 
     def undone(self) -> Talk:
         """Without the last thing that the person did, or all that a model did in one go, and what followed of it."""
@@ -129,7 +136,7 @@ async def search(systems: Systems, query: str) -> Talk:
     """
     query = checked(query, "The description")
     vectors = await systems.embed(query)
-    return await systems.run(lambda: _begun(systems, query, vectors))
+    return await systems.think(lambda: _begun(systems, query, vectors))
 
 
 def _begun(systems: Systems, query: str, vectors: tuple[Embedded, ...]) -> Talk:
@@ -137,10 +144,8 @@ def _begun(systems: Systems, query: str, vectors: tuple[Embedded, ...]) -> Talk:
         "systems": [{"name": one.name, "fingerprint": one.fingerprint} for one in systems.searched],
         "pictures": {"count": len(systems), "fingerprint": systems.fingerprint},
     }  # fmt: skip
-    sessions = tuple(
-        begin(query, searched.similarities(vector), RULES, **about)
-        for searched, vector in zip(systems.searched, vectors, strict=True)
-    )
+    found = [searched.seen(vector) for searched, vector in zip(systems.searched, vectors, strict=True)]
+    sessions = tuple(begin(query, seen.score_G, RULES, seen.best_K, **about) for seen in found)
     return Talk(sessions, {query: vectors})
 
 
@@ -183,17 +188,12 @@ async def settled(systems: Systems, talk: Talk) -> Talk:
     return talk
 
 
-def best(score_G: np.ndarray, count: int) -> np.ndarray:
-    """(count,) positions of the highest scores, best first; equal scores in the order of the gallery."""
-    return candidates(score_G[None], count)[0]
-
-
 def export(systems: Systems, talk: Talk) -> str:
     """The search as JSON Lines, with the vectors of its texts and how it came out."""
     result = []
     for number in range(len(talk.sessions)):
         _, now_G = talk.scores(systems, number)
-        found = best(now_G, KEPT)
+        found = talk.best(systems, number, now_G, min(KEPT, len(now_G)))
         result.append([[int(position), float(now_G[position])] for position in found])
     used = {talk.query, *(turn.text for turn in talk.first.turns if isinstance(turn, Refined))}
     vectors = {text: [packed(vector) for vector in talk.embedded[text]] for text in talk.embedded if text in used}

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from tbpsbench.app.systems import Systems
-from tbpsbench.app.talk import Talk, best, follows
+from tbpsbench.app.talk import Talk, follows
 from tbpsbench.interaction.questions import CHIPS
 from tbpsbench.interaction.turns import PERSON, Answered, Judged, Turn
 
@@ -31,13 +31,13 @@ Move = Literal["", "up", "down"]
 TokenOf = Callable[[int], str]
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
+class Card(NamedTuple):
     """A picture in the ranking.
 
     Attributes:
         token: names the picture to this visitor alone.
         rank: now, from 1; before: for the query as it was asked.
+        move: whether it has come forward or fallen back.
         similarity: as text.
         state: "person" where the visitor says it is, "aside" where not.
         other: its rank by the other system, if there is one.
@@ -46,14 +46,10 @@ class Card:
     token: str
     rank: int
     before: int
+    move: Move
     similarity: str
     state: Literal["", "person", "aside"]
     other: int | None
-
-    @property
-    def move(self) -> Move:
-        """Whether it has come forward or fallen back."""
-        return "up" if self.rank < self.before else "down" if self.rank > self.before else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +120,11 @@ def view(systems: Systems, talk: Talk, shown: int, token_of: TokenOf) -> View:
     for number, searched in enumerate(systems.searched):
         base_G, now_G = scores[number]
         count = min(shown, len(now_G) - len(state.rejected))
-        positions = [int(position) for position in best(now_G, count)] if count > 0 else []
+        positions = talk.best(systems, number, now_G, count).tolist() if count > 0 else []
         before = ranks_at(base_G, positions) if now_G is not base_G and talk.first.turns else range(1, count + 1)
         other = ranks_at(scores[1 - number][1], positions) if len(scores) == 2 else [None] * count
         cards = tuple(
-            Card(token_of(position), rank, was, _similarity(float(now_G[position])),
+            Card(token_of(position), rank, was, _move(was, rank), _similarity(float(now_G[position])),
                  "person" if position == state.anchor else "", elsewhere)
             for rank, (position, was, elsewhere) in enumerate(zip(positions, before, other, strict=True), 1)
         )  # fmt: skip
@@ -148,7 +144,7 @@ def _aside(talk: Talk, scores: tuple[np.ndarray, np.ndarray], token_of: TokenOf)
     base_G, now_G = scores
     positions = sorted(talk.first.state.rejected)
     for position, was, rank in zip(positions, ranks_at(base_G, positions), ranks_at(now_G, positions), strict=True):
-        yield Card(token_of(position), rank, was, "", "aside", None)
+        yield Card(token_of(position), rank, was, _move(was, rank), "", "aside", None)
 
 
 def _history(talk: Talk, token_of: TokenOf) -> Iterator[Said]:
@@ -168,6 +164,10 @@ def _said(turn: Turn, token_of: TokenOf) -> Said:
         note = "; ".join(dict.fromkeys(WHY.get(reason, reason) for reason in why))
         return Said(who, " ".join(turn.questions), turn.said, f"Not used: {note}." if note else "")
     return Said(who, "", turn.text, "The query was rewritten")
+
+
+def _move(before: int, rank: int) -> Move:
+    return "up" if rank < before else "down" if rank > before else ""
 
 
 def _similarity(score: float) -> str:

@@ -145,13 +145,16 @@ class Session:
         return Done("refined" if state.refined else "nothing said" if state.asked else "nothing to ask")
 
     def scores(self, base_G: np.ndarray, similar: Similar) -> np.ndarray:
-        """(G,) float32 similarities as they stand now.
+        """(G,) float32 similarities as they stand now; `base_G` itself where nothing has changed them.
 
         Args:
             base_G: similarities of `query` with the gallery.
             similar: a text -> such similarities of it; asked for the refined query alone, if there is one.
         """
         state = self.state
+        said = state.anchor >= 0 or state.refined not in (None, self.query)
+        if not said and not (self.rules.rejected == "last" and state.rejected):
+            return base_G
         refined_G = base_G if state.refined in (None, self.query) else similar(str(state.refined))
         found_G = fusion.fused(
             base_G[None], refined_G[None], np.array([state.anchor]), self.rules.lam, self.rules.anchor_mode
@@ -237,16 +240,19 @@ class Session:
         return tuple(open_questions(self.known, state.asked)[:left])
 
 
-def begin(query: str, base_G: np.ndarray, rules: Rules, **about: Any) -> Session:
+def begin(
+    query: str, base_G: np.ndarray, rules: Rules, order_K: np.ndarray | None = None, /, **about: Any
+) -> Session:  # fmt: skip
     """A session that nothing was said in yet.
 
     Args:
         query: as it was asked.
         base_G: its similarities with the gallery.
         rules: how it goes.
+        order_K: positions of the highest of them, best first, where somebody knows these.
         about: what an export says besides.
     """
-    return Session(query, Opening.of(base_G, rules.k), rules, about=tuple(about.items()))
+    return Session(query, Opening.of(base_G, rules.k, order_K), rules, about=tuple(about.items()))
 
 
 def read_session(lines: Iterable[str], place: str = "session") -> Session:

@@ -28,14 +28,16 @@ class Opening:
     images: int
 
     @classmethod
-    def of(cls, base_G: np.ndarray, k: int) -> Opening:
-        """From the similarities of a query."""
-        return openings(np.asarray(base_G, np.float32)[None], k)[0]
+    def of(cls, base_G: np.ndarray, k: int, order_K: np.ndarray | None = None) -> Opening:
+        """From the similarities of a query; `order_K` begins with the k best of them, where somebody knows these."""
+        order_1K = None if order_K is None else order_K[None, :k]
+        return openings(np.asarray(base_G, np.float32)[None], k, order_1K)[0]
 
 
-def openings(base_BG: np.ndarray, k: int) -> list[Opening]:
-    """What sessions of several queries know, (B, G) -> B."""
-    order_BK = fusion.candidates(base_BG, k)
+def openings(base_BG: np.ndarray, k: int, order_BK: np.ndarray | None = None) -> list[Opening]:
+    """What sessions of several queries know, (B, G) -> B; `order_BK` is `fusion.candidates` of them."""
+    if order_BK is None:
+        order_BK = fusion.candidates(base_BG, k)
     scores_BK, lowest_B = np.take_along_axis(base_BG, order_BK, axis=1), base_BG.min(axis=1)
     return [
         Opening(tuple(order_K.tolist()), tuple(score_K.tolist()), float(lowest), base_BG.shape[1])

@@ -36,12 +36,17 @@ def scan(rows: Rows, query_QD: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarr
 def scan_all(rows: Rows, query_QD: np.ndarray) -> np.ndarray:
     """(Q, N) float32: the score of every row that is there."""
     stored_ND, alive_N = rows.stored, rows.alive
-    step = chunk_rows(stored_ND.shape[1], len(query_QD))
-    parts = [
-        products(query_QD, stored_ND[first : first + step])[:, alive_N[first : first + step]]
-        for first in range(0, len(alive_N), step)
-    ]
-    return np.concatenate(parts, axis=1) if parts else np.empty((len(query_QD), 0), np.float32)
+    whole, step = bool(alive_N.all()), chunk_rows(stored_ND.shape[1], len(query_QD))
+    found_QN = np.empty((len(query_QD), int(np.count_nonzero(alive_N))), np.float32)
+    filled = 0
+    for first in range(0, len(alive_N), step):
+        chunk = slice(first, min(first + step, len(alive_N)))
+        score_QC = products(query_QD, stored_ND[chunk])
+        if not whole:
+            score_QC = score_QC[:, alive_N[chunk]]
+        found_QN[:, filled : filled + score_QC.shape[1]] = score_QC
+        filled += score_QC.shape[1]
+    return found_QN
 
 
 def chunk_rows(dim: int, queries: int) -> int:
