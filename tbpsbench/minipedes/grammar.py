@@ -226,13 +226,18 @@ def _style(annotator: int) -> str:
     return tuple(STYLES)[annotator % len(STYLES)]
 
 
-def write(seed: int, image_key: tuple[int | str, ...], annotator: int, facts: Facts) -> Sentence:
-    """The caption of one annotator for one image."""
+def hand(seed: int, key: tuple[int | str, ...], annotator: int, facts: Facts) -> tuple[str, Writer]:
+    """An annotator's style, and what they write a text with; `key` decides the choices of this text."""
     habits = Dice(seed, "annotator", annotator)
     style, care, taste = _style(annotator), habits.between(56, 90), habits.below(60)
-    words = Words(facts, Dice(seed, "caption", *image_key, annotator), taste)
-    text = " ".join(STYLES[style](Writer(words, care)).split())
-    return Sentence(text, style, annotator, tuple(sorted(words.mentioned)))
+    return style, Writer(Words(facts, Dice(seed, "caption", *key, annotator), taste), care)
+
+
+def write(seed: int, image_key: tuple[int | str, ...], annotator: int, facts: Facts) -> Sentence:
+    """The caption of one annotator for one image."""
+    style, writer = hand(seed, image_key, annotator, facts)
+    text = " ".join(STYLES[style](writer).split())
+    return Sentence(text, style, annotator, tuple(sorted(writer.words.mentioned)))
 
 
 def _start(text: str) -> str:

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from tbpsbench.minipedes.describe import clothing_description, identity_description
 from tbpsbench.minipedes.dice import Dice
-from tbpsbench.minipedes.grammar import ANNOTATORS, write
 from tbpsbench.minipedes.words import Facts, Words, article, listed
 from tbpsbench.mllm.sight import SLOTS
 
@@ -63,12 +62,6 @@ def caption(facts: Facts) -> str:
     return f"{who} wears {_lower_first(worn)}."
 
 
-def styled(facts: Facts, image: str, style: str, seed: int) -> str:
-    """A caption in the manner of one of MiniPEDES' annotators; which one, the words of the style prompt decide."""
-    annotator = Dice(seed, "style", style).below(ANNOTATORS)
-    return write(seed, (image,), annotator, facts).text
-
-
 def merged(texts: Sequence[str]) -> str:
     """A caption and answers in one text: what a sentence adds to the ones before it is kept."""
     kept = [text.strip() for text in texts[:1]]
@@ -106,4 +99,4 @@ def _lower_first(text: str) -> str:
     return text if text[:2] == "T-" else text[:1].lower() + text[1:]
 
 
-__all__ = ["NOT_VISIBLE", "answer", "article", "caption", "content_words", "merged", "styled"]
+__all__ = ["NOT_VISIBLE", "answer", "article", "caption", "content_words", "merged"]

@@ -17,9 +17,10 @@ from tbpsbench.files import sha256_file
 from tbpsbench.minipedes.describe import clothing_description, identity_description
 from tbpsbench.mllm.base import Capabilities, MLLMClient
 from tbpsbench.mllm.errors import ItemError, StopRun
+from tbpsbench.mllm.manners import styled, styled_clothing, styled_identity
 from tbpsbench.mllm.messages import Reply, Request
 from tbpsbench.mllm.meter import Price, estimate
-from tbpsbench.mllm.sayings import NOT_VISIBLE, answer, caption, merged, styled
+from tbpsbench.mllm.sayings import NOT_VISIBLE, answer, caption, merged
 from tbpsbench.mllm.sight import SLOTS, Sight
 from tbpsbench.registry import MLLM_CLIENTS
 
@@ -136,7 +137,11 @@ class Simulated(MLLMClient):
         if request.task == "dual":
             facts = self.sight.look(attributes, image, "dual", factors, self.sight.missing)
             clothing = any(slot in ("upper", "lower") for slot in topic)
-            return clothing_description(facts) if clothing else identity_description(facts)
+            plain, in_style = (
+                (clothing_description, styled_clothing) if clothing else (identity_description, styled_identity)
+            )
+            style = request.texts[0] if request.texts else ""
+            return (style and in_style(facts, image, style, self.sight.seed)) or plain(facts)
         if request.texts:  # in a style, which has its own way of leaving things out
             facts = self.sight.look(attributes, image, "styled", factors, self.sight.missing)
             return styled(facts, image, request.texts[0], self.sight.seed)

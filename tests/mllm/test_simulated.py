@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tbpsbench.annotations import read_annotations
+from tbpsbench.captions.validate import Rules, check
 from tbpsbench.errors import DataError
 from tbpsbench.minipedes.simulate import OPTIONS
 from tbpsbench.mllm.errors import ItemError, StopRun
@@ -80,6 +81,20 @@ def test_style_prompts_lead_to_different_captions(people):
     texts = said(people, *(about(people, 0, texts=(prompt,)) for prompt in prompts))
     assert len(set(texts)) > 3
     assert texts == said(people, *(about(people, 0, texts=(prompt,)) for prompt in prompts))
+
+
+SIDED = {"identity": ("sex", "age", "build", "hair", "skin", "beard"), "clothing": ("upper", "lower", "shoes", "bag")}
+
+
+def test_descriptions_of_one_side_are_written_in_the_style_and_keep_apart(people):
+    prompts = ["", *(f"Write in the style number {n}" for n in range(30))]
+    for side, topic in SIDED.items():
+        rules = Rules(2, min_slots=1, about_picture=True, sentences=False, side=side)
+        asked = [about(people, n, task="dual", topic=topic, texts=(prompt,)) for prompt in prompts for n in range(6)]
+        texts = said(people, *asked)
+        assert {(reason, text) for text in texts for reason in check(text, rules).reasons} == set()
+        assert len({texts[row] for row in range(0, len(texts), 6)}) > 12  # of one image
+        assert texts == said(people, *asked)
 
 
 def test_merging_keeps_what_is_new():
