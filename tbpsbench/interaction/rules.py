@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
@@ -56,10 +57,17 @@ class Rules:
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
                 raise ValueError(f"{name} is {value!r}, expected a whole number from {low} to {high}")
+        for name in ("lam", "xi", "xi_temperature"):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+                raise ValueError(f"{name} is {value!r}, expected a number")
         if not 0 <= self.lam <= 1:
             raise ValueError(f"lam is {self.lam!r}, expected a share from 0 to 1")
         if not self.xi_temperature > 0:
             raise ValueError(f"xi_temperature is {self.xi_temperature!r}, expected more than 0")
+        for name in ("xi_confirm", "stop_refines", "batched", "filter_answers"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} is {getattr(self, name)!r}, expected True or False")
         choices = {
             "anchor_mode": get_args(AnchorMode), "xi_scale": get_args(Scale), "gate": get_args(Gate),
             "answerer": get_args(Answerer), "questions": get_args(Asked), "rejected": ("kept", "last"),

@@ -278,9 +278,8 @@ def read_session(lines: Iterable[str], place: str = "session") -> Session:
             float(told["lowest"]), int(told["images"]),
         )  # fmt: skip
         session = Session(str(head["query"]), opening, rules, about=tuple(dict(head.get("about", {})).items()))
-        if not opening.candidates or not all(0 <= image < opening.images for image in opening.candidates):
-            raise ValueError("candidates that the gallery has not")
-    except (KeyError, TypeError, ValueError) as error:
+        opening.require_sound()
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise DataError(f"{place}:1: the head of the session is damaged ({error})") from None
     log = [from_plain(entry, opening.images, f"{place}:{n}") for n, entry in enumerate(entries, 2)]
     return replace(session, log=tuple(log))
@@ -294,7 +293,7 @@ def fused_rows(sessions: Sequence[Session], base_BG: np.ndarray, refined_BG: np.
 
 
 def _line(line: str, place: str) -> dict[str, Any]:
-    found = parse_json(line.encode(), place)
+    found = parse_json(line.encode("utf-8", "surrogatepass"), place)
     if not isinstance(found, dict):
         raise DataError(f"{place}: is no JSON object")
     return found

@@ -33,6 +33,19 @@ class Opening:
         order_1K = None if order_K is None else order_K[None, :k]
         return openings(np.asarray(base_G, np.float32)[None], k, order_1K)[0]
 
+    def require_sound(self) -> None:
+        """Of one that was read from a file.
+
+        Raises:
+            ValueError: if no ranking has led to it.
+        """
+        if not self.candidates or not all(0 <= image < self.images for image in self.candidates):
+            raise ValueError("candidates that the gallery has not")
+        if len({*self.candidates}) < len(self.candidates) or len(self.scores) != len(self.candidates):
+            raise ValueError("as many scores as different candidates are expected")
+        if not np.isfinite(np.array([*self.scores, self.lowest], np.float32)).all():
+            raise ValueError("a similarity is not finite")
+
 
 def openings(base_BG: np.ndarray, k: int, order_BK: np.ndarray | None = None) -> list[Opening]:
     """What sessions of several queries know, (B, G) -> B; `order_BK` is `fusion.candidates` of them."""

@@ -128,8 +128,17 @@ def is_ambiguous(record: Mapping[str, Any]) -> bool:
 
 def annotations_sha256(record: Mapping[str, Any]) -> str:
     """Hash of the annotation file with the query captions; "" if the record names none."""
+    return str(_captions(record).get("sha256", ""))
+
+
+def captions_source(record: Mapping[str, Any]) -> str:
+    """Who wrote the query captions, as the annotation file says it; "" if the record names none."""
+    return str(_captions(record).get("source", ""))
+
+
+def _captions(record: Mapping[str, Any]) -> Mapping[str, Any]:
     sources = record["data"].get("sources", [])
-    return next((source["sha256"] for source in sources if source.get("role") == "captions"), "")
+    return next((source for source in sources if source.get("role") == "captions"), {})
 
 
 def _plain(value: Any) -> Any:

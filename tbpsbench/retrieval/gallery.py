@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -31,19 +31,19 @@ from tbpsbench import registry
 from tbpsbench.arguments import did_you_mean
 from tbpsbench.data.images import BadImageError, decode, read_image
 from tbpsbench.errors import CheckpointError, DataError
-from tbpsbench.files import storage_error
 from tbpsbench.locking import Lock
 from tbpsbench.reading import shown
-from tbpsbench.retrieval.description import DESCRIPTION, describe, require_same, write_description
+from tbpsbench.retrieval.description import describe, require_same, write_description
 from tbpsbench.retrieval.items import Item, Items
 from tbpsbench.retrieval.scores import Scores
 from tbpsbench.retrieval.sets import Sets
+from tbpsbench.retrieval.stored import open_vectors
 from tbpsbench.retrieval.writer import Writer
 from tbpsbench.system import Embedded, System, load_system
 from tbpsbench.vectors import Encoded
 
 if TYPE_CHECKING:
-    from tbpsbench.retrieval.base import Index
+    pass
 
 JOURNAL, VECTORS, SETS, LOCK = "journal", "vectors", "sets", "lock"
 EXACT: Mapping[str, Any] = {"type": "exact"}
@@ -85,7 +85,7 @@ class Gallery:
             raise DataError(f"{folder}: another process is changing this index{self._lock.holder()}. Wait for its end.")
         try:
             self._items = Items(folder / JOURNAL)
-            self.index = self._opened_index()
+            self.index = open_vectors(folder / VECTORS, told, self._items, writable=writable)
             sets = None if system.model.cosine else Sets(folder / SETS, system.model)
             if sets is not None:
                 sets.open(self._items.next_id)
@@ -290,23 +290,6 @@ class Gallery:
         }  # fmt: skip
 
     # -- inside --------------------------------------------------------------------------------------------------
-
-    def _opened_index(self) -> Index:
-        if self.writable:
-            try:
-                (self.folder / VECTORS).mkdir(exist_ok=True)
-            except OSError as error:
-                raise storage_error(self.folder, error) from error
-        context = {"folder": self.folder / VECTORS, "dim": int(self._told["dim"]), "writable": self.writable}
-        while True:
-            index: Index = registry.INDEXES.build(self._told["index"], f"{self.folder / DESCRIPTION}: index", context)
-            try:
-                index.keep(self._items.ids())
-                return index
-            except DataError:
-                index.close()
-                if self.writable or not self._items.refresh():
-                    raise  # otherwise another process has removed pictures since the journal was read
 
     def _writing(self) -> Writer:
         if not self.writable:

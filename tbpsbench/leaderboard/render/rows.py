@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tbpsbench.records.badges import badges_of, is_external
-from tbpsbench.records.identity import annotations_sha256
+from tbpsbench.records.identity import OWN_CAPTIONS, annotations_sha256, captions_source
 from tbpsbench.records.names import DIGITS
 from tbpsbench.records.read import data_name
 
@@ -135,7 +135,9 @@ def _row(group: list[tuple[str, Mapping[str, Any], str]], usual: Mapping[str, st
     trained_on = first["spec"].get("trained_on", first["spec"]["data"])
     own, note = trained_on == data, ""
     if asked != usual[data]:
-        texts = f"query texts {asked[:DIGITS]}" if asked else "query texts unknown"
+        source = captions_source(first)
+        by = f"{source} " if source not in ("", OWN_CAPTIONS) else ""
+        texts = f"query texts {by}{asked[:DIGITS]}" if asked else "query texts unknown"
         note = f"asked other captions than the rows of {data}: not comparable with them"
         data = f"{data} ({texts})"
     return Row(

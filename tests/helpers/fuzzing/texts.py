@@ -1,8 +1,11 @@
-"""Targets that are texts: JSON, annotations, releases, configs, overrides, suites, published tables, papers, paths."""
+"""Targets that are texts: JSON, annotations, releases, configs, suites, published tables, papers, paths, sessions."""
 
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
+
+import numpy as np
 
 from fuzzing.target import Target
 from fuzzing.values import PYTHON, Raw, as_json, as_json_lines, as_python, as_text
@@ -18,6 +21,9 @@ from tbpsbench.data.csv_dataset import CSVDataset
 from tbpsbench.data.cuhk_pedes import CUHKPEDES
 from tbpsbench.data.tokenizers.clip_bpe import CLIPBPE
 from tbpsbench.data.tokenizers.wordpiece import WordPiece
+from tbpsbench.interaction.rules import PRESETS
+from tbpsbench.interaction.session import begin, read_session
+from tbpsbench.interaction.turns import PERSON, Answered, Judged, Refined
 from tbpsbench.leaderboard.published.papers import read_paper
 from tbpsbench.leaderboard.published.read import read_published
 from tbpsbench.leaderboard.suite.read import read_suite
@@ -155,6 +161,26 @@ def _vocabulary():
     return ["\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "man", "##s", "in", "red"]) + "\n"]
 
 
+def _sessions():
+    base_G = np.array([0.4, 0.1, 0.9, 0.3, 0.2], np.float32)
+    persons = replace(PRESETS["ctgi"], answerer="person", rejected="last", k=3)
+    session = begin("a man in a red coat", base_G, persons, system="abc")
+    answered = Answered(("shoes",), ("Which shoes?",), ("He wears boots.",), said="boots", image=2)
+    said = session.take(Judged(2, True, by=PERSON)).take(answered).take(Refined("a man in boots")).undo()
+    icl = begin("a man", base_G, PRESETS["icl"]).take(Judged(2, False)).take(Judged(0, True))
+    return [[json.loads(line) for line in one.export().splitlines()] for one in (session, said, icl)]
+
+
+def _play(data, _):
+    """Read a session, export it, read that again: the same session, wherever it stands."""
+    session = read_session(_text(data).split("\n"), "odd.jsonl")
+    assert read_session(session.export().splitlines()) == session, "another session after a round trip"
+    session.step()
+    if session.opening.images == 5:
+        found_G = session.scores(np.linspace(0, 1, 5, dtype=np.float32), lambda _: np.zeros(5, np.float32))
+        assert found_G.shape == (5,)
+
+
 def _override(data, folder):
     try:
         texts = json.loads(data)
@@ -193,6 +219,7 @@ TARGETS = (
     Target("suite", _suite, lambda data, folder: read_suite(written(data, folder, "suite.py")), as_python, CODE),
     Target("published", _tables, _read_table),
     Target("paper", _paper, lambda data, folder: read_paper(written(data, folder, "009_x.txt")), as_text),
+    Target("session", _sessions, _play, as_json_lines),
     Target("tokenizer-text", lambda: ["a man in a red shirt [SEP] <|endoftext|>"], _encode_text, as_text),
     Target("tokenizer-vocabulary", _vocabulary, lambda data, folder: WordPiece(
         str(written(data, folder, "vocab.txt")), max_length=16)(["a man"]), as_text),
