@@ -1,4 +1,4 @@
-"""Tables of docs/interaction.md: what a dialogue gives at which error, and what a judge alone gives."""
+"""Tables of docs/interaction.md: what a dialogue gives at which error, and what a judge alone gives; CTGI's Table 4."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from functools import partial
 from typing import Any
 
 from _tables import committed
+
+from tbpsbench.records.identity import captions_source
 
 SUITE, SYSTEM = "mini_interaction", "two-tower-m-16"
 QUERIES = {"full": "human", "vague": "terse"}
@@ -23,6 +25,15 @@ RESULTS = {
     "standard (oracle anchor)": "oracle anchor (uses ids)",
 }
 BUDGETS = (1, 2, 5, 10, 20)
+CTGI = "mini_ctgi"
+# Rows of CTGI's Table 4: suffix of ours, MTG, MTI, stretched positions; R@1 and mAP printed for IRRA and for RDE.
+TABLE_4: tuple[tuple[str, bool, bool, bool, dict[str, tuple[float, float]]], ...] = (
+    ("static", False, False, False, {}),
+    ("mtg-248", True, False, True, {"irra": (52.30, 40.03), "rde": (60.55, 44.98)}),
+    ("static", False, True, False, {"irra": (55.50, 44.87), "rde": (62.55, 46.43)}),
+    ("mtg-248", True, True, True, {"irra": (64.20, 48.03), "rde": (66.35, 49.66)}),
+    ("mtg", True, True, False, {"irra": (63.00, 47.60), "rde": (65.75, 49.60)}),
+)
 FOOT = "Percent, mean and standard deviation over three seeds; judge and answerer are simulated and err at this rate."
 
 
@@ -99,19 +110,34 @@ def others() -> str:
     return "\n".join([*lines, "", "Percent, mean and standard deviation over three seeds; everybody is simulated."])
 
 
-def _records(name: str, captions: str) -> list[dict[str, Any]]:
+def ctgi() -> str:
+    """Table 4 of CTGI, beside the printed one: MTG, MTI and longer texts, for IRRA and RDE."""
+    columns = ("R@1", "R@5", "R@10", "mAP")
+    lines = [
+        f"| system | MTG | MTI | positions | {' | '.join(columns)} | judge alone, R@1 | mAP | printed, R@1 | mAP |",
+        "| --- | :---: | :---: | ---: |" + " ---: |" * 8,
+    ]
+    for system in ("irra", "rde"):
+        for suffix, mtg, mti, longer, printed in TABLE_4:
+            found = _records(f"{system}-{suffix} + mti-10", "human", CTGI)
+            cells = [_over(found, partial(_score, "standard" if mti else BEFORE, column)) for column in columns]
+            judge = [_over(found, partial(_score, "standard (judge only)", c)) if mti else "" for c in ("R@1", "mAP")]
+            theirs = [f"{value:.2f}" for value in printed.get(system, ())] or ["", ""]
+            marks = ["yes" if used else "" for used in (mtg, mti)]
+            row = [system.upper(), *marks, "248" if longer else "64", *cells, *judge, *theirs]
+            lines.append(f"| {' | '.join(row)} |")
+    told = "Percent, mean and standard deviation over three seeds; everybody is simulated and errs in 10 % of cases."
+    return "\n".join([*lines, "", f"{told} Printed: RSTPReid."])
+
+
+def _records(name: str, captions: str, suite: str = SUITE) -> list[dict[str, Any]]:
     """The records of one row, by seed."""
     found = [
         record
         for _, record in committed()
-        if record["name"] == name and _captions(record) == captions and record["suite"].get("name") == SUITE
+        if record["name"] == name and captions_source(record) == captions and record["suite"].get("name") == suite
     ]
     return sorted(found, key=lambda record: int(record["seed"]))
-
-
-def _captions(record: dict[str, Any]) -> str:
-    """Whose captions were asked."""
-    return next(str(source["source"]) for source in record["data"]["sources"] if source["role"] == "captions")
 
 
 def _report(record: dict[str, Any]) -> dict[str, Any]:

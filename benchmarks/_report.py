@@ -29,14 +29,10 @@ from _targets import MISSED, PAGE_LIMIT_MS, RENDER_LIMIT_S, TARGETS
 from tbpsbench.files import atomic_write
 from tbpsbench.leaderboard.render.rows import column_order
 
-DOCS = ("performance", "leaderboard", "bdam", "disentangling", "captions", "clustering", "text-towers")
-PAGES = (
-    HERE.parent / "README.md",
-    *(
-        HERE.parent / "docs" / f"{name}.md"
-        for name in ("performance", "leaderboard", "bdam", "disentangling", "clustering")
-    ),
-)
+DOCS = (
+    "performance", "leaderboard", "bdam", "disentangling", "captions", "clustering", "text-towers", "interaction",
+)  # fmt: skip
+PAGES = (HERE.parent / "README.md", *(HERE.parent / "docs" / f"{name}.md" for name in DOCS))
 BLOCK = re.compile(r"(<!-- measured:(\w+) -->\n).*?(<!-- /measured -->)", re.S)
 
 
@@ -255,6 +251,7 @@ MAKERS: dict[str, Callable[[], str]] = {
     "interaction_anchors": _interaction_tables.anchors,
     "interaction_budgets": _interaction_tables.budgets,
     "interaction_others": _interaction_tables.others,
+    "interaction_ctgi": _interaction_tables.ctgi,
     "styles": _style_tables.styles,
     "styles_memory": _style_tables.styles_memory,
 }

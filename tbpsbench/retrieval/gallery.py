@@ -42,9 +42,6 @@ from tbpsbench.retrieval.writer import Writer
 from tbpsbench.system import Embedded, System, load_system
 from tbpsbench.vectors import Encoded
 
-if TYPE_CHECKING:
-    pass
-
 JOURNAL, VECTORS, SETS, LOCK = "journal", "vectors", "sets", "lock"
 EXACT: Mapping[str, Any] = {"type": "exact"}
 Queries: TypeAlias = str | Sequence[str] | Tensor | Encoded
