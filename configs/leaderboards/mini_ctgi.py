@@ -78,4 +78,3 @@ options = [
     "runtime.threads=1",
     "data.num_workers=0",
 ]
-transfer = {"vague": ["data.captions=terse"]}
