@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,12 @@ HERE = Path(__file__).parent
 RECORDS = HERE / "records"
 SMALL, LARGE = "MiniPEDES", "MiniPEDES (large)"
 RERANKERS = ("k-reciprocal", "inverted-softmax", "query-expansion", "image-text-matching")
+
+
+def result(name: str) -> dict[str, Any]:
+    """One benchmark's JSON, as `make bench` left it."""
+    found: dict[str, Any] = json.loads((HERE / "results" / f"{name}.json").read_text(encoding="utf-8"))
+    return found
 
 
 @cache

@@ -76,6 +76,17 @@ TARGETS = {
         "bytes_plain_over_uuid": Target(">=", 3),
     },
     "caption_coverage": {"mtg_true_vs_human": Target(">=", 1), "mtg_true_vs_static": Target(">=", 1)},
+    "search": {
+        "exact_one_vs_faiss": Target(">=", 1.2),
+        "exact_batch_vs_faiss": Target(">=", 2.5),
+        "compressed_one_of_numpy": Target("<=", 0.1),
+        "compressed_recall": Target(">=", 0.999),
+        "compressed_resident_gb": Target("<=", 0.3),
+        "trained_compressed_recall": Target(">=", 0.999),
+        "build_vs_plain_loop": Target(">=", 3),
+        "large_resident_gb": Target("<=", 3),
+    },
+    "chat_load": {"p95_of_limit": Target("<=", 1), "errors": Target("<=", 0)},
     "compare_power": {"largest_false_claims": Target("<=", 0.1), "smallest_power": Target(">=", 0.8)},
 }
 # The same for benchmarks/gpu.py, whose result is committed where somebody had a GPU; see _gpu_goals.py.

@@ -34,68 +34,10 @@ from typing import Any, Literal
 
 import numpy as np
 from _common import environment, finish, installed, parser
-from _targets import Target
+from _search_vectors import PART, Random, Source, Trained, fill
+from _targets import stated
 
-K, BATCH, CENTRES, NEIGHBOURS = 20, 64, 2000, 8
-PART = 65536
-
-
-def unit(rows: np.ndarray) -> np.ndarray:
-    """Rows of length 1, float32."""
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
-
-
-class Random:
-    """Vectors around centres; the spread puts the cosine of two of one centre at about 0.5."""
-
-    def __init__(self, dim: int) -> None:
-        self.dim = dim
-        self.centre_CD = np.random.default_rng(0).normal(size=(CENTRES, dim)).astype(np.float32)
-
-    def draw(self, count: int, seed: int) -> np.ndarray:
-        generator = np.random.default_rng(seed)
-        noise = generator.standard_normal((count, self.dim), dtype=np.float32)
-        return unit(self.centre_CD[generator.integers(0, CENTRES, count)] + noise)
-
-
-class Trained:
-    """Vectors between neighbours of real features."""
-
-    def __init__(self, feature_ND: np.ndarray) -> None:
-        self.feature_ND, self.dim = unit(feature_ND), feature_ND.shape[1]
-        score_NN = self.feature_ND @ self.feature_ND.T
-        np.fill_diagonal(score_NN, -np.inf)
-        count = min(NEIGHBOURS, len(feature_ND) - 1)
-        self.near_NK = np.argpartition(-score_NN, count - 1, axis=1)[:, :count]
-
-    def draw(self, count: int, seed: int) -> np.ndarray:
-        generator = np.random.default_rng(seed)
-        row = generator.integers(0, len(self.feature_ND), count)
-        other = self.near_NK[row, generator.integers(0, self.near_NK.shape[1], count)]
-        share = generator.random((count, 1), dtype=np.float32)
-        return unit(self.feature_ND[row] * (1 - share) + self.feature_ND[other] * share)
-
-
-Source = Random | Trained
-# They belong into _targets.py as soon as a result of the full size is committed: what stands there must have one.
-TARGETS = {
-    "exact_one_vs_faiss": Target(">=", 1.2),
-    "exact_batch_vs_faiss": Target(">=", 2.5),
-    "compressed_one_of_numpy": Target("<=", 0.1),
-    "compressed_recall": Target(">=", 0.999),
-    "compressed_resident_gb": Target("<=", 0.3),
-    "trained_compressed_recall": Target(">=", 0.999),
-    "build_vs_plain_loop": Target(">=", 3),
-    "large_resident_gb": Target("<=", 3),
-}
-
-
-def fill(index: Any, source: Source, rows: int) -> None:
-    """Add that many rows, part by part."""
-    for first in range(0, rows, PART):
-        count = min(PART, rows - first)
-        index.add(np.arange(first, first + count), source.draw(count, 1 + first))
-    index.flush()
+K, BATCH = 20, 64
 
 
 def cpu_seconds(function: Callable[[], Any], repeats: int, threads: int) -> float:
@@ -307,7 +249,7 @@ def main() -> None:
         result["large"] = {"rows": args.large, **large}
         ratios["large_resident_gb"] = large["resident_gb"]
     result["ratios"] = ratios
-    result["targets"] = {name: str(target) for name, target in TARGETS.items()}
+    result["targets"] = stated("search")
     finish(result, args.json)
 
 

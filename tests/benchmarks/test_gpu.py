@@ -13,17 +13,6 @@ ROOT = Path(__file__).parents[2]
 SECTIONS = "checks,sweep,contrastive,hsic,triplet,scan,evaluation,profile,compiled"
 
 
-@pytest.fixture
-def modules(monkeypatch):
-    """Import modules of the folder `benchmarks`, and forget them afterwards."""
-    monkeypatch.syspath_prepend("benchmarks")
-    before = set(sys.modules)
-    yield
-    for name in set(sys.modules) - before:
-        if (ROOT / "benchmarks" / f"{name}.py").exists():
-            del sys.modules[name]
-
-
 def gpu(out, *arguments):
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "benchmarks/gpu.py", "--out", out, "--device", "cpu", "--tiny", *arguments]

@@ -1,10 +1,9 @@
 """The benchmark of the kernels runs, checks itself and prints what it promises; no time is judged here."""
 
 import dataclasses
-import sys
 
 import pytest
-from benchmark_runs import ROOT, benchmark
+from benchmark_runs import benchmark
 
 SIZE = ["--rows", 48, "--hsic-rows", 48, "--few", 8, "--dim", 16, "--length", 9, "--batch", 4, "--channels", 8]
 SIZE += ["--states", 3, "--one-batch", 3]
@@ -18,16 +17,6 @@ def test_benchmark_prints_one_json_object_last():
     assert {"ours", "textbook", "published"} <= set(result["cpu_seconds"]["scan_one_position"])
     assert set(result["peak_mb"]) == {"sdm"}
     assert max(result["largest_difference"].values()) <= result["tolerance"]
-
-
-@pytest.fixture
-def modules(monkeypatch):
-    monkeypatch.syspath_prepend("benchmarks")
-    before = set(sys.modules)
-    yield
-    for name in set(sys.modules) - before:
-        if (ROOT / "benchmarks" / f"{name}.py").exists():
-            del sys.modules[name]
 
 
 def test_every_target_is_a_ratio_of_some_race(modules):

@@ -3,28 +3,14 @@
 import json
 import re
 import runpy
-import sys
 from pathlib import Path
 
 import pytest
 
 
 @pytest.fixture
-def report(monkeypatch):
-    monkeypatch.syspath_prepend("benchmarks")
-    yield runpy.run_path("benchmarks/_report.py")
-    for name in (
-        "_tables",
-        "_bdam_tables",
-        "_kernel_tables",
-        "_caption_tables",
-        "_style_tables",
-        "_interaction_tables",
-        "_gpu_goals",
-        "_gpu_table",
-        "_targets",
-    ):
-        sys.modules.pop(name, None)
+def report(modules):
+    return runpy.run_path("benchmarks/_report.py")
 
 
 def test_pages_hold_the_committed_results(report):

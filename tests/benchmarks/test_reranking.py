@@ -1,7 +1,6 @@
 """The benchmark of re-ranking runs, checks itself and prints what it promises; no time is judged here."""
 
 import runpy
-import sys
 
 import numpy as np
 import pytest
@@ -19,11 +18,8 @@ def test_benchmark_prints_one_json_object_last():
     assert result["environment"]["threads"] == 1
 
 
-def test_arms_that_disagree_give_no_speed(monkeypatch):
-    monkeypatch.syspath_prepend("benchmarks")
+def test_arms_that_disagree_give_no_speed(modules, monkeypatch):
     race = runpy.run_path("benchmarks/reranking.py")["race"]
-    for name in ("_common", "_targets"):
-        sys.modules.pop(name, None)
     monkeypatch.setitem(race.__globals__, "peak_extra_bytes", lambda prepare, function: (function(prepare()), 1))
     arms = {"ours": np.copy, "other": lambda data: data + 0.1 * (np.arange(1000) < 2)}
     with pytest.raises(SystemExit, match=r"disagree in 0\.2% of the entries"):
