@@ -21,20 +21,20 @@ def styled(facts: Facts, image: str, style: str, seed: int) -> str:
 
 
 def styled_identity(facts: Facts, image: str, style: str, seed: int) -> str:
-    """Who the person is, without a word of what they wear; "" where nothing of it shows."""
+    """Who the person is, without a word of what they wear; "" where that would be a single word."""
     manner, writer = hand(seed, ("identity", image), _annotator(seed, style), facts)
     words = writer.words
     person = f"{', '.join(words.stature(percent=65))} {words.noun()}".strip()
     about: Named = (("hair", writer.maybe(words.hair, 105)), ("face", writer.maybe(words.beard)),
                     ("skin", writer.maybe(words.skin, 55)))  # fmt: skip
     if manner in _FIELDS:
-        return _FIELDS[manner]([("person", person), *about])
+        return _more_than_a_word(_FIELDS[manner]([("person", person), *about]))
     features = listed([phrase for _, phrase in about])
     return _SENTENCES[manner](f"{article(person)} {person}{' with ' + features if features else ''}", "someone")
 
 
 def styled_clothing(facts: Facts, image: str, style: str, seed: int) -> str:
-    """What the person wears and carries, without a word of who it is; "" where nothing of it shows."""
+    """What they wear and carry, without a word of who it is; "" where that would be a single word, or none."""
     manner, writer = hand(seed, ("clothing", image), _annotator(seed, style), facts)
     words = writer.words
     worn: Named = (
@@ -46,12 +46,17 @@ def styled_clothing(facts: Facts, image: str, style: str, seed: int) -> str:
     if not any(phrase for _, phrase in worn):
         return ""
     if manner in _FIELDS:
-        return _FIELDS[manner](worn)
+        return _more_than_a_word(_FIELDS[manner](worn))
     return _SENTENCES[manner](listed([phrase for _, phrase in (worn[::-1] if manner == "bottom-up" else worn)]), "")
 
 
 def _annotator(seed: int, style: str) -> int:
     return Dice(seed, "style", style).below(ANNOTATORS)
+
+
+def _more_than_a_word(text: str) -> str:
+    """The text; "" where it is but one, since "lady." describes nobody."""
+    return text if " " in text else ""
 
 
 def _start(text: str) -> str:

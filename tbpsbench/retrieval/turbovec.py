@@ -38,7 +38,7 @@ class TurbovecIndex(ReRankedIndex):
     """
 
     def __init__(
-        self, folder: str | Path, dim: int, writable: bool = True, bits: Literal[2, 4] = 4, candidates: int = 100,
+        self, folder: str | Path, dim: int, writable: bool = True, bits: Literal[2, 4] = 4, candidates: int = 400,
         dtype: Precision = "float32",
     ) -> None:  # fmt: skip
         self._kind: Any = require("turbovec", "turbovec", "the index 'turbovec'").TurboQuantIndex
