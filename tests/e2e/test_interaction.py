@@ -168,6 +168,6 @@ def test_settings_are_tried_on_validation_and_the_winner_can_be_evaluated(tool, 
     tried = read_json(tmp_path / "tried.json")
     assert (tried["split"], tried["by"], len(tried["tried"])) == ("val", "mAP", 3)
     assert "2 settings tried on the split 'val'" in out
-    assert all(name in out for name in ("lam=0.2", "lam=0.8", "nobody asked"))
+    assert all(name in out for name in ("lam=0.2", "lam=0.8", "asking nobody"))
     code, _, err = tool("interact", run, "MTI", "--try", "lan=0.2")
     assert (code, "has no argument 'lan'" in err) == (2, True)
