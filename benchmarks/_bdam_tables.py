@@ -94,7 +94,8 @@ def ablations() -> str:
             cells += [score(row, "R@1"), score(row, "mAP"), "" if name == whole else gap(name, whole, "R@1")]
             lines.append(f"| {label} | {' | '.join(cells)} |")
         lines.append("")
-    costs = [record["cost"] for _, record in committed() if record["name"].endswith("-s-6")]
+    systems = {name.lstrip("*") for entries in ABLATIONS.values() for _, name in entries}
+    costs = [record["cost"] for _, record in committed() if record["name"] in systems]
     seconds, steps = [cost["train_s"] for cost in costs], {cost["steps"] for cost in costs}
     return "\n".join(
         [
