@@ -127,7 +127,7 @@ def _search_rows() -> list[str]:
     ]
     for against, key in (("exact search", "compressed_recall"), (of_trained, "trained_compressed_recall")):
         target = f"{TARGETS['search'][key]}"
-        lines.append(_row("", against, f"recall@20 {ratios[key]:.4f}", target, ("search", key)))
+        lines.append(_row("", against, f"{ratios[key]:.4f} recall@20", target, ("search", key)))
     held = (("", "compressed_resident_gb"), (f"`search.py`: compressed, {found['large']['rows']:,} rows",
                                              "large_resident_gb"))  # fmt: skip
     for name, key in held:
