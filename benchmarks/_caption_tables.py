@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import statistics
-
-from _tables import SMALL, committed, gap, measured, result, score
+from _tables import SMALL, committed, gap, measured, result, score, spread
 
 from tbpsbench.records.identity import OWN_CAPTIONS, captions_source
 from tbpsbench.records.read import data_name
@@ -131,13 +129,9 @@ def ham() -> str:
                 and (not steps or record["spec"].get("trained_on", place) == place)
                 and captions_source(record) == OWN_CAPTIONS
             ]
-            cells += [_spread([scores[column] for scores in found]) for column in ("R@1", "mAP")]
+            cells += [spread([scores[column] for scores in found]) for column in ("R@1", "mAP")]
         lines.append(f"| {told} | {steps} | {' | '.join(cells)} |")
     return "\n".join([*lines, "", "Percent, mean and standard deviation over three seeds."])
-
-
-def _spread(values: list[float]) -> str:
-    return f"{statistics.mean(values):.2f} ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
 
 
 def text_towers() -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from _tables import committed
+from _tables import committed, spread
 
 from tbpsbench.records.identity import captions_source
 
@@ -155,7 +154,4 @@ def _budget(calls: int, record: dict[str, Any]) -> float:
 
 def _over(found: Sequence[dict[str, Any]], value: Callable[[dict[str, Any]], float | None]) -> str:
     values = [number for number in map(value, found) if number is not None]
-    if not values:
-        return "-"
-    spread = statistics.stdev(values) if len(values) > 1 else 0.0
-    return f"{statistics.mean(values):.2f} ± {spread:.2f}"
+    return spread(values) or "-"

@@ -23,7 +23,6 @@ import _speed_tables
 import _style_tables
 import _tables
 from _tables import HERE, result
-from _targets import MISSED, TARGETS  # noqa: F401 - tests read them here
 
 from tbpsbench.files import atomic_write
 from tbpsbench.leaderboard.render.rows import column_order

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import statistics
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,13 @@ def measured(protocol: str = "standard", data: str = SMALL) -> dict[str, Row]:
         for row in rows_of(committed())
         if row.data == data and row.trained_on == SMALL and row.protocol == protocol
     }
+
+
+def spread(values: Sequence[float]) -> str:
+    """Mean and standard deviation, as every table writes them; "" of nothing."""
+    if not values:
+        return ""
+    return f"{statistics.mean(values):.2f} ± {statistics.stdev(values) if len(values) > 1 else 0.0:.2f}"
 
 
 def score(row: Row | None, column: str) -> str:

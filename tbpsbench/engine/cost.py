@@ -28,10 +28,11 @@ def model_cost(model: SearchModel, data: EvaluationData, split: str = "test") ->
         torch.ones(1, length, dtype=torch.long, device=device), torch.ones(1, length, dtype=torch.bool, device=device)
     )
     texts = dict.fromkeys(data.gallery(split).roles, tokens)
-    with evaluating(model), counted_flops() as image_flops:
-        model.encode_gallery(image_13HW, texts)
-    with evaluating(model), counted_flops() as text_flops:
-        model.encode_query(tokens)
+    with evaluating(model):
+        with counted_flops() as image_flops:
+            model.encode_gallery(image_13HW, texts)
+        with counted_flops() as text_flops:
+            model.encode_query(tokens)
     return {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "trainable_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
