@@ -126,8 +126,9 @@ BUILTINS: dict[str, dict[str, str]] = {
     "INDEXES": {
         "exact": "tbpsbench.retrieval.exact:ExactIndex",
         "turbovec": "tbpsbench.retrieval.turbovec:TurbovecIndex",
-        "faiss-hnsw": "tbpsbench.retrieval.faiss:FaissHNSW",
-        "faiss-ivfpq": "tbpsbench.retrieval.faiss:FaissIVFPQ",
+        "faiss-hnsw": "tbpsbench.retrieval.faiss_hnsw:FaissHNSW",
+        "faiss-ivfpq": "tbpsbench.retrieval.faiss_ivfpq:FaissIVFPQ",
+        "faiss-rabitq": "tbpsbench.retrieval.faiss_rabitq:FaissRaBitQ",
         "qdrant": "tbpsbench.retrieval.qdrant:QdrantIndex",
     },
     "MLLM_CLIENTS": {

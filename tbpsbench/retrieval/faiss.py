@@ -1,7 +1,6 @@
-"""FAISS' graph (HNSW) and compressed lists (IVF-PQ), their candidates re-ranked exactly.
+"""What FAISS' indexes have in common: a compressed copy of the vectors in memory finds candidates.
 
-Both are for galleries of which a scan is too slow. They hold a copy of the vectors, of one byte a number (HNSW) or of
-`dim / code_bytes` numbers a byte (IVF-PQ); the exact rows stay on the disk. Removed rows are hidden from the search.
+The exact rows, which rank them, stay on the disk. Removed rows are hidden from the search.
 
 Shapes: Q queries, C candidates, N rows, D width.
 """
@@ -15,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from tbpsbench.files import atomic_write
-from tbpsbench.registry import INDEXES
 from tbpsbench.retrieval.extras import require
 from tbpsbench.retrieval.local import ReRankedIndex
 from tbpsbench.retrieval.rows import Precision
@@ -27,7 +25,7 @@ SEED = 0
 
 
 class FaissIndex(ReRankedIndex):
-    """Base of the two: how one of FAISS' indexes is filled, kept in a file and searched.
+    """Base: how one of FAISS' indexes is filled, kept in a file and searched.
 
     Args:
         folder, dim, candidates, dtype, writable: as `ReRankedIndex`.
@@ -50,9 +48,12 @@ class FaissIndex(ReRankedIndex):
     def make(self, sample_ND: np.ndarray) -> Any:
         """An empty index of FAISS, trained on a sample of the rows where it must be."""
 
-    @abstractmethod
-    def settings(self, hidden: Any) -> Any:
-        """Search parameters of FAISS that leave out what the selector `hidden` (or None) does not name."""
+    def settings(self, shown: Any) -> Any:  # noqa: ARG002
+        """Search parameters of FAISS that find what the selector `shown` names (None: everything).
+
+        By default None: FAISS cannot leave rows out of the search, so more are asked for until enough are left.
+        """
+        return None
 
     def taken_in(self) -> int:
         """See `ReRankedIndex.taken_in`."""
@@ -71,11 +72,18 @@ class FaissIndex(ReRankedIndex):
 
     def find(self, query_QD: np.ndarray, count: int, alive_N: np.ndarray | None) -> np.ndarray:
         """See `ReRankedIndex.find`."""
-        selector = None
+        selector, asked = None, count
         if alive_N is not None:
             bits = np.packbits(alive_N[: self.taken_in()], bitorder="little")
             selector = self._faiss.IDSelectorBitmap(bits)
-        _, found_QC = self._made.search(query_QD, count, params=self.settings(selector))
+        settings = self.settings(selector)
+        while True:
+            _, found_QC = self._made.search(query_QD, asked, params=settings)
+            if alive_N is None or settings is not None or asked >= self.taken_in():
+                break
+            if (np.count_nonzero(alive_N[found_QC] & (found_QC >= 0), axis=1) >= count).all():
+                break
+            asked = min(2 * asked, self.taken_in())
         return np.asarray(found_QC, np.int64)
 
     def flush(self) -> None:
@@ -107,75 +115,3 @@ class FaissIndex(ReRankedIndex):
         except Exception:  # FAISS raises RuntimeError and others for a file that it cannot read
             return None
         return found if found.d == self.dim and found.ntotal <= self.rows.count else None
-
-
-@INDEXES.register("faiss-hnsw")
-class FaissHNSW(FaissIndex):
-    """A graph of neighbours, walked from coarse to fine (Malkov and Yashunin 2018). Needs `tbpsbench[faiss]`.
-
-    Args:
-        folder, dim, writable: supplied by the gallery.
-        neighbours: of each row in the graph.
-        build_width, search_width: how many paths are followed when a row is added, and when one is looked for.
-        candidates: that are scored exactly, at least.
-        dtype: how the exact vectors are kept on the disk.
-    """
-
-    def __init__(
-        self, folder: str | Path, dim: int, writable: bool = True, neighbours: int = 32, build_width: int = 200,
-        search_width: int = 256, candidates: int = 100, dtype: Precision = "float32",
-    ) -> None:  # fmt: skip
-        self._graph = (neighbours, build_width, search_width)
-        super().__init__(folder, dim, candidates, dtype, "hnsw.faiss", 1000, writable=writable)
-
-    def make(self, sample_ND: np.ndarray) -> Any:
-        """See `FaissIndex.make`."""
-        quantizer = self._faiss.ScalarQuantizer.QT_8bit
-        made = self._faiss.IndexHNSWSQ(self.dim, quantizer, self._graph[0], self._faiss.METRIC_INNER_PRODUCT)
-        made.hnsw.efConstruction = self._graph[1]
-        made.train(sample_ND)
-        return made
-
-    def settings(self, hidden: Any) -> Any:
-        """See `FaissIndex.settings`."""
-        return self._faiss.SearchParametersHNSW(efSearch=max(self._graph[2], self.candidates), sel=hidden)
-
-
-@INDEXES.register("faiss-ivfpq")
-class FaissIVFPQ(FaissIndex):
-    """Lists around centres, vectors as product codes (Jegou et al. 2011). Needs `tbpsbench[faiss]`.
-
-    Args:
-        folder, dim, writable: supplied by the gallery.
-        lists: centres that k-means finds; the index is exact until 40 times as many rows are there.
-        code_bytes: of each vector; divides the width.
-        probes: lists that a query looks through.
-        candidates: that are scored exactly, at least.
-        dtype: how the exact vectors are kept on the disk.
-
-    Raises:
-        ValueError: if `code_bytes` does not divide the width.
-    """
-
-    def __init__(
-        self, folder: str | Path, dim: int, writable: bool = True, lists: int = 1024, code_bytes: int = 64,
-        probes: int = 64, candidates: int = 400, dtype: Precision = "float32",
-    ) -> None:  # fmt: skip
-        if dim % code_bytes:
-            raise ValueError(f"code_bytes is {code_bytes}, which does not divide the width {dim}")
-        self._lists, self._code_bytes, self._probes = lists, code_bytes, probes
-        super().__init__(folder, dim, candidates, dtype, "ivfpq.faiss", 40 * lists, writable=writable)
-
-    def make(self, sample_ND: np.ndarray) -> Any:
-        """See `FaissIndex.make`."""
-        inner = self._faiss.METRIC_INNER_PRODUCT
-        centres = self._faiss.IndexFlatIP(self.dim)
-        made = self._faiss.IndexIVFPQ(centres, self.dim, self._lists, self._code_bytes, 8, inner)
-        made.own_fields = True
-        centres.this.disown()
-        made.train(sample_ND)
-        return made
-
-    def settings(self, hidden: Any) -> Any:
-        """See `FaissIndex.settings`."""
-        return self._faiss.SearchParametersIVF(nprobe=self._probes, sel=hidden)

@@ -31,12 +31,29 @@ def test_turbovec_keeps_the_contract():
     [
         {"type": "faiss-hnsw", "candidates": 40},
         {"type": "faiss-ivfpq", "lists": 4, "code_bytes": 8, "probes": 4, "candidates": 200},
+        {"type": "faiss-rabitq", "candidates": 200},
+        {"type": "faiss-rabitq", "candidates": 60, "bits": 4},
     ],
-    ids=["hnsw", "ivfpq"],
+    ids=["hnsw", "ivfpq", "rabitq", "rabitq of four bits"],
 )
 def test_faiss_keeps_the_contract(config):
     pytest.importorskip("faiss")
     check_index(config, items=1500, recall=0.95)
+
+
+def test_a_scan_that_cannot_leave_rows_out_asks_for_more(tmp_path):
+    pytest.importorskip("faiss")
+    from tbpsbench.retrieval.faiss_rabitq import FaissRaBitQ
+
+    index = FaissRaBitQ(tmp_path, 64, bits=4, candidates=200)
+    index.add(np.arange(4000), unit(4000, 64))
+    query_QD = unit(2, 64, seed=1)
+    order_N = np.argsort(-(index.vectors(np.arange(4000)) @ query_QD[0]))
+    index.remove(np.sort(order_N[:1000]))
+    assert index.taken_in() == 4000
+    assert index.search(query_QD[:1], 20)[1].tolist() == [order_N[1000:1020].tolist()]
+    with pytest.raises(ValueError, match="bits is 0"):
+        FaissRaBitQ(tmp_path / "other", 64, bits=0)
 
 
 def test_qdrant_keeps_the_contract():
