@@ -24,8 +24,9 @@ def main() -> None:
     parser.add_argument("--index", metavar="TYPE", help="its kind: exact (default), turbovec, faiss-hnsw, ...")
     parser.add_argument("--index-options", metavar="KEY=VALUE", nargs="+", action="extend", default=[],
                         help="of that kind, e.g. dtype=float16")  # fmt: skip
-    parser.add_argument("--batch-size", type=int, default=64, help="pictures embedded at once (default: 64)")
-    parser.add_argument("--workers", type=int, help="threads that read and decode (default: one per core)")
+    parser.add_argument("--batch-size", type=int, help="pictures embedded at once (default: 64; 16 on a CPU)")
+    parser.add_argument("--workers", type=int, help="threads that read and decode, on a CPU also embed "
+                        "(default: one per core)")  # fmt: skip
     parser.add_argument("--device", help="where the model computes, e.g. cpu (default: the GPU where there is one)")
     parser.add_argument("--prune", action="store_true", help="remove pictures whose files are gone from the folder")
     parser.add_argument("--remove", metavar="FILE", nargs="+", default=[],

@@ -1,18 +1,16 @@
 """A folder of pictures into an index, batch by batch: again and again, each time only what is new.
 
-Files are read and decoded in threads while the model embeds the batch before. Every `COMMIT` pictures are committed
-together; a run that was killed goes on behind them. Bad files are named in the report, and looked at again next time.
+On a GPU files are read and decoded in threads while the model embeds the batch before; on a CPU each core takes whole
+batches, from the file to the vector (batches.py). Every `COMMIT` pictures are committed together; a run that was killed
+goes on behind them. Bad files are named in the report, and looked at again next time.
 """
 
 from __future__ import annotations
 
-import os
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from itertools import islice
 from typing import Any
 
 import torch
@@ -22,17 +20,15 @@ from tbpsbench.errors import DataError
 from tbpsbench.files import write_json
 from tbpsbench.progress import progress_bar
 from tbpsbench.reading import shown
+from tbpsbench.retrieval.batches import Batch, embedded_batches
 from tbpsbench.retrieval.gallery import Gallery
 from tbpsbench.retrieval.items import Item
-from tbpsbench.retrieval.look import Look, look_at
 from tbpsbench.retrieval.walk import Found, find_pictures, nothing_found
 from tbpsbench.system import Embedded
 from tbpsbench.vectors import Encoded
 
 REPORT = "report.json"
 COMMIT = 256
-# Batches that are decoded ahead of the model.
-AHEAD = 3
 
 
 @dataclass
@@ -86,14 +82,14 @@ class Report:
 
 
 def build(
-    gallery: Gallery, *, batch_size: int = 64, workers: int | None = None, prune: bool = False, progress: bool = True
-) -> Report:
+    gallery: Gallery, *, batch_size: int | None = None, workers: int | None = None, prune: bool = False,
+    progress: bool = True,
+) -> Report:  # fmt: skip
     """Bring an index up to date with its folder of pictures.
 
     Args:
         gallery: writable; its `root` is looked through.
-        batch_size: pictures that are embedded at once.
-        workers: threads that read and decode; by default one per core.
+        batch_size, workers: see `embedded_batches`.
         prune: remove pictures whose files are gone.
         progress: show a bar on a terminal.
 
@@ -105,9 +101,6 @@ def build(
             positive.
         StorageError: if the index cannot be written; what was committed stays.
     """
-    workers = os.cpu_count() or 1 if workers is None else workers
-    if batch_size < 1 or workers < 1:
-        raise DataError(f"batch_size is {batch_size} and workers is {workers}, expected at least 1")
     start = time.perf_counter()
     found = find_pictures(gallery.root, gallery.folder)
     report = Report(bad=found.problems, others=found.others)
@@ -115,8 +108,8 @@ def build(
     if not found.pictures and not len(gallery):
         raise DataError(nothing_found(gallery.root, found))
     bar = progress_bar(total=len(found.pictures), done=len(found.pictures) - len(wanted), what="index", shown=progress)
-    with bar, ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
-        _embed(gallery, wanted, report, batch_size, pool, bar.update)
+    with bar, closing(embedded_batches(gallery.system, gallery.root, wanted, batch_size, workers)) as batches:
+        _embed(gallery, batches, report, bar.update)
     report.seconds = time.perf_counter() - start
     write_json(gallery.folder / REPORT, _plain(report))
     if not len(gallery):
@@ -143,54 +136,28 @@ def _sort(gallery: Gallery, found: Found, report: Report, *, prune: bool) -> lis
     return wanted
 
 
-def _embed(
-    gallery: Gallery, wanted: Sequence[Item], report: Report, batch_size: int, pool: ThreadPoolExecutor,
-    done: Callable[[int], Any],
-) -> None:  # fmt: skip
-    """Embed and commit what is wanted, in order."""
+def _embed(gallery: Gallery, batches: Iterator[Batch], report: Report, done: Callable[[int], Any]) -> None:
+    """Commit what is embedded, in order."""
     items: list[Item] = []
     parts: list[Embedded] = []
-    for batch, looks in _looked_at(gallery, wanted, batch_size, pool):
-        usable = []
-        for item, look in zip(batch, looks, strict=True):
+    for batch in batches:
+        for item, look in zip(batch.items, batch.looks, strict=True):
             if look.remark:
                 report.remarks.append((item.file, look.remark))
-            if look.image_3HW is None:
+            if look.reason:
                 report.bad.append((item.file, look.reason))
                 if (known := gallery.id_of(item.file)) is not None:
                     gallery.remove([known], leave_out=False)  # it was usable before it was changed
             else:
-                usable.append(look.image_3HW)
                 items.append(item)
-        if usable:
-            parts.append(gallery.system.encode_prepared(torch.stack(usable)))
+        if batch.embedded is not None:
+            parts.append(batch.embedded)
         if len(items) >= COMMIT:
             _commit(gallery, items, parts, report)
             items, parts = [], []
-        done(len(batch))
+        done(len(batch.items))
     if items:
         _commit(gallery, items, parts, report)
-
-
-def _looked_at(
-    gallery: Gallery, wanted: Sequence[Item], batch_size: int, pool: ThreadPoolExecutor
-) -> Iterator[tuple[Sequence[Item], list[Look]]]:
-    """Batches of files with what was read, a few of them ahead."""
-    batches = (wanted[first : first + batch_size] for first in range(0, len(wanted), batch_size))
-    waiting: deque[tuple[Sequence[Item], list[Future[Look]]]] = deque()
-
-    def start(batch: Sequence[Item]) -> None:
-        jobs = [pool.submit(look_at, gallery.root / item.file, gallery.system.preprocess) for item in batch]
-        waiting.append((batch, jobs))
-
-    for batch in islice(batches, AHEAD):
-        start(batch)
-    while waiting:
-        batch, jobs = waiting.popleft()
-        looks = [job.result() for job in jobs]
-        for ahead in islice(batches, 1):
-            start(ahead)
-        yield batch, looks
 
 
 def _commit(gallery: Gallery, items: Sequence[Item], parts: Sequence[Embedded], report: Report) -> None:
