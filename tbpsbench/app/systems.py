@@ -10,126 +10,25 @@ import base64
 import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import Any, TypeVar
+from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
+from tbpsbench.app.searched import Searched
 from tbpsbench.errors import DataError
-from tbpsbench.interaction.fusion import candidates
 from tbpsbench.mllm.messages import Picture
 from tbpsbench.mllm.pictures import read_picture
 from tbpsbench.retrieval.gallery import Gallery
 from tbpsbench.system import Embedded
 
-# Texts that are embedded together where many wait.
-BATCH = 32
-# Similarities of texts that are kept of each system, since one click asks for them several times; at least of two.
-KEPT_BYTES = 64 << 20
-# The best pictures of a text that are kept with its similarities: more than a page shows at first.
-KEPT_BEST = 48
 # Pictures whose ranking takes less than a millisecond.
 AT_ONCE = 50_000
 MAX_SYSTEMS = 2
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """How alike a text and the pictures are, in the common order; neither array can be written to.
-
-    Attributes:
-        score_G: (G,) float32 similarities.
-        best_K: positions of the K highest, best first; equal ones in the common order.
-    """
-
-    score_G: np.ndarray
-    best_K: np.ndarray
-
-
-class Searched:
-    """A system and the vectors of its pictures.
-
-    Args:
-        gallery: its index.
-        order_G: columns of `gallery.similarities` in the common order; None where that is its own.
-        letter: how the page calls it where there are two.
-    """
-
-    def __init__(self, gallery: Gallery, order_G: np.ndarray | None, letter: str) -> None:
-        self.gallery, self.letter = gallery, letter
-        self.name = gallery.system.name
-        self.fingerprint = str(gallery.about()["fingerprint"])
-        self._order_G = order_G
-        self._kept = lru_cache(max(2, KEPT_BYTES // (4 * len(gallery))))(self._of_vector)
-        self._waiting: list[tuple[str, asyncio.Future[Embedded]]] = []
-        self._working: asyncio.Task[None] | None = None
-
-    async def embed(self, text: str, run: Callable[[Callable[[], Embedded]], Any]) -> Embedded:
-        """A text as the system embeds it; texts that wait at the same time are embedded together.
-
-        Args:
-            text: not empty.
-            run: runs a function in a thread.
-
-        Raises:
-            DataError: if the text is empty or cannot be written.
-        """
-        future: asyncio.Future[Embedded] = asyncio.get_running_loop().create_future()
-        self._waiting.append((text, future))
-        if self._working is None or self._working.done():
-            self._working = asyncio.create_task(self._work(run))
-        return await future
-
-    async def _work(self, run: Callable[[Callable[[], Embedded]], Any]) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
-            texts = [text for text, _ in batch]
-            try:
-                embedded = await run(lambda texts=texts: self._embedded(texts))  # type: ignore[misc]
-            except Exception as error:  # each of them shall hear of it
-                for _, future in batch:
-                    if not future.done():
-                        future.set_exception(error)
-                continue
-            for row, (_, future) in enumerate(batch):
-                if not future.done():
-                    future.set_result(embedded[row : row + 1])
-
-    def _embedded(self, texts: Sequence[str]) -> Embedded:
-        """Texts as the system embeds them; their similarities are kept, since they are asked for next."""
-        embedded = self.gallery.embed_texts(texts)
-        if isinstance(embedded, Tensor):
-            for row in range(len(texts)):
-                self.seen(embedded[row : row + 1])
-        return embedded
-
-    def seen(self, embedded: Embedded) -> Seen:
-        """One text's similarity with every picture.
-
-        Always one text at a time: products of matrices of other shapes may differ in the last bit, and a session that
-        is played again must not.
-        """
-        if isinstance(embedded, Tensor):
-            return self._kept(embedded.numpy().tobytes())
-        return self._computed(embedded)
-
-    def _of_vector(self, raw: bytes) -> Seen:
-        return self._computed(torch.from_numpy(np.frombuffer(raw, np.float32)[None].copy()))
-
-    def _computed(self, embedded: Embedded) -> Seen:
-        score_G = self._in_order(self.gallery.similarities(embedded)[0])
-        best_K = candidates(score_G[None], KEPT_BEST)[0]
-        for found in (score_G, best_K):
-            found.setflags(write=False)
-        return Seen(score_G, best_K)
-
-    def _in_order(self, score_G: np.ndarray) -> np.ndarray:
-        return score_G if self._order_G is None else score_G[self._order_G]
 
 
 class Systems:

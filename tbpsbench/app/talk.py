@@ -74,12 +74,22 @@ class Talk:
             raise DataError(f"This search has {MOST_TURNS} turns, undone ones included. Please begin a new one.")
         return replace(self, sessions=tuple(session.take(turn) for session in self.sessions))
 
-    def scores(self, systems: Systems, number: int) -> tuple[np.ndarray, np.ndarray]:
-        """(G,) similarities of the query as it was asked, and as they stand now, by one of the systems."""
+    def scores(self, systems: Systems, number: int, *, alone: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        """(G,) similarities of the query as it was asked, and as they stand now, by one of the systems.
+
+        Args:
+            systems: that were asked.
+            number: of the system.
+            alone: to the last bit the same whoever else searches at the moment.
+        """
         searched = systems.searched[number]
-        base_G = searched.seen(self.embedded[self.query][number]).score_G
-        now_G = self.sessions[number].scores(base_G, lambda text: searched.seen(self.embedded[text][number]).score_G)
-        return base_G, now_G
+
+        def of(text: str) -> np.ndarray:
+            embedded = self.embedded[text][number]
+            return searched.alone(embedded) if alone else searched.seen(embedded).score_G
+
+        base_G = of(self.query)
+        return base_G, self.sessions[number].scores(base_G, of)
 
     def best(self, systems: Systems, number: int, now_G: np.ndarray, count: int) -> np.ndarray:
         """(count,) positions of the highest of `scores`, best first; equal scores in the order of the gallery."""
@@ -192,7 +202,7 @@ def export(systems: Systems, talk: Talk) -> str:
     """The search as JSON Lines, with the vectors of its texts and how it came out."""
     result = []
     for number in range(len(talk.sessions)):
-        _, now_G = talk.scores(systems, number)
+        _, now_G = talk.scores(systems, number, alone=True)  # or it would not come out the same when it is played again
         found = talk.best(systems, number, now_G, min(KEPT, len(now_G)))
         result.append([[int(position), float(now_G[position])] for position in found])
     used = {talk.query, *(turn.text for turn in talk.first.turns if isinstance(turn, Refined))}

@@ -53,6 +53,40 @@ def test_it_comes_out_the_same(exported, systems, count):
     assert tokens(opened.text) == tokens(page.text)
 
 
+def test_who_else_searches_at_the_moment_does_not_matter(systems, monkeypatch):
+    """Texts that wait together are compared together, which may change the last bit of what is shown."""
+    from tbpsbench.app.searched import Searched, Seen
+    from tbpsbench.app.talk import export, search
+
+    computed = Searched._computed
+
+    def rounded_otherwise(self, embedded):
+        found = computed(self, embedded)
+        return found if len(found) == 1 else [Seen(seen.score_G + 1e-6, seen.best_K) for seen in found]
+
+    async def crowd():
+        return await asyncio.gather(*(search(systems[1], f"{QUERY} number {n}") for n in range(12)))
+
+    monkeypatch.setattr(Searched, "_computed", rounded_otherwise)
+    talks = asyncio.run(crowd())
+    seen = [talk.scores(systems[1], 0)[0] for talk in talks]
+    alone = [talk.scores(systems[1], 0, alone=True)[0] for talk in talks]
+    assert any((one != other).all() for one, other in zip(seen, alone, strict=True)), "none was compared with others"
+    exports = [export(systems[1], talk) for talk in talks]
+    systems[1].searched[0]._kept.clear()
+    assert all(replay(systems[1], text)[1] for text in exports)
+
+
+def test_similarities_are_kept_within_bounds(systems, monkeypatch):
+    from tbpsbench.app.talk import search
+
+    searched = systems[1].searched[0]
+    monkeypatch.setattr(searched, "_most", 3)
+    for number in range(6):
+        asyncio.run(search(systems[1], f"{QUERY} number {number % 5}"))
+        assert len(searched._kept) <= 3
+
+
 def test_another_result_is_noticed(exported, systems):
     _, _, text = exported()
     head, *turns = text.splitlines()
