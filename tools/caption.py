@@ -4,7 +4,8 @@
     python tools/caption.py CONFIG --preview 8           eight images, printed, not kept
     python tools/caption.py CONFIG                       all images; killed or stopped, it goes on when started again
     python tools/caption.py CONFIG --inspect             a sheet of images with captions, dropped answers and failures
-    python tools/caption.py CONFIG --shard 2/8           a share, for one of eight processes or machines
+    python tools/caption.py CONFIG --workers 8           eight shares at once; --launcher ray: over a cluster's machines
+    python tools/caption.py CONFIG --shard 2/8           one of eight shares, however the others are started
 
 The caption file is written when every image has a caption or a failure: data.captions=NAME or data.descriptions=NAME.
 """
@@ -48,12 +49,16 @@ def main() -> int:
     parser.add_argument(
         "--shard", type=_shard, default=(0, 1), metavar="I/N", help="this process' share, from 1/N to N/N"
     )
+    parser.add_argument(
+        "--workers", type=int, metavar="N", default=1, help="processes, each with a share of the images"
+    )
+    parser.add_argument("--launcher", choices=("local", "ray"), default="local", help="where they run")
     parser.add_argument("--limit", type=int, metavar="N", help="caption at most N images now")
     parser.add_argument(
         "--out", type=given_path, metavar="FILE", help="for --inspect: the picture (default: in the run)"
     )
     args = parser.parse_args()
-    for name in ("preview", "limit"):
+    for name in ("preview", "limit", "workers"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             parser.error(f"--{name} {getattr(args, name)}: must be at least 1")
     from tbpsbench.captions.run import make_plan
@@ -85,6 +90,8 @@ def main() -> int:
     if args.publish:
         print(f"captions: {plan.publish(partial=args.partial)}")
         return 0
+    if args.workers > 1 or args.launcher != "local":
+        return _shares(plan, args, parser)
     return _caption(plan, args)
 
 
@@ -126,6 +133,28 @@ def _caption(plan: Plan, args: argparse.Namespace) -> int:
     path = plan.publish(partial=args.partial)
     print(f"captions: {path}   use it with data.captions={path.stem} or data.descriptions={path.stem}")
     return 0
+
+
+def _shares(plan: Plan, args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    """A process for each share; returns the worst exit code."""
+    from tbpsbench.captions.shares import commands
+    from tbpsbench.launching import on_ray, on_this_machine
+
+    if args.shard != (0, 1):
+        parser.error("--shard is one share, --workers starts all of them: give one of the two")
+    if args.limit is not None:
+        parser.error("--limit counts the images of one process: give it without --workers")
+    told = ["--resume", args.resume, *(["--retry-failed"] if args.retry_failed else [])]
+    lines = commands(args.config, args.cfg_options, plan.settings.budget, args.workers, told)
+    if args.launcher == "ray":
+        answers = on_ray(lines)
+        print(*(printed.rstrip() for _, printed in answers), sep="\n")
+        codes = [code for code, _ in answers]
+    else:
+        codes = on_this_machine(lines)
+    if not any(codes) and args.partial and plan.left():
+        print(f"captions: {plan.publish(partial=True)}")
+    return max(codes)
 
 
 def _dry_run(plan: Plan) -> int:

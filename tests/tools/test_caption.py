@@ -99,3 +99,54 @@ def test_check_reads_configs_of_captions(config, tool):
     assert tool("check", config)[0] == 0
     code, _, err = tool("check", config, "--cfg-options", "source.round=3")
     assert (code, "Did you mean 'rounds'" in err) == (2, True)
+
+
+def with_budget(config, calls):
+    config.write_text(f"{config.read_text()}budget = dict(calls={calls})\n")
+
+
+@pytest.mark.parametrize("launcher", ["local", pytest.param("ray", marks=pytest.mark.slow)])
+def test_several_processes_share_a_run(launcher, config, tool, mini, tmp_path):
+    if launcher == "ray":
+        ray = pytest.importorskip("ray", reason="ray is in the extra 'cluster'")
+        ray.init(num_cpus=2, include_dashboard=False)
+    try:
+        with_budget(config, 4000)
+        more = ("--cfg-options", "budget.calls=400")
+        code, out, err = tool("caption", config, "--workers", 2, "--launcher", launcher, *more)
+    finally:
+        if launcher == "ray":
+            ray.shutdown()
+    assert code == 0, err
+    kept = sorted(path.name for path in (tmp_path / "run").glob("records-*.jsonl"))
+    assert kept == ["records-0of2.jsonl", "records-1of2.jsonl"]
+    assert "use it with data.captions=here" in out
+    file = read_annotations(mini / "tiny-0" / "here.jsonl")
+    assert [len(record.captions) for record in file.split("train")] == [1] * 36
+
+
+def test_a_share_that_stops_is_told_and_the_rest_is_kept(config, tool, mini):
+    with_budget(config, 60)
+    code, _, err = tool("caption", config, "--workers", 2)
+    assert code != 0
+    assert err.count("The budget of 30 calls is used up") == 2
+    assert "What was finished is kept" in err
+    assert not (mini / "tiny-0" / "here.jsonl").exists()
+    code, _, err = tool("caption", config, "--workers", 2, "--cfg-options", "budget.calls=4000")
+    assert code == 0, err
+    assert (mini / "tiny-0" / "here.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--shard", "1/2"), "give one of the two"),
+        (("--limit", "3"), "give it without --workers"),
+        (("--cfg-options", "budget.calls=1"), "budget.calls: 1 is less than one for each of 2 workers"),
+    ],
+)
+def test_what_workers_cannot_share_is_refused(config, tool, options, message):
+    with_budget(config, 60)
+    code, _, err = tool("caption", config, "--workers", 2, *options)
+    assert code == 2
+    assert message in err

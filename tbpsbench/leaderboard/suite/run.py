@@ -15,7 +15,8 @@ from pathlib import Path
 
 from tbpsbench.bundle import locate
 from tbpsbench.engine.workdir import LOCK
-from tbpsbench.errors import ConfigError, TBPSError
+from tbpsbench.errors import TBPSError
+from tbpsbench.launching import on_ray, on_slurm, on_this_machine
 from tbpsbench.leaderboard.suite.order import Order
 from tbpsbench.leaderboard.suite.read import not_evaluated, read_suite
 from tbpsbench.leaderboard.suite.wanted import all_there, records_there
@@ -106,9 +107,7 @@ def run_workers(path: str | Path, records: Path, work: Path, workers: int) -> No
         RunError: if a worker failed.
     """
     read_suite(path)
-    command = [sys.executable, "-m", "tbpsbench.leaderboard.suite.run", str(path), str(records), str(work)]
-    running = [subprocess.Popen(command, env=child_environment()) for _ in range(workers)]
-    codes = [process.wait() for process in running]
+    codes = on_this_machine([_worker(path, records, work)] * workers)
     if any(codes):
         raise RunError(f"{path}: {sum(map(bool, codes))} of {workers} workers failed; see above")
 
@@ -123,14 +122,10 @@ def run_on_ray(path: str | Path, records: Path, work: Path, workers: int) -> Non
         RunError: if a worker failed.
     """
     read_suite(path)
-    try:
-        import ray
-    except ImportError:
-        raise ConfigError("--launcher ray needs Ray: pip install 'tbpsbench[cluster]'") from None
-    ray.init(ignore_reinit_error=True, log_to_driver=True)
-    places = (str(locate(path).resolve()), records.resolve(), work.resolve(), Path.cwd())
-    remote = ray.remote(num_cpus=1, max_retries=-1)(_worker_in)
-    _raise_failed(path, ray.get([remote.remote(*places) for _ in range(workers)]))
+    command = _worker(locate(path).resolve(), records.resolve(), work.resolve())
+    answers = on_ray([command] * workers)
+    if failed := [printed for code, printed in answers if code]:
+        raise RunError(f"{path}: {len(failed)} of {workers} workers failed\n\n" + "\n\n".join(failed))
 
 
 def run_on_slurm(path: str | Path, records: Path, work: Path, workers: int, options: Sequence[str] = ()) -> list[str]:
@@ -138,42 +133,18 @@ def run_on_slurm(path: str | Path, records: Path, work: Path, workers: int, opti
 
     Args:
         path, records, work, workers: as for `run_workers`; all machines must see the same folders.
-        options: "KEY=VALUE" parameters of submitit, e.g. "slurm_partition=gpu", "timeout_min=600", or "cluster=local".
+        options: of submitit (see `launching.on_slurm`).
 
     Raises:
         ConfigError: if the suite or an option is wrong, or submitit is not installed.
     """
     read_suite(path)
-    try:
-        import submitit
-    except ImportError:
-        raise ConfigError("--launcher slurm needs submitit: pip install 'tbpsbench[cluster]'") from None
-    parameters = dict(_option(text) for text in options)
-    executor = submitit.AutoExecutor(folder=work / "slurm", cluster=str(parameters.pop("cluster", "slurm")))
-    executor.update_parameters(**parameters)
-    places = (str(locate(path).resolve()), records.resolve(), work.resolve(), Path.cwd())
-    with executor.batch():
-        jobs = [executor.submit(_worker_in, *places) for _ in range(workers)]
-    return [job.job_id for job in jobs]
+    command = _worker(locate(path).resolve(), records.resolve(), work.resolve())
+    return on_slurm([command] * workers, work / "slurm", options)
 
 
-def _option(text: str) -> tuple[str, str | int]:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise ConfigError(f"--slurm takes KEY=VALUE, e.g. slurm_partition=gpu; got {text!r}")
-    return key, int(value) if value.isdigit() else value
-
-
-def _worker_in(path: str, records: Path, work: Path, folder: Path) -> str:
-    """A worker on another machine, in the folder that relative paths of configs start from: "" or what went wrong."""
-    command = [sys.executable, "-m", "tbpsbench.leaderboard.suite.run", path, str(records), str(work)]
-    finished = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=child_environment())
-    return "" if finished.returncode == 0 else finished.stdout + finished.stderr
-
-
-def _raise_failed(path: str | Path, answers: Sequence[str]) -> None:
-    if failed := [answer for answer in answers if answer]:
-        raise RunError(f"{path}: {len(failed)} of {len(answers)} workers failed\n\n" + "\n\n".join(failed))
+def _worker(path: str | Path, records: Path, work: Path) -> list[str]:
+    return [sys.executable, "-m", "tbpsbench.leaderboard.suite.run", str(path), str(records), str(work)]
 
 
 def _work(path: str | Path, number: int, records: Path, folder: Path) -> int:

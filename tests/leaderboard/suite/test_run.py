@@ -121,7 +121,8 @@ def test_slurm_jobs_do_the_work(suite, tmp_path):
     deadline = time.monotonic() + 300
     while not job.paths.result_pickle.exists() and time.monotonic() < deadline:
         time.sleep(0.2)  # a handle made from the number alone cannot tell a running local job from a lost one
-    assert job.result() == ""
+    code, printed = job.result()
+    assert code == 0, printed
     assert len(results(tmp_path / "records")) == 1
 
 
