@@ -54,7 +54,6 @@ class Preprocess:
         ]
         self.transforms = tuple(config for config, _ in pairs)
         self.fixed = Compose([built for _, built in pairs], self.size)
-        self._rng = sample_rng(0, 0, 0, "evaluation")  # transforms take one; no fixed one draws from it
 
     @classmethod
     def of(cls, section: DataSection) -> Preprocess:
@@ -95,7 +94,7 @@ class Preprocess:
                 raise DataError(f"{picture}: {error}") from None
         else:
             planes = to_planes(resize(_as_image(picture), self.size, self.interpolation))
-        return self.fixed(torch.from_numpy(planes), self._rng)
+        return self.fixed(torch.from_numpy(planes), sample_rng(0, 0, 0, "evaluation"))
 
 
 def _as_image(picture: Image.Image | np.ndarray) -> Image.Image:
