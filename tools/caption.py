@@ -53,6 +53,10 @@ def main() -> int:
         "--workers", type=int, metavar="N", default=1, help="processes, each with a share of the images"
     )
     parser.add_argument("--launcher", choices=("local", "ray"), default="local", help="where they run")
+    parser.add_argument(
+        "--own-cache", action="store_true",
+        help="keep replies in a file of this share's own, as --launcher ray does: for machines that share a folder",
+    )  # fmt: skip
     parser.add_argument("--limit", type=int, metavar="N", help="caption at most N images now")
     parser.add_argument(
         "--out", type=given_path, metavar="FILE", help="for --inspect: the picture (default: in the run)"
@@ -113,6 +117,7 @@ def _caption(plan: Plan, args: argparse.Namespace) -> int:
                 resume=args.resume,
                 retry_failed=args.retry_failed,
                 limit=args.limit,
+                own_cache=args.own_cache,
                 finished=progress,
                 started=progress.started,
             )
@@ -136,25 +141,32 @@ def _caption(plan: Plan, args: argparse.Namespace) -> int:
 
 
 def _shares(plan: Plan, args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
-    """A process for each share; returns the worst exit code."""
-    from tbpsbench.captions.shares import commands
+    """A process for each share; returns one exit code for all."""
+    from tbpsbench.captions.run import prepare
+    from tbpsbench.captions.shares import commands, left_of, worst
     from tbpsbench.launching import on_ray, on_this_machine
+    from tbpsbench.mllm.meter import Meter
 
     if args.shard != (0, 1):
         parser.error("--shard is one share, --workers starts all of them: give one of the two")
-    if args.limit is not None:
-        parser.error("--limit counts the images of one process: give it without --workers")
-    told = ["--resume", args.resume, *(["--retry-failed"] if args.retry_failed else [])]
-    lines = commands(args.config, args.cfg_options, plan.settings.budget, args.workers, told)
+    if args.limit is not None or args.partial:
+        parser.error("--limit and --partial are for one process: give them without --workers")
+    meter, budget = Meter(plan.settings.limits), plan.settings.budget
+    commands(args.config, [], budget, args.workers)  # a budget that is too small is told before anything is asked
+    asyncio.run(prepare(plan, meter, args.workers, args.resume))
+    told = ["--resume", "always" if args.resume == "always" else "same"]  # whether they may begin has been found out
+    told += ["--retry-failed"] * args.retry_failed + ["--own-cache"] * (args.own_cache or args.launcher == "ray")
+    lines = commands(args.config, args.cfg_options, left_of(budget, meter), args.workers, told)
     if args.launcher == "ray":
         answers = on_ray(lines)
         print(*(printed.rstrip() for _, printed in answers), sep="\n")
         codes = [code for code, _ in answers]
     else:
         codes = on_this_machine(lines)
-    if not any(codes) and args.partial and plan.left():
-        print(f"captions: {plan.publish(partial=True)}")
-    return max(codes)
+    if failed := [number for number, code in enumerate(codes, start=1) if code]:
+        print(f"error: {len(failed)} of {len(codes)} shares did not finish: {', '.join(map(str, failed))}; see above. "
+              "The same command goes on with the rest.", file=sys.stderr)  # fmt: skip
+    return worst(codes)
 
 
 def _dry_run(plan: Plan) -> int:

@@ -203,7 +203,7 @@ def export(systems: Systems, talk: Talk) -> str:
     result = []
     for number in range(len(talk.sessions)):
         _, now_G = talk.scores(systems, number, alone=True)  # or it would not come out the same when it is played again
-        found = talk.best(systems, number, now_G, min(KEPT, len(now_G)))
+        found = candidates(now_G[None], KEPT)[0]
         result.append([[int(position), float(now_G[position])] for position in found])
     used = {talk.query, *(turn.text for turn in talk.first.turns if isinstance(turn, Refined))}
     vectors = {text: [packed(vector) for vector in talk.embedded[text]] for text in talk.embedded if text in used}
@@ -247,7 +247,8 @@ async def replayed(systems: Systems, text: str, place: str = "session") -> tuple
         replace(session, rules=read.rules, log=read.log, about=begun.first.about) for session in begun.sessions
     )
     talk = Talk(sessions, embedded)
-    again = dict(read_session(export(systems, talk).splitlines()).about)["result"]
+    played = await systems.think(lambda: export(systems, talk))
+    again = dict(read_session(played.splitlines()).about)["result"]
     return await settled(systems, talk), again == about.get("result")
 
 

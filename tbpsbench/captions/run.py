@@ -19,6 +19,7 @@ from tbpsbench.captions.settings import CaptionSettings, build_dataset, build_so
 from tbpsbench.captions.store import KEY, Store, read_lines
 from tbpsbench.data.base import PersonSearchDataset
 from tbpsbench.errors import DataError
+from tbpsbench.files import storage_error
 from tbpsbench.mllm.base import MLLMClient
 from tbpsbench.mllm.errors import StopRun
 from tbpsbench.mllm.meter import Meter
@@ -99,13 +100,14 @@ def make_plan(settings: CaptionSettings, dataset: PersonSearchDataset | None = N
 
 
 @asynccontextmanager
-async def open_clients(plan: Plan, meter: Meter, folder: Path | None) -> AsyncIterator[Clients]:
+async def open_clients(plan: Plan, meter: Meter, folder: Path | None, kept_in: str = CACHE) -> AsyncIterator[Clients]:
     """The clients of a run; equal ones are one, so that they share what they learn about a server.
 
     Args:
         plan: of the run.
         meter: counts for all of them.
         folder: where replies are kept; None keeps none.
+        kept_in: file of the replies there.
     """
     settings, opened = plan.settings, dict[str, MLLMClient]()
     async with AsyncExitStack() as stack:
@@ -114,7 +116,7 @@ async def open_clients(plan: Plan, meter: Meter, folder: Path | None) -> AsyncIt
             config = with_annotations(config, plan.human.path)
             key = json.dumps(config, sort_keys=True, default=str)
             if key not in opened:
-                cache = folder / CACHE if folder is not None and settings.cache else None
+                cache = folder / kept_in if folder is not None and settings.cache else None
                 recording = folder / f"replies-{who}.jsonl" if folder is not None and settings.recording else None
                 client = open_client(config, who, meter=meter, cache=cache, recording=recording)
                 opened[key] = await stack.enter_async_context(client)
@@ -130,6 +132,7 @@ async def run(
     resume: Resume = "same",
     retry_failed: bool = False,
     limit: int | None = None,
+    own_cache: bool = False,
     finished: Done | None = None,
     started: Any = None,
 ) -> Outcome:
@@ -142,6 +145,7 @@ async def run(
         resume: whether a run that was begun may go on.
         retry_failed: try images again that failed; those that may succeed later are tried in any case.
         limit: images at most.
+        own_cache: keep replies in a file of this share's own; SQLite's is for the processes of one machine.
         finished: called after each image.
         started: called with (images of this shard, images that have a record or a failure) before the first.
 
@@ -154,14 +158,9 @@ async def run(
         StopRun: if models cannot be asked at all.
     """
     with Store(plan.folder, shard) as store:
-        async with open_clients(plan, meter, plan.folder) as clients:
-            abilities = await probe(clients)
-            made = what_decides(plan, clients)
-            about = {"capabilities": abilities, "shards": shard[1], "settings": _shown(plan.settings)}
-            open_manifest(plan.folder, made, about, resume)
-            await plan.source.study(
-                Study(plan.human, plan.folder, Asker(clients, plan.settings.decoding), plan.training_captions())
-            )
+        kept_in = f"replies-{shard[0]}of{shard[1]}.sqlite" if own_cache else CACHE
+        async with open_clients(plan, meter, plan.folder, kept_in) as clients:
+            await _begun(plan, clients, shard[1], resume)
             own = of_shard(plan.images, shard)
             todo = [image for image in own if _is_open(image, store, retry_failed)]
             if started is not None:
@@ -170,6 +169,28 @@ async def run(
                 plan.source, todo[:limit], plan.human.image_root, clients, store, plan.settings.decoding,
                 at_once=plan.settings.images_at_once, finished=finished,
             )  # fmt: skip
+
+
+async def prepare(plan: Plan, meter: Meter, shards: int, resume: Resume = "same") -> None:
+    """All that comes before the first image, once for several processes: whether they may begin, what a source studies.
+
+    Raises:
+        ConfigError, StorageError, StopRun: as `run`.
+    """
+    try:
+        plan.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise storage_error(plan.folder, error) from error
+    async with open_clients(plan, meter, plan.folder) as clients:
+        await _begun(plan, clients, shards, resume)
+
+
+async def _begun(plan: Plan, clients: Clients, shards: int, resume: Resume) -> None:
+    abilities = await probe(clients)
+    about = {"capabilities": abilities, "shards": shards, "settings": _shown(plan.settings)}
+    open_manifest(plan.folder, what_decides(plan, clients), about, resume)
+    asker = Asker(clients, plan.settings.decoding)
+    await plan.source.study(Study(plan.human, plan.folder, asker, plan.training_captions()))
 
 
 async def preview(plan: Plan, meter: Meter, folder: Path) -> tuple[Outcome, list[dict[str, Any]]]:

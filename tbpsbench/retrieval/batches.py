@@ -9,6 +9,7 @@ Shapes: B pictures of a batch, H x W pixels.
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -57,17 +58,27 @@ def embedded_batches(
         workers: threads; by default one per core, on a CPU as many as torch computes with.
 
     Raises:
-        DataError: at once, if batch_size or workers are not positive.
+        DataError: at once, as `require_positive`.
     """
+    require_positive(batch_size, workers)
     on_cpu = system.device.type == "cpu"
     if batch_size is None:
         batch_size = BATCH_OF_A_CORE if on_cpu else BATCH
     if workers is None:
         workers = torch.get_num_threads() if on_cpu else os.cpu_count() or 1
-    if batch_size < 1 or workers < 1:
-        raise DataError(f"batch_size is {batch_size} and workers is {workers}, expected at least 1")
     batches = [wanted[first : first + batch_size] for first in range(0, len(wanted), batch_size)]
     return _whole_batches(system, root, batches, workers) if on_cpu else _ahead_of_a_gpu(system, root, batches, workers)
+
+
+def require_positive(batch_size: int | None, workers: int | None) -> None:
+    """Refuse numbers with which nothing would be embedded; None stands for the default.
+
+    Raises:
+        DataError: if batch_size or workers are not positive.
+    """
+    for name, number in (("batch_size", batch_size), ("workers", workers)):
+        if number is not None and number < 1:
+            raise DataError(f"{name} is {number}, expected at least 1")
 
 
 def _ahead_of_a_gpu(system: System, root: Path, batches: Sequence[Sequence[Item]], workers: int) -> Generator[Batch]:
@@ -85,7 +96,7 @@ def _whole_batches(system: System, root: Path, batches: Sequence[Sequence[Item]]
         return _embedded(system, items, [look_at(root / item.file, system.preprocess) for item in items])
 
     # Once for all threads: setting the model's mode and back is no matter for several at a time.
-    with evaluating(system.model), _one_thread_each(), _threads(workers) as pool:
+    with evaluating(system.model), _one_thread_each, _threads(workers) as pool:
         yield from _in_turn(lambda items: pool.submit(whole, items).result, batches, AHEAD_OF_A_CORE * workers)
 
 
@@ -117,12 +128,24 @@ def _threads(workers: int) -> Iterator[ThreadPoolExecutor]:
         pool.shutdown(cancel_futures=True)  # after an error nobody waits for what was begun
 
 
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Torch computes with one thread in each thread that begins meanwhile."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+class _OneThreadEach:
+    """Torch computes with one thread in each thread that begins meanwhile; nested, or by several at a time."""
+
+    def __init__(self) -> None:
+        self._lock, self._inside, self._before = threading.Lock(), 0, 1
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._before = torch.get_num_threads()
+            self._inside += 1
+            torch.set_num_threads(1)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                torch.set_num_threads(self._before)
+
+
+_one_thread_each = _OneThreadEach()

@@ -20,7 +20,7 @@ from tbpsbench.errors import DataError
 from tbpsbench.files import write_json
 from tbpsbench.progress import progress_bar
 from tbpsbench.reading import shown
-from tbpsbench.retrieval.batches import Batch, embedded_batches
+from tbpsbench.retrieval.batches import Batch, embedded_batches, require_positive
 from tbpsbench.retrieval.gallery import Gallery
 from tbpsbench.retrieval.items import Item
 from tbpsbench.retrieval.walk import Found, find_pictures, nothing_found
@@ -101,6 +101,7 @@ def build(
             positive.
         StorageError: if the index cannot be written; what was committed stays.
     """
+    require_positive(batch_size, workers)
     start = time.perf_counter()
     found = find_pictures(gallery.root, gallery.folder)
     report = Report(bad=found.problems, others=found.others)

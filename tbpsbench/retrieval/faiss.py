@@ -55,6 +55,10 @@ class FaissIndex(ReRankedIndex):
         """
         return None
 
+    def fits(self, found: Any) -> bool:
+        """Whether what a file holds is of these rows, and as this index is set."""
+        return bool(found.d == self.dim and found.ntotal <= self.rows.count)
+
     def taken_in(self) -> int:
         """See `ReRankedIndex.taken_in`."""
         return 0 if self._made is None else int(self._made.ntotal)
@@ -114,4 +118,4 @@ class FaissIndex(ReRankedIndex):
             found = self._faiss.deserialize_index(np.fromfile(self._file, np.uint8))
         except Exception:  # FAISS raises RuntimeError and others for a file that it cannot read
             return None
-        return found if found.d == self.dim and found.ntotal <= self.rows.count else None
+        return found if self.fits(found) else None

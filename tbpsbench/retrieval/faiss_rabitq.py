@@ -12,11 +12,13 @@ import numpy as np
 
 from tbpsbench.errors import ConfigError
 from tbpsbench.registry import INDEXES
+from tbpsbench.retrieval.extras import require
 from tbpsbench.retrieval.faiss import FaissIndex
 from tbpsbench.retrieval.rows import Precision
 
 # The most bits that FAISS gives a number; rows that its scan compares at a time.
 MOST_BITS, BLOCK = 9, 32
+OLDEST = (1, 13, 2)
 
 
 @INDEXES.register("faiss-rabitq")
@@ -41,13 +43,29 @@ class FaissRaBitQ(FaissIndex):
         if not 1 <= bits <= MOST_BITS:
             raise ValueError(f"bits is {bits}, expected 1 to {MOST_BITS}")
         self._bits = bits
+        _require_new(require("faiss", "faiss", "the index FaissRaBitQ"))
         super().__init__(folder, dim, candidates, dtype, "rabitq.faiss", 1000, writable=writable)
 
     def make(self, sample_ND: np.ndarray) -> Any:
         """See `FaissIndex.make`."""
-        if not hasattr(self._faiss, "IndexRaBitQFastScan"):
-            raise ConfigError(f"the index faiss-rabitq needs FAISS 1.13.2 or newer, found {self._faiss.__version__}. "
-                              "Install it: pip install -U 'tbpsbench[faiss]'")  # fmt: skip
         made = self._faiss.IndexRaBitQFastScan(self.dim, self._faiss.METRIC_INNER_PRODUCT, BLOCK, self._bits)
         made.train(sample_ND)
         return made
+
+    def fits(self, found: Any) -> bool:
+        """See `FaissIndex.fits`."""
+        return (
+            super().fits(found)
+            and isinstance(found, self._faiss.IndexRaBitQFastScan)
+            and (found.rabitq.nb_bits == self._bits)
+        )
+
+
+def _require_new(faiss: Any) -> None:
+    """Refuse a FAISS that has no such index, or none whose bits can be chosen."""
+    numbers = tuple(int(part) for part in faiss.__version__.split(".")[:3] if part.isdigit())
+    if numbers < OLDEST:
+        raise ConfigError(
+            f"the index faiss-rabitq needs FAISS {'.'.join(map(str, OLDEST))} or newer, found {faiss.__version__}. "
+            "Install it: pip install -U 'tbpsbench[faiss]'"
+        )

@@ -57,3 +57,18 @@ def test_an_error_of_the_model_is_told(system, photos, wanted, monkeypatch):
     monkeypatch.setattr(type(system), "encode_prepared", lambda *_: (_ for _ in ()).throw(RuntimeError("no memory")))
     with pytest.raises(RuntimeError, match="no memory"):
         list(batches.embedded_batches(system, photos, wanted, batch_size=2, workers=2))
+
+
+def test_two_at_a_time_leave_torch_as_it_was(system, photos, wanted):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        one, other = (batches._whole_batches(system, photos, [[item] for item in wanted], 1) for _ in range(2))
+        next(one)
+        next(other)
+        one.close()
+        assert torch.get_num_threads() == 1
+        other.close()
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

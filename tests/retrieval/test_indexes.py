@@ -52,8 +52,24 @@ def test_a_scan_that_cannot_leave_rows_out_asks_for_more(tmp_path):
     index.remove(np.sort(order_N[:1000]))
     assert index.taken_in() == 4000
     assert index.search(query_QD[:1], 20)[1].tolist() == [order_N[1000:1020].tolist()]
+    index.close()
+    opened = FaissRaBitQ(tmp_path, 64, writable=False, bits=4)
+    assert opened._made.rabitq.nb_bits == 4
+    assert opened.search(query_QD[:1], 20)[1].tolist() == [order_N[1000:1020].tolist()]
+    # A file of other bits is not taken for one's own.
+    assert FaissRaBitQ(tmp_path, 64, writable=False, bits=1)._made.rabitq.nb_bits == 1
     with pytest.raises(ValueError, match="bits is 0"):
         FaissRaBitQ(tmp_path / "other", 64, bits=0)
+
+
+def test_an_old_faiss_is_refused_before_anything_is_written(tmp_path, monkeypatch):
+    faiss = pytest.importorskip("faiss")
+    from tbpsbench.retrieval.faiss_rabitq import FaissRaBitQ
+
+    monkeypatch.setattr(faiss, "__version__", "1.13.1")
+    with pytest.raises(ConfigError, match=r"needs FAISS 1\.13\.2 or newer, found 1\.13\.1"):
+        FaissRaBitQ(tmp_path / "index", 64)
+    assert not (tmp_path / "index").exists()
 
 
 def test_qdrant_keeps_the_contract():

@@ -120,6 +120,7 @@ def test_several_processes_share_a_run(launcher, config, tool, mini, tmp_path):
     assert code == 0, err
     kept = sorted(path.name for path in (tmp_path / "run").glob("records-*.jsonl"))
     assert kept == ["records-0of2.jsonl", "records-1of2.jsonl"]
+    assert (tmp_path / "run" / "replies-1of2.sqlite").exists() == (launcher == "ray")
     assert "use it with data.captions=here" in out
     file = read_annotations(mini / "tiny-0" / "here.jsonl")
     assert [len(record.captions) for record in file.split("train")] == [1] * 36
@@ -141,7 +142,8 @@ def test_a_share_that_stops_is_told_and_the_rest_is_kept(config, tool, mini):
     ("options", "message"),
     [
         (("--shard", "1/2"), "give one of the two"),
-        (("--limit", "3"), "give it without --workers"),
+        (("--limit", "3"), "give them without --workers"),
+        (("--partial",), "give them without --workers"),
         (("--cfg-options", "budget.calls=1"), "budget.calls: 1 is less than one for each of 2 workers"),
     ],
 )
@@ -150,3 +152,32 @@ def test_what_workers_cannot_share_is_refused(config, tool, options, message):
     code, _, err = tool("caption", config, "--workers", 2, *options)
     assert code == 2
     assert message in err
+
+
+def test_a_worker_that_was_killed_is_no_success():
+    from tbpsbench.captions.shares import worst
+
+    assert [worst(codes) for codes in ([0, 0], [0, -9], [-9, 0, 2], [0, 2, -9])] == [0, 1, 1, 2]
+
+
+def test_workers_share_what_is_left_of_a_budget():
+    from tbpsbench.captions.shares import commands, left_of
+    from tbpsbench.mllm.meter import Meter
+
+    left = left_of({"calls": 100, "tokens": None, "usd": 5.0}, Meter())
+    assert left == {"calls": 100, "tokens": None, "usd": 5.0}
+    for number, line in enumerate(commands("c.py", ["out=here"], left, 4), start=1):
+        assert line[line.index("--shard") + 1] == f"{number}/4"
+        assert line[line.index("--cfg-options") + 1 :] == ["out=here", "budget.calls=25", "budget.usd=1.25"]
+
+
+def test_styles_are_studied_once_for_all_workers(config, tool, mini, tmp_path):
+    styled = 'type="style_clustered", name="here", output="caption", clusterer=dict(type="KMeans"), naming="words"'
+    config.write_text(config.read_text().replace('type="mtg", name="here", rounds=2', styled))
+    code, _, err = tool("caption", config, "--workers", 2, "--resume", "never")
+    assert code == 0, err
+    records = read_annotations(mini / "tiny-0" / "here.jsonl").split("train")
+    assert all(record.captions for record in records)
+    code, _, err = tool("caption", config, "--workers", 2, "--resume", "never")
+    assert code == 2
+    assert "holds captions already" in err
