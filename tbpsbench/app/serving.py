@@ -93,7 +93,13 @@ def serve(
     app = make_app(systems, answered_hosts(host, port, allowed), assistant=assistant)
     print(f"{len(systems)} pictures, {' and '.join(searched.name for searched in systems.searched)}")
     print(f"Open http://{address(host, port, allowed)}/   (Ctrl+C ends it)", flush=True)
-    asyncio.run(_serve(uvicorn.Server(settings(app)), listening, assistant))
+    run(uvicorn.Server(settings(app)), listening, assistant)
+
+
+def run(server: uvicorn.Server, listening: socket.socket, assistant: Assistant | None = None) -> None:
+    """Serve until it is interrupted, on the quickest event loop that is installed."""
+    with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+        runner.run(_serve(server, listening, assistant))
 
 
 async def _serve(server: uvicorn.Server, listening: socket.socket, assistant: Assistant | None) -> None:

@@ -81,3 +81,20 @@ def test_the_tool_names_what_is_wrong(tool, tmp_path, indexes):
     code, _, err = tool("chat", indexes[0], "--host", "0.0.0.0")
     assert code == 2
     assert "--allow-host" in err
+
+
+def test_the_quick_event_loop_is_used_where_it_is_installed():
+    pytest.importorskip("uvloop")
+    import asyncio
+
+    import uvicorn
+
+    from tbpsbench.app.serving import run, settings
+
+    class Noting(uvicorn.Server):
+        async def serve(self, sockets=None):
+            self.loop = type(asyncio.get_running_loop()).__module__
+
+    server = Noting(settings(lambda *_: None))
+    run(server, None)
+    assert server.loop == "uvloop"
