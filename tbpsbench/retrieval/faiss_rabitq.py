@@ -37,7 +37,7 @@ class FaissRaBitQ(FaissIndex):
     """
 
     def __init__(
-        self, folder: str | Path, dim: int, writable: bool = True, bits: int = 1, candidates: int = 2000,
+        self, folder: str | Path, dim: int, writable: bool = True, bits: int = 1, candidates: int = 1000,
         dtype: Precision = "float32",
     ) -> None:  # fmt: skip
         if not 1 <= bits <= MOST_BITS:

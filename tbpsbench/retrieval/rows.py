@@ -107,11 +107,14 @@ class Rows:
         """
         if len(row_N) > FEW:
             return self.stored[row_N].astype(np.float32)
-        if not len(row_N):
-            return np.empty((0, self.dim), np.float32)
-        with self._vectors.open("rb", buffering=0) as stream:
-            parts = [os.pread(stream.fileno(), self._width, int(row) * self._width) for row in row_N]
-        return np.frombuffer(b"".join(parts), self.dtype).reshape(len(row_N), self.dim).astype(np.float32)
+        found_ND = np.empty((len(row_N), self.dim), self.dtype)
+        if len(row_N):
+            into, width = memoryview(found_ND).cast("B"), self._width
+            with self._vectors.open("rb", buffering=0) as stream:
+                file = stream.fileno()
+                for place, row in enumerate(np.asarray(row_N).tolist()):
+                    into[place * width : (place + 1) * width] = os.pread(file, width, row * width)
+        return found_ND.astype(np.float32, copy=False)
 
     def append(self, id_N: np.ndarray, vector_ND: np.ndarray) -> None:
         """Add rows; they are on the disk when this returns.

@@ -15,6 +15,7 @@ import signal
 import sqlite3
 import threading
 import time
+import traceback
 from collections import Counter
 
 import pytest
@@ -109,6 +110,8 @@ def drill(dataset, server, count, kills, seed):
             try:
                 outcome = asyncio.run(run(plan, Meter()))
                 code = 0 if outcome.stopped is None else 3
+            except BaseException:
+                traceback.print_exc()
             finally:
                 os._exit(code)
         if turn < kills:
