@@ -13,7 +13,7 @@ from typing import Any
 from tbpsbench.mllm.errors import ItemError, StopRun
 from tbpsbench.mllm.messages import Message, Picture, Request
 from tbpsbench.mllm.meter import Meter, Price
-from tbpsbench.mllm.server import UNREACHABLE, Server
+from tbpsbench.mllm.server import UNANSWERED, UNREACHABLE, Server
 from tbpsbench.mllm.verdicts import Again, Said
 from tbpsbench.mllm.wire import NO_THINKING
 
@@ -62,7 +62,7 @@ class _Probe:
                     call.answered(said.prompt_tokens, said.completion_tokens)
                 return said
             except Again as error:
-                if not left or error.reason == "connection":
+                if not left or error.reason == UNANSWERED:
                     raise
                 await asyncio.sleep(min(error.after or PAUSE_SECONDS, LONGEST_WAIT))
         raise AssertionError("the last try returns or raises")
@@ -156,5 +156,5 @@ def _request(text: str, *pictures: Picture) -> Request:
 
 
 def _raise_unreachable(server: Server, error: Again | ItemError) -> None:
-    if isinstance(error, Again) and error.reason in ("connection", "late"):
+    if isinstance(error, Again) and error.reason in (UNANSWERED, "connection", "late"):
         raise StopRun(f"{server.name} cannot be reached ({error.detail})", UNREACHABLE) from error

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 CONNECT_SECONDS = 10.0
+UNANSWERED = "no connection"
 KEPT_PICTURES = 4096  # remembered as kept by the server; older ones are sent again
 UNREACHABLE = (
     "Start the server, or check base_urls, the network and any proxy; then start again: the run goes on where it "
@@ -140,14 +141,16 @@ class Server:
                 text, kind = answer.text, answer.headers.get("content-type", "")
         except (TimeoutError, openai.APITimeoutError) as error:
             if "Connect" in type(error.__cause__).__name__:
-                raise Again("connection", f"{self.name} did not take the connection") from error
+                raise Again(UNANSWERED, f"{self.name} did not take the connection") from error
             raise Again("late", f"no whole answer from {self.name} within {self.deadline:g} s", same="late") from error
         except openai.APIStatusError as error:
             answer = error.response
             raise failure(answer.status_code, answer.headers, _text(answer), self.key_from) from error
         except openai.APIConnectionError as error:
             cause = error.__cause__ or error
-            raise Again("connection", f"{self.name}: {type(cause).__name__}: {cause}") from error
+            # Broken is another thing than never made: at the start a server that is not there is not waited for.
+            reason = UNANSWERED if "Connect" in type(cause).__name__ else "connection"
+            raise Again(reason, f"{self.name}: {type(cause).__name__}: {cause}") from error
         return read_reply(text, kind, self.key_from)
 
     def _good(self) -> None:

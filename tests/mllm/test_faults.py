@@ -146,6 +146,19 @@ def test_unreachable_server_stops_the_run_at_once():
         asyncio.run(main())
 
 
+@pytest.mark.parametrize("how", ["reset", "close", "half-head", "garbage"])
+def test_a_connection_that_breaks_at_the_first_question_is_tried_again(how):
+    async def main():
+        with ChatServer(lambda seen: Act(how=how) if seen.number == first else None) as server:
+            async with OpenAICompatible("m", [server.url]) as client:
+                return await client.probe(), len(server.seen)
+
+    for first in (0, 1, 2):
+        able, calls = asyncio.run(main())
+        assert able.images
+        assert calls > first
+
+
 def test_server_that_dies_stops_the_run(ask):
     async def main():
         with ChatServer(lambda seen: GOOD if seen.number < 3 else Act(how="reset")) as server:
