@@ -15,7 +15,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
@@ -56,11 +56,36 @@ class BadImageError(Exception):
     """One image cannot be used; the text is the reason without the file's name."""
 
 
+class Decoded(NamedTuple):
+    """An image and what its file was like.
+
+    Attributes:
+        image: whole, upright, RGB.
+        mode: Pillow's name of what the pixels were.
+        frames: how many the file has; the image is the first.
+        turned: whether it was turned as its EXIF orientation says.
+    """
+
+    image: Image.Image
+    mode: str
+    frames: int
+    turned: bool
+
+
 def decode(data: bytes) -> Image.Image:
     """Decode an image whole, upright, as RGB with all its tones.
 
     Raises:
         BadImageError: if it is empty, truncated, too large or not an image.
+    """
+    return decoded(data).image
+
+
+def decoded(data: bytes) -> Decoded:
+    """As `decode`, with what the file was like.
+
+    Raises:
+        BadImageError: as `decode`.
     """
     if not data:
         raise BadImageError("empty file (0 bytes)")
@@ -70,7 +95,9 @@ def decode(data: bytes) -> Image.Image:
                 raise BadImageError(f"too many pixels ({image.width} x {image.height})")
             if image.format == "EPS":
                 raise BadImageError("EPS is a program that draws, not an image: save it as PNG")
-            return to_rgb(image)
+            mode = image.mode
+            rgb, turned = _upright_rgb(image)
+            return Decoded(rgb, mode, getattr(image, "n_frames", 1), turned)
     except BadImageError:
         raise
     except UnidentifiedImageError:
@@ -88,22 +115,33 @@ def to_rgb(image: Image.Image) -> Image.Image:
         BadImageError: if its values are no numbers, or beyond any scale.
         Exception: whatever Pillow raises while it reads the rest of the file.
     """
+    return _upright_rgb(image)[0]
+
+
+def _upright_rgb(image: Image.Image) -> tuple[Image.Image, bool]:
+    """See `to_rgb`; and whether it was turned."""
     image.load()
-    image = _upright(image)
+    image, turned = _upright(image)
     if image.mode.startswith("I") or image.mode == "F":
         image = _in_eight_bits(np.asarray(image))
-    rgb = image.convert(_BY_WAY_OF.get(image.mode, image.mode)).convert("RGB")
+    rgb = image.copy() if image.mode == "RGB" else _converted(image)
     rgb.info.clear()  # its EXIF would have it turned once more by whoever gets it
-    return rgb
+    return rgb, turned
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _converted(image: Image.Image) -> Image.Image:
+    if way := _BY_WAY_OF.get(image.mode):
+        image = image.convert(way)
+    return image.convert("RGB")
+
+
+def _upright(image: Image.Image) -> tuple[Image.Image, bool]:
     """The image turned as its EXIF orientation says; one whose EXIF cannot be read stays as it is."""
     try:
         turn = _TURN.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # as above; the pixels are whole all the same
         turn = None
-    return image if turn is None else image.transpose(turn)
+    return (image, False) if turn is None else (image.transpose(turn), True)
 
 
 def _in_eight_bits(pixels_HW: np.ndarray) -> Image.Image:

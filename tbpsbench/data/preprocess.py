@@ -93,7 +93,14 @@ class Preprocess:
             except BadImageError as error:
                 raise DataError(f"{picture}: {error}") from None
         else:
-            planes = to_planes(resize(_as_image(picture), self.size, self.interpolation))
+            return self.of_rgb(_as_image(picture))
+        return self._fixed_of(planes)
+
+    def of_rgb(self, image: Image.Image) -> Tensor:
+        """As a call, for an image that `decode` has made upright and RGB."""
+        return self._fixed_of(to_planes(resize(image, self.size, self.interpolation)))
+
+    def _fixed_of(self, planes: np.ndarray) -> Tensor:
         return self.fixed(torch.from_numpy(planes), sample_rng(0, 0, 0, "evaluation"))
 
 

@@ -6,14 +6,12 @@ GIFs that move. They are read (data/images.py says how); the report says what wa
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import ExifTags, Image
 from torch import Tensor
 
-from tbpsbench.data.images import BadImageError, decode, read_image, resize
+from tbpsbench.data.images import BadImageError, Decoded, decoded, read_image
 from tbpsbench.data.preprocess import Preprocess
 from tbpsbench.errors import DataError
 
@@ -37,23 +35,17 @@ class Look(NamedTuple):
 def look_at(path: Path, preprocess: Preprocess) -> Look:
     """Read and prepare one file; nothing is raised for a bad one."""
     try:
-        data = read_image(path)
-        image = resize(decode(data), preprocess.size, preprocess.interpolation)
-        return Look(preprocess(image), remark=_remark(data))
+        found = decoded(read_image(path))
+        return Look(preprocess.of_rgb(found.image), remark=_remark(found))
     except (BadImageError, DataError) as error:
         return Look(None, reason=str(error))
 
 
-def _remark(data: bytes) -> str:
-    """What differs from an upright picture of one frame, grey or RGB; of a file that could be decoded."""
-    with Image.open(io.BytesIO(data)) as image:
-        told = [] if image.mode in USUAL_MODES else [f"{image.mode}, shown as RGB"]
-        if (frames := getattr(image, "n_frames", 1)) > 1:
-            told.append(f"the first of {frames} frames")
-        try:
-            turned = image.getexif().get(ExifTags.Base.Orientation, 1)
-        except Exception:  # as in data/images.py: EXIF that cannot be read turns nothing
-            turned = 1
-    if turned in range(2, 9):
+def _remark(found: Decoded) -> str:
+    """What differs from an upright picture of one frame, grey or RGB."""
+    told = [] if found.mode in USUAL_MODES else [f"{found.mode}, shown as RGB"]
+    if found.frames > 1:
+        told.append(f"the first of {found.frames} frames")
+    if found.turned:
         told.append("turned upright as its EXIF orientation says")
     return ", ".join(told)

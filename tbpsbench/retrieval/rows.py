@@ -109,7 +109,7 @@ class Rows:
             return self.stored[row_N].astype(np.float32)
         found_ND = np.empty((len(row_N), self.dim), self.dtype)
         if len(row_N):
-            into, width = memoryview(found_ND).cast("B"), self._width
+            into, width = found_ND.data.cast("B"), self._width
             with self._vectors.open("rb", buffering=0) as stream:
                 file = stream.fileno()
                 for place, row in enumerate(np.asarray(row_N).tolist()):
