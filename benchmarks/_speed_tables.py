@@ -116,20 +116,30 @@ def _caption_rows() -> list[str]:
 
 def _search_rows() -> list[str]:
     found, chat = result("search"), result("chat_load")
-    what = f"`search.py`: exact, {found['rows']:,} x {found['dim']}, "
-    small = f"`search.py`: compressed, {found['bits']} bits, one query"
-    ratios = found["ratios"]
-    of_trained = f"exact search, {found['trained']['rows']:,} rows between a trained system's features"
-    lines = [
-        _ratio_row(f"{what}one query", "FAISS IndexFlatIP", ("search", "exact_one_vs_faiss"), "faster"),
-        _ratio_row(f"{what}64 queries", "FAISS IndexFlatIP", ("search", "exact_batch_vs_faiss"), "faster"),
-        _ratio_row(small, "numpy on float32 rows in memory", ("search", "compressed_one_of_numpy"), "its time"),
-    ]
-    for against, key in (("exact search", "compressed_recall"), (of_trained, "trained_compressed_recall")):
-        target = f"{TARGETS['search'][key]}"
-        lines.append(_row("", against, f"{ratios[key]:.4f} recall@20", target, ("search", key)))
-    held = (("", "compressed_resident_gb"), (f"`search.py`: compressed, {found['large']['rows']:,} rows",
-                                             "large_resident_gb"))  # fmt: skip
+    ratios, lines = found["ratios"], []
+    for prefix, name, told in (
+        ("", "random", "random"),
+        ("trained_", "trained", "between a trained system's features"),
+    ):
+        what = f"`search.py`: {found[name]['rows']:,} x {found[name]['dim']}, {told}: "
+        for rest, against, key in (
+            ("exact, one query", "FAISS IndexFlatIP", "exact_one_vs_faiss"),
+            ("exact, 64 queries", "FAISS IndexFlatIP", "exact_batch_vs_faiss"),
+        ):
+            lines.append(_ratio_row(what + rest, against, ("search", prefix + key), "faster"))
+        key, against = f"{prefix}compressed_one_of_numpy", "numpy on float32 rows in memory"
+        shown = f"{ratios[key]:.3f}x its time"
+        lines.append(
+            _row(f"{what}compressed, one query", against, shown, f"{TARGETS['search'][key]}x", ("search", key))
+        )
+        key = f"{prefix}compressed_recall"
+        shown = f"{ratios[key]:.4f} recall@20"
+        lines.append(_row("", "exact search", shown, f"{TARGETS['search'][key]}", ("search", key)))
+    held = (
+        (f"`search.py`: compressed, {found['rows']:,} rows, random", "compressed_resident_gb"),
+        (f"`search.py`: compressed, {found['trained']['rows']:,} rows, trained", "trained_compressed_resident_gb"),
+        (f"`search.py`: compressed, {found['large']['rows']:,} rows, random", "large_resident_gb"),
+    )
     for name, key in held:
         target = f"{TARGETS['search'][key]} GB"
         lines.append(_row(name, "memory that a process holds for it", f"{ratios[key]:.2f} GB", target, ("search", key)))
@@ -185,20 +195,22 @@ def searching() -> str:
     """Milliseconds of a search, and what an index holds: the raw values behind the ratios of `search.py`."""
     found = result("search")
     lines = [
-        "| rows | one query: `exact` | FAISS | numpy | `turbovec` | 64: `exact` | FAISS | memory of `turbovec` |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| rows | one query: `exact` | FAISS | numpy | `faiss-rabitq` | `turbovec` | 64: `exact` | FAISS | memory of "
+        "`faiss-rabitq` | `turbovec` |",
+        "| --- |" + " ---: |" * 9,
     ]
     for name, told in (("random", "random"), ("trained", "between features of a trained system")):
-        arm, small = found[name], found[name]["compressed"]
+        arm = found[name]
+        small = [arm[kind] for kind in ("compressed", "turbovec")]
         one = [arm["seconds"][f"{who}_one"] for who in ("exact", "faiss", "numpy")]
         batch = [arm["seconds"][f"{who}_batch"] for who in ("exact", "faiss")]
-        cells = [f"{1e3 * value:.1f} ms" for value in (*one, small["one_s"], *batch)]
-        what = f"{arm['rows']:,} x {arm['dim']}, {told}"
-        lines.append(f"| {what} | {' | '.join(cells)} | {small['resident_gb']:.2f} GB |")
+        cells = [f"{1e3 * value:.1f} ms" for value in (*one, *(kind["one_s"] for kind in small), *batch)]
+        held = " | ".join(f"{kind['resident_gb']:.2f} GB" for kind in small)
+        lines.append(f"| {arm['rows']:,} x {arm['dim']}, {told} | {' | '.join(cells)} | {held} |")
     large = found["large"]
     lines.append(
-        f"| {large['rows']:,} x {found['dim']}, random | | | | {1e3 * large['one_s']:.1f} ms | | | "
-        f"{large['resident_gb']:.2f} GB |"
+        f"| {large['rows']:,} x {found['dim']}, random | | | | {1e3 * large['one_s']:.1f} ms | | | | "
+        f"{large['resident_gb']:.2f} GB | |"
     )
     build = found["build"]
     lines += [

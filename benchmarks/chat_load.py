@@ -80,7 +80,7 @@ def serve(index: Path) -> None:
     import uvicorn
 
     from tbpsbench.app.server import make_app
-    from tbpsbench.app.serving import open_socket, settings
+    from tbpsbench.app.serving import open_socket, run, settings
     from tbpsbench.app.systems import Systems
     from tbpsbench.app.visitors import Rates, Visitors
     from tbpsbench.retrieval.gallery import Gallery
@@ -99,15 +99,13 @@ def serve(index: Path) -> None:
 
     threading.Thread(target=end, daemon=True).start()
     print(json.dumps({"port": port}), flush=True)
-    server.run(sockets=[listening])
+    run(server, listening)
 
 
 def query(number: int) -> str:
-    """What the person of that number looks for; everybody's is different."""
-    coat, colour, thing = number % 10, number // 10 % 10, number // 100 % 4
-    return (
-        f"a person in a {COLOURS[colour]} {CLOTHES[coat]} and dark trousers, with {THINGS[thing]}, seen {number} times"
-    )
+    """What the person of that number looks for; everybody's is different, to the system as well."""
+    coat, colour, legs, thing = number % 10, number // 10 % 10, number // 100 % 10, number // 1000 % 4
+    return f"a person in a {COLOURS[colour]} {CLOTHES[coat]} and {COLOURS[legs]} trousers, with {THINGS[thing]}"
 
 
 class Client:
@@ -151,7 +149,7 @@ async def measure(port: int, people: int, rounds: int, server: int) -> dict[str,
     for number in range(rounds + 1):
         before = processor_s(server)
         found = await asyncio.gather(
-            *(client.search(query(n + 1000 * number)) for n, client in enumerate(clients)), return_exceptions=True
+            *(client.search(query(n + people * number)) for n, client in enumerate(clients)), return_exceptions=True
         )
         good = [one[0] for one in found if not isinstance(one, BaseException) and one[1]]
         errors += len(found) - len(good)

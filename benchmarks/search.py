@@ -1,6 +1,6 @@
 """Search among many vectors, against FAISS and numpy; and how fast a folder becomes an index.
 
-    python benchmarks/search.py [--json] [--rows 1000000 --dim 512 --threads 1 --bits 4]
+    python benchmarks/search.py [--json] [--rows 1000000 --dim 512 --threads 1]
                                 [--checkpoint best.pth --images FOLDER]   # features of a trained model, index build
                                 [--large 10000000]                        # the compressed scan of ten million
 
@@ -13,8 +13,8 @@ All arms search the same rows for the same queries with the same number of threa
 - `faiss`: IndexFlatIP of faiss-cpu, float32 rows in memory. Results must agree with `exact`: scores to 1e-5, items
   wherever the gap between scores is larger.
 - `numpy`: `argpartition(-(rows @ query))`, rows in memory.
-- `compressed`: the index `turbovec`, re-ranked; its recall@20 is against the exact result. Resident: what a fresh
-  process that opened it and searched holds beyond its imports.
+- `compressed`: the index `faiss-rabitq`, re-ranked; its recall@20 is against the exact result. Resident: what a fresh
+  process that opened it and searched holds beyond its imports. `turbovec`: the same of that index, four bits a number.
 The first three run in turn in one process. Times are CPU seconds of the process, all threads together, over the number
 of threads: another job on the machine then disturbs no arm more than others; the fewest of `--repeats` count.
 `build` embeds FOLDER by `retrieval.build` and by a loop that opens, prepares and embeds one picture after the other;
@@ -31,7 +31,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from _common import environment, finish, installed, parser
@@ -39,7 +39,12 @@ from _search_vectors import PART, Random, Source, Trained, fill
 from _targets import stated
 from threadpoolctl import threadpool_limits
 
+if TYPE_CHECKING:
+    from tbpsbench.retrieval.local import ReRankedIndex
+
 K, BATCH, BUILDS = 20, 64, 3
+# Name of the arm -> kind of index; both are as they come.
+COMPRESSED = {"compressed": "faiss-rabitq", "turbovec": "turbovec"}
 
 
 def cpu_seconds(function: Callable[[], Any], repeats: int, threads: int) -> float:
@@ -112,54 +117,58 @@ def exact_arms(folder: Path, source: Source, rows: int, repeats: int, threads: i
     }
 
 
-def compressed_arm(
-    folder: Path, source: Source, rows: int, repeats: int, threads: int, bits: Literal[2, 4]
-) -> dict[str, Any]:
-    """Time, recall and build of the compressed scan over the rows in the folder, or over new ones if it is empty."""
-    from tbpsbench.retrieval.turbovec import FILE, TurbovecIndex
+def compressed_index(kind: str, folder: Path, dim: int, *, writable: bool = True) -> ReRankedIndex:
+    """A compressed index over the rows in the folder; over rows of float16 if there are none yet."""
+    from tbpsbench.registry import INDEXES
 
-    (folder / FILE).unlink(missing_ok=True)
+    dtype = "float32" if (folder / "vectors.f32").is_file() else "float16"
+    given = {"folder": folder, "dim": dim, "writable": writable}
+    made: ReRankedIndex = INDEXES.build({"type": kind, "dtype": dtype}, "index", given)
+    return made
+
+
+def compressed_arm(folder: Path, source: Source, rows: int, repeats: int, threads: int, kind: str) -> dict[str, Any]:
+    """Time, recall and build of the compressed scan over the rows in the folder, or over new ones if it is empty."""
     start = time.process_time()
-    index = TurbovecIndex(
-        folder, source.dim, bits=bits, dtype="float32" if (folder / "truth.npy").exists() else "float16"
-    )
-    if not len(index):
+    index = compressed_index(kind, folder, source.dim)
+    if not index.rows.count:
         fill(index, source, rows)
     index.flush()
     built = time.process_time() - start
     query_QD = source.draw(BATCH, 0)
-    found = {"build_cpu_s": round(built, 2), "file_gb": round((folder / FILE).stat().st_size / 1e9, 3)}
+    found = {"kind": kind, "candidates": index.candidates, "build_cpu_s": round(built, 2)}
     if (folder / "truth.npy").exists():
         truth_QK = np.load(folder / "truth.npy")
-        _, item_QK = index.search(query_QD, K)
-        found["recall_at_20"] = float(
-            np.mean([len(np.intersect1d(a, b)) / K for a, b in zip(item_QK, truth_QK, strict=True)])
-        )
-        raw_QC = index.find(query_QD, K, None)
-        found["recall_at_20_raw"] = float(
-            np.mean([len(np.intersect1d(a, b)) / K for a, b in zip(raw_QC, truth_QK, strict=True)])
-        )
+        searched = {"": index.search(query_QD, K)[1]}
+        if index.taken_in():  # few rows are not compressed
+            searched["_raw"] = index.find(query_QD, K, None)
+        for name, found_QC in searched.items():
+            shares = [len(np.intersect1d(a, b)) / K for a, b in zip(found_QC, truth_QK, strict=True)]
+            found[f"recall_at_20{name}"] = float(np.mean(shares))
+    index.close()
     del index
-    asked = folder / "queries.npy"
-    np.save(asked, query_QD)
+    np.save(folder / "queries.npy", query_QD)
     told = subprocess.run(
-        [sys.executable, __file__, "--resident", str(folder), "--repeats", str(repeats), "--threads", str(threads),
-         "--bits", str(bits)],
+        [sys.executable, __file__, "--resident", str(folder), "--kind", kind, "--repeats", str(repeats),
+         "--threads", str(threads)],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     return found | json.loads(told.stdout.splitlines()[-1])
 
 
-def resident(folder: Path, repeats: int, threads: int, bits: Literal[2, 4]) -> dict[str, Any]:
+def resident(folder: Path, repeats: int, threads: int, kind: str) -> dict[str, Any]:
     """Open a finished compressed index in this fresh process and search: seconds of one query, memory it holds."""
-    from tbpsbench.retrieval.rows import Precision
-    from tbpsbench.retrieval.turbovec import TurbovecIndex
+    from tbpsbench.registry import INDEXES
+    from tbpsbench.retrieval.extras import require
 
+    INDEXES.get(kind)  # imports are not counted
+    package = require(kind.partition("-")[0], "bench", "this benchmark")
+    if hasattr(package, "omp_set_num_threads"):
+        package.omp_set_num_threads(threads)
     query_QD = np.load(folder / "queries.npy")
-    dtype: Precision = "float32" if (folder / "vectors.f32").is_file() else "float16"
     before = _resident_bytes()
     start = time.process_time()
-    index = TurbovecIndex(folder, query_QD.shape[1], writable=False, bits=bits, dtype=dtype)
+    index = compressed_index(kind, folder, query_QD.shape[1], writable=False)
     index.search(query_QD[:1], K)
     opened = time.process_time() - start
     places = iter(range(10**9))
@@ -217,9 +226,8 @@ def main() -> None:
     """See the module."""
     arguments = parser(__doc__.splitlines()[0])
     arguments.add_argument("--rows", type=int, default=1_000_000)
-    arguments.add_argument("--trained-rows", type=int, default=200_000)
+    arguments.add_argument("--trained-rows", type=int, default=1_000_000)
     arguments.add_argument("--dim", type=int, default=512)
-    arguments.add_argument("--bits", type=int, default=4, choices=(2, 4))
     arguments.add_argument("--repeats", type=int, default=5)
     arguments.add_argument("--large", type=int, default=0, help="rows of a further compressed index, e.g. 10000000")
     arguments.add_argument("--checkpoint", help="of a trained system")
@@ -227,14 +235,16 @@ def main() -> None:
     arguments.add_argument("--pictures", type=int, default=1000, help="of that folder, at most")
     arguments.add_argument("--folder", help="where the rows lie meanwhile (default: the system's temporary folder)")
     arguments.add_argument("--resident", help="used by this script itself")
+    arguments.add_argument("--kind", help="used by this script itself")
     args = arguments.parse_args()
     os.environ.setdefault("RAYON_NUM_THREADS", str(args.threads))
     if args.resident:
-        print(json.dumps(resident(Path(args.resident), args.repeats, args.threads, args.bits)))
+        with threadpool_limits(args.threads):
+            print(json.dumps(resident(Path(args.resident), args.repeats, args.threads, args.kind)))
         return
     result: dict[str, Any] = {
         "name": "search", "environment": environment(args.threads), "rows": args.rows, "dim": args.dim,
-        "bits": args.bits, "faiss": installed("faiss-cpu"), "turbovec": installed("turbovec"),
+        "faiss": installed("faiss-cpu"), "turbovec": installed("turbovec"),
     }  # fmt: skip
     ratios: dict[str, float] = {}
     sources: dict[str, tuple[Source, int]] = {"random": (Random(args.dim), args.rows)}
@@ -247,17 +257,15 @@ def main() -> None:
         for name, (source, rows) in sources.items():
             with tempfile.TemporaryDirectory(dir=args.folder) as folder:
                 found = exact_arms(Path(folder), source, rows, args.repeats, args.threads)
-                if result["turbovec"]:
-                    found["compressed"] = compressed_arm(
-                        Path(folder), source, rows, args.repeats, args.threads, args.bits
-                    )
+                for arm, kind in COMPRESSED.items():
+                    if arm == "compressed" or result["turbovec"]:
+                        found[arm] = compressed_arm(Path(folder), source, rows, args.repeats, args.threads, kind)
             result[name] = {"rows": rows, "dim": source.dim, **found}
             ratios |= _ratios("" if name == "random" else f"{name}_", found)
         if args.large:
             with tempfile.TemporaryDirectory(dir=args.folder) as folder:
-                large = compressed_arm(
-                    Path(folder), Random(args.dim), args.large, args.repeats, args.threads, args.bits
-                )
+                kind = COMPRESSED["compressed"]
+                large = compressed_arm(Path(folder), Random(args.dim), args.large, args.repeats, args.threads, kind)
             result["large"] = {"rows": args.large, **large}
             ratios["large_resident_gb"] = large["resident_gb"]
     result["ratios"] = ratios
@@ -271,10 +279,11 @@ def _ratios(prefix: str, found: dict[str, Any]) -> dict[str, float]:
         f"{prefix}exact_one_vs_faiss": round(seconds["faiss_one"] / seconds["exact_one"], 3),
         f"{prefix}exact_batch_vs_faiss": round(seconds["faiss_batch"] / seconds["exact_batch"], 3),
     }
-    if compressed := found.get("compressed"):
-        ratios[f"{prefix}compressed_one_of_numpy"] = round(compressed["one_s"] / seconds["numpy_one"], 4)
-        ratios[f"{prefix}compressed_recall"] = round(compressed["recall_at_20"], 5)
-        ratios[f"{prefix}compressed_resident_gb"] = compressed["resident_gb"]
+    for arm in COMPRESSED:
+        if compressed := found.get(arm):
+            ratios[f"{prefix}{arm}_one_of_numpy"] = round(compressed["one_s"] / seconds["numpy_one"], 4)
+            ratios[f"{prefix}{arm}_recall"] = round(compressed["recall_at_20"], 5)
+            ratios[f"{prefix}{arm}_resident_gb"] = compressed["resident_gb"]
     return ratios
 
 
