@@ -6,7 +6,7 @@
 
 Rows are unit vectors around 2,000 centres ("random"), or features of the pictures of FOLDER by a trained system,
 drawn to as many as are asked for: each a mix of a picture's vector and that of one of its eight nearest ("trained");
-queries are drawn in the same way, and with a system they are captions' vectors where `--texts` names a file of them.
+queries are drawn in the same way.
 All arms search the same rows for the same queries with the same number of threads:
 - `exact`: the index `exact` on its memory-mapped files. Its result is that of float32 rows; for one query it reads a
   copy in float16 first, which is part of the index (half as much disk again), and few rows of float32.

@@ -97,7 +97,7 @@ def decoded(data: bytes) -> Decoded:
                 raise BadImageError("EPS is a program that draws, not an image: save it as PNG")
             mode = image.mode
             rgb, turned = _upright_rgb(image)
-            return Decoded(rgb, mode, getattr(image, "n_frames", 1), turned)
+            return Decoded(rgb, mode, _frames(image), turned)
     except BadImageError:
         raise
     except UnidentifiedImageError:
@@ -106,6 +106,14 @@ def decoded(data: bytes) -> Decoded:
         raise BadImageError("too many pixels") from None
     except Exception as error:  # of a damaged file, the readers of thirty formats raise nearly anything
         raise BadImageError(f"damaged or truncated ({type(error).__name__}: {error})") from None
+
+
+def _frames(image: Image.Image) -> int:
+    """How many frames a file has; 1 where the later ones are damaged: the first is all that is used."""
+    try:
+        return int(getattr(image, "n_frames", 1))
+    except Exception:  # as above
+        return 1
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

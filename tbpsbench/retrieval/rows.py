@@ -23,7 +23,7 @@ from tbpsbench.files import storage_error
 Precision = Literal["float32", "float16"]
 _SUFFIX = {"float32": "f32", "float16": "f16"}
 IDS = "ids.i64"
-FEW = 1024
+FEW = 1024  # rows that `read` takes from the file, at most
 
 
 class Rows:

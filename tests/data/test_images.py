@@ -154,3 +154,13 @@ def test_a_bomb_of_pixels_is_refused_before_it_is_decoded():
 def test_no_program_is_run_to_draw_an_image():
     with pytest.raises(BadImageError, match="EPS is a program"):
         decode(encoded(photo(), "EPS"))
+
+
+def test_damage_behind_the_first_frame_is_no_matter():
+    frames = [Image.fromarray(np.full((40, 20, 3), grey, np.uint8)) for grey in (50, 100, 150, 200)]
+    file = io.BytesIO()
+    frames[0].save(file, "TIFF", save_all=True, append_images=frames[1:])
+    for share in (0.5, 0.7):
+        data = file.getvalue()[: int(len(file.getvalue()) * share)]
+        with pytest.warns(UserWarning, match="Corrupt EXIF"):
+            assert (np.asarray(decode(data)) == 50).all()

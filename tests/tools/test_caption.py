@@ -171,7 +171,7 @@ def test_workers_share_what_is_left_of_a_budget():
         assert line[line.index("--cfg-options") + 1 :] == ["out=here", "budget.calls=25", "budget.usd=1.25"]
 
 
-def test_styles_are_studied_once_for_all_workers(config, tool, mini, tmp_path):
+def test_workers_write_in_clustered_styles_and_begin_once(config, tool, mini):
     styled = 'type="style_clustered", name="here", output="caption", clusterer=dict(type="KMeans"), naming="words"'
     config.write_text(config.read_text().replace('type="mtg", name="here", rounds=2', styled))
     code, _, err = tool("caption", config, "--workers", 2, "--resume", "never")
