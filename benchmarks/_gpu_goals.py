@@ -13,7 +13,7 @@ GOALS = {
     "hsic_vs_width": "the same: times as fast as centred X^T Y with autograd",
     "hsic_device_vs_textbook": "HSIC, bf16, N 8,192, D 512, on the device alone: times as fast as tr(KHLH)",
     "hsic_device_vs_width": "the same: times as fast as centred X^T Y with autograd",
-    "hsic_launches": "HSIC, bf16, N 64: launches, forward and backward",
+    "hsic_launches": "HSIC, bf16, N 64: launches, forward and backward, but for autograd's fill of the first gradient",
     "infonce_memory_vs_textbook": "InfoNCE, bf16, N 32,768, D 512: times less memory than the whole matrix",
     "infonce_vs_textbook_float32": "the same: times as fast as the whole matrix in float32",
     "infonce_share_of_rate": "the same: part of the bf16 rate of a large product, over 8 N^2 D operations",
@@ -44,10 +44,13 @@ def ratios(rows: list[Row]) -> dict[str, float]:
         slow = [hsic[name]["ms"] for name in textbook if "ms" in hsic.get(name, {})]
         found["hsic_device_vs_textbook"] = min(slow) / device["ours"] if slow else None
         found["hsic_device_vs_width"] = device["width"] / device["ours"] if "width" in device else None
+    # Where the first gradient was not given, autograd has launched one more kernel, which fills it.
     launches = [
-        row["launches"] for row in rows if _is(row, "profile", "HSIC", HALF, N=64, D=512) and row["arm"] == "ours"
+        row["launches"] - (row.get("first_gradient") != "given")
+        for row in rows
+        if _is(row, "profile", "HSIC", HALF, N=64, D=512) and row["arm"] == "ours" and row["launches"]
     ]
-    found["hsic_launches"] = float(launches[0]) if launches and launches[0] else None
+    found["hsic_launches"] = float(launches[0]) if launches else None
     for job, key in (("InfoNCE", "infonce"), ("SDM", "sdm")):
         half, single = (_arms(rows, job, dtype, N=32768, D=512) for dtype in (HALF, SINGLE))
         found[f"{key}_memory_vs_textbook"] = _over(half, "peak_mb", *textbook)

@@ -86,10 +86,15 @@ def raised(x: Any) -> Any:
     return x.float() if torch.is_tensor(x) and x.dtype in (torch.bfloat16, torch.float16) else x
 
 
-def step(loss: Loss, inputs: Inputs) -> list[Tensor]:
-    """Value and gradients; no gradient is accumulated anywhere."""
+def step(loss: Loss, inputs: Inputs, first: Tensor | None = None) -> list[Tensor]:
+    """Value and gradients; no gradient is accumulated anywhere.
+
+    Args:
+        loss, inputs: what is computed.
+        first: gradient of the value, which autograd fills with 1 otherwise.
+    """
     value = loss(*inputs)
-    gradients = torch.autograd.grad(value, [x for x in inputs if torch.is_tensor(x) and x.requires_grad])
+    gradients = torch.autograd.grad(value, [x for x in inputs if torch.is_tensor(x) and x.requires_grad], first)
     return [value.detach(), *gradients]
 
 

@@ -5,7 +5,7 @@ Three forms of one count, for one block of similarities:
   depends on their number.
 - `by_compare`: compare the row with each threshold and count, the row cut down on the way; fastest when a query has
   few positives.
-- `by_tensor`: compare on the tensor's own device, for CUDA.
+- `by_tensor`: on the tensor's own device, for CUDA; the same two ways.
 NumPy sorts and counts with SIMD: on one core of an AVX2 machine a row of 19,848 float32 takes 0.11 ms to sort and
 0.007 ms to compare twice; there `torch.sort` takes 14 times as long. `crossover` measures both on the machine at
 hand, because the ratio differs between processors by a factor of five; the choice never changes a number.
@@ -29,8 +29,9 @@ Counting = Literal["auto", "sort", "compare", "tensor"]
 Counts: TypeAlias = tuple[np.ndarray, np.ndarray]
 Form: TypeAlias = Callable[[np.ndarray, np.ndarray, np.ndarray], Counts]
 
-# Bytes of the boolean masks that `by_tensor` may hold at once.
-TENSOR_BYTES = 1 << 28
+# Bytes of masks or sorted copies that `by_tensor` may hold at once; a sorted value comes with its place, and once more
+# while it is sorted. Thresholds of a row from which it sorts: on an H100 one of them cost half of what sorting did.
+TENSOR_BYTES, SORTED_BYTES, TENSOR_SORTS_FROM = 1 << 28, 24, 3
 # Rows below which a thread costs more than it saves.
 ROWS_PER_THREAD = 16
 # Shorter rows are sorted so fast (0.03 ms) that threads mostly wait for the interpreter; single compares always are.
@@ -125,26 +126,42 @@ def by_compare(scores_BG: np.ndarray, threshold_R: np.ndarray, edges: np.ndarray
 
 
 def by_tensor(scores_BG: torch.Tensor, threshold_R: np.ndarray, edges: np.ndarray) -> Counts:
-    """Compare on the device of the scores, some thresholds of all rows at a time (see `count`)."""
-    rows, gallery = scores_BG.shape
+    """Compare or sort on the device of the scores (see `count`)."""
+    rows = len(scores_BG)
     counts = np.diff(edges)
     widest = int(counts.max(initial=0))
+    if not widest:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
     row_R = np.repeat(np.arange(rows), counts)
     column_R = np.arange(len(threshold_R)) - np.repeat(edges[:-1], counts)
     # Rows with fewer thresholds are filled up; what is counted there is not read.
     padded_BP = np.zeros((rows, widest), threshold_R.dtype)
     padded_BP[row_R, column_R] = threshold_R
     threshold_BP = torch.from_numpy(padded_BP).to(scores_BG.device)
-    step = max(1, TENSOR_BYTES // max(1, rows * gallery))
-    at_least, above = [], []
-    for start in range(0, widest, step):
-        part_BP1 = threshold_BP[:, start : start + step, None]
-        at_least.append((scores_BG[:, None, :] >= part_BP1).sum(-1))
-        above.append((scores_BG[:, None, :] > part_BP1).sum(-1))
-    if not at_least:
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    at_least_BP, above_BP = torch.cat(at_least, 1).cpu().numpy(), torch.cat(above, 1).cpu().numpy()
+    form = _tensor_sorted if widest >= TENSOR_SORTS_FROM else _tensor_compared
+    at_least_BP, above_BP = (count_BP.cpu().numpy() for count_BP in form(scores_BG, threshold_BP))
     return at_least_BP[row_R, column_R], above_BP[row_R, column_R]
+
+
+def _tensor_sorted(scores_BG: torch.Tensor, threshold_BP: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Each row is sorted once, and its thresholds are searched in it; some rows at a time."""
+    gallery = scores_BG.shape[1]
+    step = max(1, TENSOR_BYTES // (SORTED_BYTES * max(1, gallery)))
+    at_least, above = [], []
+    for part_BG, part_BP in zip(scores_BG.split(step), threshold_BP.split(step), strict=True):
+        sorted_BG = torch.sort(part_BG, dim=1).values
+        at_least.append(gallery - torch.searchsorted(sorted_BG, part_BP))
+        above.append(gallery - torch.searchsorted(sorted_BG, part_BP, right=True))
+    return torch.cat(at_least), torch.cat(above)
+
+
+def _tensor_compared(scores_BG: torch.Tensor, threshold_BP: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Each row is compared with its thresholds, some of them at a time."""
+    step = max(1, TENSOR_BYTES // max(1, scores_BG.numel()))
+    parts = [part_BP[:, :, None] for part_BP in threshold_BP.split(step, dim=1)]
+    at_least = [(scores_BG[:, None, :] >= part_BP1).sum(-1) for part_BP1 in parts]
+    above = [(scores_BG[:, None, :] > part_BP1).sum(-1) for part_BP1 in parts]
+    return torch.cat(at_least, 1), torch.cat(above, 1)
 
 
 @functools.cache

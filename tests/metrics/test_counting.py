@@ -27,7 +27,20 @@ def test_counts_equal_a_plain_loop(how, dtype):
         assert above.tolist() == [int((scores[r] > t).sum()) for r, t in zip(rows, thresholds, strict=True)]
 
 
-def test_tensor_form_needs_no_more_than_its_memory(monkeypatch):
+@pytest.mark.parametrize("sorts_from", [1, 99])
+def test_tensor_form_sorts_or_compares_to_the_same_counts(sorts_from, monkeypatch):
+    monkeypatch.setattr(counting, "TENSOR_SORTS_FROM", sorts_from)
+    for seed in range(10):
+        scores, thresholds, edges = random_block(seed)
+        scores[0, :3] = np.inf, -np.inf, -0.0
+        found = counting.by_tensor(torch.from_numpy(scores), thresholds, edges)
+        for counts, expected in zip(found, counting.by_compare(scores, thresholds, edges), strict=True):
+            assert counts.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("sorts_from", [1, 99])
+def test_tensor_form_needs_no_more_than_its_memory(sorts_from, monkeypatch):
+    monkeypatch.setattr(counting, "TENSOR_SORTS_FROM", sorts_from)
     scores, thresholds, edges = random_block(1)
     whole = counting.by_tensor(torch.from_numpy(scores), thresholds, edges)
     monkeypatch.setattr(counting, "TENSOR_BYTES", 1)
