@@ -189,14 +189,13 @@ def _phrases(plain: str) -> Iterator[tuple[str, str]]:
 
 
 def _words(phrase: str) -> Iterator[Word]:
-    expression, meanings = _terms()
+    expression, words = _terms()
     for match in expression.finditer(phrase):
-        kinds = dict(meanings[match[0]])
-        yield from (Word(kind, kinds[kind], match[0]) for kind in kinds)
+        yield from words[match[0]]
 
 
 @cache
-def _terms() -> tuple[re.Pattern[str], Mapping[str, tuple[tuple[str, str], ...]]]:
+def _terms() -> tuple[re.Pattern[str], Mapping[str, tuple[Word, ...]]]:
     """One expression for all terms, the longest first, and what each may stand for."""
     tables: dict[str, Terms] = {
         "colour": {**terms.COLOURS, "fair": ("fair", "pale", "tanned")}, "age": terms.AGE, "build": terms.BUILD,
@@ -206,11 +205,11 @@ def _terms() -> tuple[re.Pattern[str], Mapping[str, tuple[tuple[str, str], ...]]
         "figure": {"figure": ("build", "height")},
         **{factor: table for factor, (table, _) in THINGS.items()},
     }  # fmt: skip
-    meanings: dict[str, list[tuple[str, str]]] = {}
+    meanings: dict[str, dict[str, Word]] = {}
     for kind, table in tables.items():
         for value, written in table.items():
             for term in written:
-                meanings.setdefault(term, []).append((kind, value))
+                meanings.setdefault(term, {})[kind] = Word(kind, value, term)
     longest = sorted(meanings, key=lambda term: (-len(term), term))
     expression = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, longest))})(?![\w-]|'s)")
-    return expression, {term: tuple(kinds) for term, kinds in meanings.items()}
+    return expression, {term: tuple(words.values()) for term, words in meanings.items()}
