@@ -11,12 +11,12 @@ from typing import Literal
 
 import numpy as np
 
+from tbpsbench.metrics.selection import reached
+
 AnchorMode = Literal["hard", "soft"]
 Scale = Literal["raw", "minmax", "softmax"]
 Gate = Literal["ctgi", "icl"]
 Floats = np.ndarray
-# Scores of which the highest alone is looked at first where few of many are wanted.
-GROUP = 32
 
 
 def candidates(score_BG: Floats, k: int) -> np.ndarray:
@@ -24,24 +24,12 @@ def candidates(score_BG: Floats, k: int) -> np.ndarray:
     k = min(k, score_BG.shape[1])
     if k == score_BG.shape[1]:
         return np.argsort(-score_BG, axis=1, kind="stable")
-    floor_B = _floor(score_BG, k)
+    floor_B = reached(score_BG, k)
     found = np.empty((len(score_BG), k), np.int64)
     for row, (score_G, floor) in enumerate(zip(score_BG, floor_B, strict=True)):
         near = np.flatnonzero(score_G >= floor)
         found[row] = near[np.argsort(-score_G[near], kind="stable")[:k]]
     return found
-
-
-def _floor(score_BG: Floats, k: int) -> Floats:
-    """(B,) a score that at least k of a row reach, and not many more.
-
-    It is the k-th highest maximum of groups of scores: a pass over all, and a selection among the few maxima alone.
-    """
-    groups = score_BG.shape[1] // GROUP
-    if groups < 4 * k:
-        return np.partition(score_BG, -k, axis=1)[:, -k]
-    most_BM = score_BG[:, : groups * GROUP].reshape(len(score_BG), GROUP, groups).max(axis=1)
-    return np.partition(most_BM, -k, axis=1)[:, -k]
 
 
 def confidence(score_K: Floats, lowest: float, scale: Scale, temperature: float = 0.05) -> np.float32:

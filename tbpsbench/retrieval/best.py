@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tbpsbench.metrics.selection import reached
+
 
 class Best:
     """The k best rows of each query so far; of equal scores the earlier row comes first.
@@ -25,24 +27,23 @@ class Best:
         self._row: list[np.ndarray] = [np.empty(0, np.int64) for _ in range(queries)]
         self._floor_Q = np.full(queries, -np.inf, np.float32)
 
-    def offer(self, score_QC: np.ndarray, first: int) -> None:
-        """Take the scores of rows first, first + 1, ...; -inf is never taken."""
-        width = score_QC.shape[1]
-        if not width:
+    def offer(self, score_CQ: np.ndarray, first: int) -> None:
+        """Take the scores of rows first, first + 1, ..., a column for each query; -inf is never taken."""
+        queries = score_CQ.shape[1]
+        over_CQ = score_CQ > self._floor_Q
+        if np.isneginf(self._floor_Q).any() and self.k <= len(score_CQ):
+            over_CQ &= score_CQ >= reached(score_CQ.T, self.k)
+        # By rows, so in every query's column from the first to the last.
+        found_M = np.flatnonzero(over_CQ.ravel())
+        if not len(found_M):
             return
-        if len(score_QC) == 1:
-            column = np.flatnonzero(score_QC[0] > self._floor_Q[0])
-            if len(column):
-                self._merge(0, score_QC[0, column], column + first)
-            return
-        position_M = np.flatnonzero((score_QC > self._floor_Q[:, None]).ravel())
-        if not len(position_M):
-            return
-        query_M, column_M = np.divmod(position_M, width)
-        starts = np.searchsorted(query_M, np.arange(len(score_QC) + 1))
-        for query in np.unique(query_M):
-            column = column_M[starts[query] : starts[query + 1]]
-            self._merge(query, score_QC[query, column], column + first)
+        row_M, query_M = np.divmod(found_M, queries)
+        order_M = np.argsort(query_M, kind="stable")
+        starts = np.searchsorted(query_M[order_M], np.arange(queries + 1))
+        for query in range(queries):
+            row = row_M[order_M[starts[query] : starts[query + 1]]]
+            if len(row):
+                self._merge(query, score_CQ[row, query], row + first)
 
     def _merge(self, query: int, score: np.ndarray, row: np.ndarray) -> None:
         if len(score) > 4 * self.k:

@@ -75,9 +75,9 @@ class HalfScan:
         if not alive_N.all():
             rough_N[~alive_N] = -np.inf
         best = Best(1, k)
-        best.offer(rough_N[None, :FIRST], 0)  # few, to have a floor for the many
+        best.offer(rough_N[:FIRST, None], 0)  # few, to have a floor for the many
         for first in range(FIRST, len(rough_N), STEP):
-            best.offer(rough_N[None, first : first + STEP], first)
+            best.offer(rough_N[first : first + STEP, None], first)
         floor = best.taken()[0][0, -1] - 2 * furthest(self._rows.dim, length)
         row_C = np.flatnonzero(rough_N >= floor)
         return row_C if len(row_C) <= max(4 * k, len(rough_N) // 16) else None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tbpsbench.interaction.fusion import GROUP, candidates
+from tbpsbench.interaction.fusion import candidates
+from tbpsbench.metrics.selection import GROUP
 
 
 def _scores(kind: str, rows: int, images: int) -> np.ndarray:
