@@ -116,7 +116,6 @@ READS_PADDING = "a loss reads padding, so texts cannot be cut (docs/performance.
 MISSED = {
     ("training", "released"): READS_PADDING,
     ("training", "paper"): READS_PADDING,
-    ("chat_load", "p95_of_limit"): "on two cores, which the people's connections share",
     ("kernels", "scan_one_position_vs_published"): "11 times on a processor with AVX2, 23 times with AVX-512",
 }
 

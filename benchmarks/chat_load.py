@@ -2,24 +2,25 @@
 
     python benchmarks/chat_load.py [--json] [--pictures 20000 --people 200 --rounds 5]
 
-The system is the demo's, untrained, on one thread; the index holds random unit vectors for links to a few tiny
-pictures. The page is served by a process of its own, as tools/chat.py does it. Everybody has a session and a connection
-of their own and asks something else; a search is over when its whole answer, the ranking of 24 pictures and the first
-question, has arrived. Rates are switched off. Stated is the 95th percentile over the people of a round, in the quickest
-round, since other processes may share the machine; beside it all rounds, the load, and the processor time that the
-server spent on a search, which does not depend on who else computes.
+The system is the demo's, untrained; the index holds random unit vectors for links to a few tiny pictures. The page is
+served by a process of its own, as tools/chat.py does it, with --threads for products. Everybody has a session and a
+connection of their own and asks something else; a search is over when its whole answer, the ranking of 24 pictures and
+the first question, has arrived. Rates are switched off. Stated is the 95th percentile over the people of a round, in
+the quickest round, since other processes may share the machine; beside it all rounds, the load, and the processor time
+that the server spent on a search, which does not depend on who else computes.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -73,33 +74,15 @@ def make_index(folder: Path, pictures: int) -> Path:
 
 
 def serve(index: Path) -> None:
-    """The page, on a port that is printed; ends with standard input."""
-    import threading
-
-    import torch
-    import uvicorn
-
-    from tbpsbench.app.server import make_app
-    from tbpsbench.app.serving import open_socket, run, settings
+    """The page, on a port that is free, until it is interrupted."""
+    from tbpsbench.app import serving
     from tbpsbench.app.systems import Systems
     from tbpsbench.app.visitors import Rates, Visitors
     from tbpsbench.retrieval.gallery import Gallery
 
-    torch.set_num_threads(1)
-    listening = open_socket("127.0.0.1", 0)
-    port = listening.getsockname()[1]
     endless = (1e9, 1e9)
-    visitors = Visitors(Rates(endless, endless, endless))
-    app = make_app(Systems([Gallery.open(index)]), [f"127.0.0.1:{port}"], visitors=visitors)
-    server = uvicorn.Server(settings(app))
-
-    def end() -> None:
-        sys.stdin.read()
-        server.should_exit = True
-
-    threading.Thread(target=end, daemon=True).start()
-    print(json.dumps({"port": port}), flush=True)
-    run(server, listening)
+    with suppress(KeyboardInterrupt), Gallery.open(index) as gallery:
+        serving.serve(Systems([gallery]), "127.0.0.1", 0, visitors=Visitors(Rates(endless, endless, endless)))
 
 
 def query(number: int) -> str:
@@ -183,12 +166,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         index = make_index(Path(folder), options.pictures)
         command = [sys.executable, __file__, "--serve", str(index)]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        limited = os.environ | {"OMP_NUM_THREADS": str(options.threads)}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, env=limited, text=True) as server:
             assert server.stdout is not None
-            port = json.loads(server.stdout.readline())["port"]
-            found = asyncio.run(measure(port, options.people, options.rounds, server.pid))
-            assert server.stdin is not None
-            server.stdin.close()
+            opened = next((line for line in server.stdout if line.startswith("Open ")), "")
+            port = int(opened.partition("127.0.0.1:")[2].partition("/")[0])
+            try:
+                found = asyncio.run(measure(port, options.people, options.rounds, server.pid))
+            finally:
+                server.send_signal(signal.SIGINT)
     best = min(one["p95_ms"] for one in found["rounds"])
     result = {
         "name": "chat_load",

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from ipaddress import ip_address
 
 import uvicorn
+from threadpoolctl import threadpool_limits
 
 from tbpsbench.app.assistant import Assistant
 from tbpsbench.app.guard import Guard
 from tbpsbench.app.server import make_app
-from tbpsbench.app.systems import Systems
+from tbpsbench.app.systems import AT_ONCE, Systems
+from tbpsbench.app.visitors import Visitors
 from tbpsbench.errors import ConfigError, StorageError
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -84,16 +86,24 @@ def settings(app: Guard) -> uvicorn.Config:
 
 
 def serve(
-    systems: Systems, host: str, port: int, *, allowed: Sequence[str] = (), assistant: Assistant | None = None
+    systems: Systems,
+    host: str,
+    port: int,
+    *,
+    allowed: Sequence[str] = (),
+    assistant: Assistant | None = None,
+    visitors: Visitors | None = None,
 ) -> None:
     """Serve the page until it is interrupted; prints its address when it can be opened."""
     answered_hosts(host, port, allowed)
     listening = open_socket(host, port)
     port = listening.getsockname()[1]
-    app = make_app(systems, answered_hosts(host, port, allowed), assistant=assistant)
+    app = make_app(systems, answered_hosts(host, port, allowed), visitors=visitors, assistant=assistant)
     print(f"{len(systems)} pictures, {' and '.join(searched.name for searched in systems.searched)}")
     print(f"Open http://{address(host, port, allowed)}/   (Ctrl+C ends it)", flush=True)
-    run(uvicorn.Server(settings(app)), listening, assistant)
+    # A thread of NumPy's library keeps its processor busy after each product, and a small one does not need it.
+    with threadpool_limits(1 if len(systems) <= AT_ONCE else None, "blas"):
+        run(uvicorn.Server(settings(app)), listening, assistant)
 
 
 def run(server: uvicorn.Server, listening: socket.socket, assistant: Assistant | None = None) -> None:
