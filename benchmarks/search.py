@@ -42,7 +42,7 @@ from threadpoolctl import threadpool_limits
 if TYPE_CHECKING:
     from tbpsbench.retrieval.local import ReRankedIndex
 
-K, BATCH, BUILDS = 20, 64, 3
+K, BATCH, BUILDS = 20, 64, 5
 # Name of the arm -> kind of index; both are as they come.
 COMPRESSED = {"compressed": "faiss-rabitq", "turbovec": "turbovec"}
 
@@ -228,7 +228,7 @@ def main() -> None:
     arguments.add_argument("--rows", type=int, default=1_000_000)
     arguments.add_argument("--trained-rows", type=int, default=1_000_000)
     arguments.add_argument("--dim", type=int, default=512)
-    arguments.add_argument("--repeats", type=int, default=5)
+    arguments.add_argument("--repeats", type=int, default=15)
     arguments.add_argument("--large", type=int, default=0, help="rows of a further compressed index, e.g. 10000000")
     arguments.add_argument("--checkpoint", help="of a trained system")
     arguments.add_argument("--images", help="folder of its pictures")
