@@ -53,7 +53,7 @@ def careless(self, query_QD, k):
         ({"remove": stubborn}, "after `remove` the ids are"),
         ({"search": distances}, "is not the dot product|do not descend"),
         ({"search": worst_first}, "scores do not descend"),
-        ({"search": careless}, "queries of another width: raised ValueError"),
+        ({"search": careless}, "queries of another width: raised RuntimeError"),
         ({"keep": lambda self, id_N: None}, "after `keep` the ids are"),
     ],
 )
