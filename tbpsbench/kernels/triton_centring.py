@@ -15,7 +15,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from .launching import dense_rows, on_device_of, product_of
+from .launching import dense_rows, on_device_of, parts_of, product_of
 from .triton_rounding import operand, rounded
 
 PARTS, ROWS, COLUMNS = 32, 32, 64
@@ -139,15 +139,15 @@ def centre(
     sizes = (rows, width, other, x_ND.stride(0), y.stride(0))
     options = {"num_warps": 4, "num_stages": 2, "enable_fp_fusion": True}
     with on_device_of(x_ND):
-        parts = min(PARTS, triton.cdiv(rows, 4 * ROWS))
+        parts = min(PARTS, parts_of(rows, 4 * ROWS))
         if means is None:
             means = x_ND.new_empty(width + other, dtype=torch.float32)
             sums = x_ND.new_empty((parts, width + other), dtype=torch.float32)
-            grid = (triton.cdiv(width, COLUMNS) + triton.cdiv(other, COLUMNS), parts)
-            sum_kernel[grid](x_ND, y, sums, *sizes, triton.cdiv(rows, parts), BLOCK_M=ROWS, BLOCK_N=COLUMNS, **options)
+            grid = (parts_of(width, COLUMNS) + parts_of(other, COLUMNS), parts)
+            sum_kernel[grid](x_ND, y, sums, *sizes, parts_of(rows, parts), BLOCK_M=ROWS, BLOCK_N=COLUMNS, **options)
         else:
             sums = means
-        centre_kernel[(triton.cdiv(rows, ROWS), sets)](
+        centre_kernel[(parts_of(rows, ROWS), sets)](
             x_ND, y, sums, means, out_x, out_y, lengths, *sizes, parts,
             GIVEN=given, **product_of(x_ND.dtype), BLOCK_M=ROWS, BLOCK_N=2 * COLUMNS, **options,
         )  # fmt: skip

@@ -15,11 +15,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-import triton
 from torch import Tensor
 
 from ..dispatch import KernelError, interpreting
-from ..launching import on_device_of
+from ..launching import on_device_of, parts_of
 from .form import SAVED, STATES, Form
 from .tiles import (
     COMPARED_ROWS,
@@ -77,9 +76,9 @@ def statistics(
         label = identity_N if len(identity_N) else call.label
         if call.half or call.small:
             tile = tile or statistics_tile(form.kind, call.half, call.width, rows)
-            blocks = triton.cdiv(rows, tile.block_m)
-            columns = triton.cdiv(triton.cdiv(rows, triton.cdiv(PROGRAMS, blocks)), tile.block_n) * tile.block_n
-            parts = 1 if call.small else triton.cdiv(rows, columns)
+            blocks = parts_of(rows, tile.block_m)
+            columns = parts_of(parts_of(rows, parts_of(PROGRAMS, blocks)), tile.block_n) * tile.block_n
+            parts = 1 if call.small else parts_of(rows, columns)
             part = value_N if call.small else call.room(parts, 2, STATES, rows)
             for role in (2,) if call.small else range(1 + both):
                 statistics_kernel[(blocks, parts)](
@@ -91,7 +90,7 @@ def statistics(
         else:
             parts, part = 1, call.room(1, 2, STATES, rows)
             _stream_strips(call, part)
-        finish_kernel[(triton.cdiv(rows, 128),)](
+        finish_kernel[(parts_of(rows, 128),)](
             part, count_N, call.scale, share, value_N, saved, slope, parts, rows, *call.scaling, *settings, **kinds,
             COUNTED=call.half, BLOCK_M=128, num_warps=4, num_stages=2, enable_fp_fusion=True,
         )  # fmt: skip
@@ -130,7 +129,7 @@ def gradient(
             for side_ND, need in zip(call.sides, needed, strict=True)
         ]
         tile = tile or gradient_tile(call.half, call.width, call.rows)
-        grid = (triton.cdiv(call.rows, tile.block_m), triton.cdiv(call.width, tile.block_d), sum(needed))
+        grid = (parts_of(call.rows, tile.block_m), parts_of(call.width, tile.block_d), sum(needed))
         gradient_kernel[grid](
             *call.sides, call.label, call.scale, saved, grad_N, unit, *grads, call.rows, call.width, *call.scaling,
             form.row, form.column, int(not needed[0]), **kinds, BLOCK_D=tile.block_d, **call.options(tile),
@@ -186,7 +185,7 @@ class _Call:
             return self.label.float(), torch.ones_like(self.label, dtype=torch.float32)
         if self.rows <= COMPARED_ROWS:
             identity_N, count_N = self.room(self.rows), self.room(self.rows)
-            identities_kernel[(triton.cdiv(self.rows, 64),)](
+            identities_kernel[(parts_of(self.rows, 64),)](
                 self.label, identity_N, count_N, self.rows, BLOCK_M=64, BLOCK_N=64, num_warps=4, num_stages=2
             )
             return identity_N, count_N
@@ -220,7 +219,7 @@ def _stream_strips(call: _Call, part: Tensor) -> None:
         s_CN = torch.mm(call.sides[0][begin:end], call.sides[1].T, out=room[: end - begin])
         for role in range(1 + (form.column != 0)):
             owned = STRIP_COLUMNS if role else STRIP_ROWS
-            strip_statistics_kernel[(triton.cdiv(call.rows if role else end - begin, owned.block_m),)](
+            strip_statistics_kernel[(parts_of(call.rows if role else end - begin, owned.block_m),)](
                 s_CN, call.label, call.scale, part, begin, end, call.rows, *call.scaling, KIND=form.kind,
                 MOMENTS=form.moments, SLOPES=form.slopes, HAS_SCALE=call.has_scale, ROLE=role, BLOCK_M=owned.block_m,
                 BLOCK_N=owned.block_n, num_warps=owned.warps, num_stages=owned.stages, enable_fp_fusion=True,
@@ -248,7 +247,7 @@ def _weigh_strips(
         weight_CN = room[: end - begin]
         if not call.half:
             torch.mm(call.sides[0][begin:end], call.sides[1].T, out=weight_CN)
-        weigh_kernel[(triton.cdiv(end - begin, tile.block_m), triton.cdiv(call.rows, tile.block_n))](
+        weigh_kernel[(parts_of(end - begin, tile.block_m), parts_of(call.rows, tile.block_n))](
             *call.sides, weight_CN, weight_CN, label, call.scale, saved, grad_N, unit, begin, end, call.rows,
             call.width, *call.scaling, call.form.row, call.form.column, **kinds, MULTIPLY=call.half,
             **call.options(tile),

@@ -8,11 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import triton
 from torch import Tensor
 
 from ..dispatch import interpreting
-from ..launching import Tile, dense_rows, on_device_of, product_of, up_to_power
+from ..launching import Tile, dense_rows, on_device_of, parts_of, product_of, up_to_power
 from ..triton_centring import centre
 from . import torch as plain
 from .terms import scale
@@ -93,7 +92,7 @@ def few_backward(
     rows, width, other = len(x_ND), x_ND.shape[1], y_NE.shape[1]
     tile = tile or few_tile(rows)
     outs = [z.new_empty(z.shape) if want else None for z, want in zip((x_ND, y_NE), wanted, strict=True)]
-    blocks = [triton.cdiv(z.shape[1], tile.block_k) * want for z, want in zip((x_ND, y_NE), wanted, strict=True)]
+    blocks = [parts_of(z.shape[1], tile.block_k) * want for z, want in zip((x_ND, y_NE), wanted, strict=True)]
     with on_device_of(x_ND):
         few_backward_kernel[(sum(blocks),)](
             grad, x_ND, y_NE, matrices, means, *(x_ND if out is None else out for out in outs), rows, width, other,
@@ -155,9 +154,9 @@ def width_backward(
                 return plain.gradients(x_ND, y_NE, cross[0], rest, factor, rows * processes, unbiased, wanted)
         tile = tile or backward_tile(x_ND.dtype)
         outs = [z.new_empty(z.shape) if want else None for z, want in zip((x_ND, y_NE), wanted, strict=True)]
-        down = triton.cdiv(rows, tile.block_m)
+        down = parts_of(rows, tile.block_m)
         blocks = [
-            down * triton.cdiv(z.shape[1], tile.block_n) * want for z, want in zip((x_ND, y_NE), wanted, strict=True)
+            down * parts_of(z.shape[1], tile.block_n) * want for z, want in zip((x_ND, y_NE), wanted, strict=True)
         ]
         backward_kernel[(sum(blocks),)](
             grad, x_ND, y_NE, means, cross, rest[3 + width + other :], rest,
@@ -181,11 +180,11 @@ def _cross(
     """C (1, D, E) in a dtype, the means, sums of squares of its tiles; centred with `means` if they are given."""
     rows, width, other = len(x_ND), x_ND.shape[1], y_NE.shape[1]
     tile = tile or cross_tile(x_ND.dtype)
-    tiles = triton.cdiv(width, tile.block_m) * triton.cdiv(other, tile.block_n)
-    summing = 0 if means is not None else triton.cdiv(width, SUMMED) + triton.cdiv(other, SUMMED)
-    parts = max(1, min(PROGRAMS // (tiles + summing), triton.cdiv(rows, 4 * tile.block_k)))
-    per_part = tile.block_k * triton.cdiv(rows, parts * tile.block_k)
-    parts = triton.cdiv(rows, per_part)
+    tiles = parts_of(width, tile.block_m) * parts_of(other, tile.block_n)
+    summing = 0 if means is not None else parts_of(width, SUMMED) + parts_of(other, SUMMED)
+    parts = max(1, min(PROGRAMS // (tiles + summing), parts_of(rows, 4 * tile.block_k)))
+    per_part = tile.block_k * parts_of(rows, parts * tile.block_k)
+    parts = parts_of(rows, per_part)
     given = means is not None
     if means is None:
         means = x_ND.new_empty(width + other, dtype=torch.float32)
@@ -206,7 +205,7 @@ def _join(
 ) -> Tensor:
     """Adds parts up to C and returns the sums of squares of its tiles, float64."""
     parts, width, other = part.shape
-    tiles = triton.cdiv(width, JOINED[0]) * triton.cdiv(other, JOINED[1])
+    tiles = parts_of(width, JOINED[0]) * parts_of(other, JOINED[1])
     squares = x_ND.new_empty(tiles, dtype=torch.float64)
     join_kernel[(tiles,)](
         x_ND, y_NE, part, sums, cross, means, squares, len(x_ND), width, other, x_ND.stride(0), y_NE.stride(0), parts,
@@ -222,7 +221,7 @@ def _value(x_ND: Tensor, y_NE: Tensor, means: Tensor, squares: Tensor, unbiased:
     value = x_ND.new_empty((), dtype=torch.float32)
     rest = x_ND.new_empty(span + 2 * rows if unbiased else 0, dtype=torch.float32)
     stats = _row_sums(x_ND, y_NE, means, rest[span:]) if unbiased else squares
-    value_kernel[(triton.cdiv(span, 256) if unbiased else 1,)](
+    value_kernel[(parts_of(span, 256) if unbiased else 1,)](
         squares, stats, rest, value, len(squares), len(stats), span, rows, scale(rows, unbiased), UNBIASED=unbiased,
         BLOCK=256, num_warps=4, num_stages=2, enable_fp_fusion=True,
     )  # fmt: skip
@@ -232,7 +231,7 @@ def _value(x_ND: Tensor, y_NE: Tensor, means: Tensor, squares: Tensor, unbiased:
 def _row_sums(x_ND: Tensor, y_NE: Tensor, means: Tensor, lengths: Tensor) -> Tensor:
     """Sums of `row_kernel` over groups of rows (G, 3 + S); fills k and l."""
     rows, width, other = len(x_ND), x_ND.shape[1], y_NE.shape[1]
-    groups = triton.cdiv(rows, LENGTHS[0])
+    groups = parts_of(rows, LENGTHS[0])
     stats = x_ND.new_empty((groups, 3 + width + other), dtype=torch.float32)
     row_kernel[(groups,)](
         x_ND, y_NE, means, lengths, stats, rows, width, other, x_ND.stride(0), y_NE.stride(0), BLOCK_M=LENGTHS[0],

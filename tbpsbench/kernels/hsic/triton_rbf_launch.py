@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-import triton
 from torch import Tensor
 
-from ..launching import Tile, on_device_of, product_of
+from ..launching import Tile, on_device_of, parts_of, product_of
 from ..triton_centring import centre
 from .terms import scale
 from .torch import matrix_means
@@ -83,15 +82,15 @@ def forward(x_ND: Tensor, y_NE: Tensor, gammas: Tensor, unbiased: bool) -> tuple
         sides = _Sides(x_ND, y_NE, gammas, None, unbiased)
         sums = x_ND.new_empty((2, rows), dtype=torch.float32)
         block = sides.tile.block_m
-        parts = x_ND.new_empty(triton.cdiv(rows, block), dtype=torch.float64)
+        parts = x_ND.new_empty(parts_of(rows, block), dtype=torch.float64)
         fixed = (sides.lengths, gammas)
         for first, last, x, y in sides.strips():
-            down = triton.cdiv(last - first, block)
+            down = parts_of(last - first, block)
             row_sum_kernel[(down, 2)](x, y, *fixed, sums, first, last, *sides.sizes, **sides.constexprs)
         (mean_x, total_x), (mean_y, total_y) = (matrix_means(row_sums, unbiased) for row_sums in sums)
         means, totals = torch.stack([mean_x, mean_y]), torch.stack([total_x, total_y])
         for first, last, x, y in sides.strips():
-            down = triton.cdiv(last - first, block)
+            down = parts_of(last - first, block)
             product_kernel[(down,)](x, y, *fixed, means, totals, parts, first, last, *sides.sizes, **sides.constexprs)
         value = (parts.sum() * scale(rows, unbiased)).float()
     return value, means, totals, sides.columns
@@ -116,7 +115,7 @@ def backward(
         made = None if sides.library else sides.x.new_empty((2, sides.height(), rows))
         for first, last, x, y in sides.strips(weights=True):
             weights = (x, y) if made is None else made[:, : last - first].unbind()
-            grid = (triton.cdiv(rows, sides.tile.block_n), triton.cdiv(last - first, sides.tile.block_m))
+            grid = (parts_of(rows, sides.tile.block_n), parts_of(last - first, sides.tile.block_m))
             weight_kernel[grid](
                 x, y, sides.lengths, gammas, means, totals, *weights, first, last, *sides.sizes, **sides.constexprs
             )

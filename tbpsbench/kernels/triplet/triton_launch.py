@@ -6,11 +6,10 @@ Shapes: N rows, D width.
 from __future__ import annotations
 
 import torch
-import triton
 from torch import Tensor
 
 from ..dispatch import interpreting
-from ..launching import Tile, dense_rows, on_device_of, product_of, up_to_power
+from ..launching import Tile, dense_rows, on_device_of, parts_of, product_of, up_to_power
 from ..triton_centring import centre
 from .triton import gradient_kernel, hardest_kernel, mean_kernel
 
@@ -45,7 +44,7 @@ def forward(
     value = x_ND.new_empty((), dtype=torch.float32) if mean else cost
     with on_device_of(x_ND):
         centred, _, _, lengths = centre(x_ND)
-        hardest_kernel[(triton.cdiv(rows, tile.block_m),)](
+        hardest_kernel[(parts_of(rows, tile.block_m),)](
             x_ND, centred, lengths, label_N, cost, positive, negative, valid, rows, width, x_ND.stride(0),
             float(margin), **tile.blocks(), **product_of(x_ND.dtype), **tile.options(),
         )  # fmt: skip
@@ -61,7 +60,7 @@ def backward(grad: Tensor, x_ND: Tensor, positive: Tensor, negative: Tensor, sha
     out = x_ND.new_empty((rows, width))
     owned = min(OWNED, up_to_power(width, 16))
     with on_device_of(x_ND):
-        gradient_kernel[(rows, triton.cdiv(width, owned))](
+        gradient_kernel[(rows, parts_of(width, owned))](
             grad.contiguous(), share, x_ND, positive, negative, out, rows, width, x_ND.stride(0), MEAN=mean,
             BLOCK_N=min(SCANNED, up_to_power(rows, 16)), BLOCK_D=owned, UP=interpreting(), num_warps=4,
             enable_fp_fusion=True,
