@@ -92,7 +92,8 @@ FEW = tuple((64, 64, k, warps, stages) for k in (32, 64, 128) for warps in (4, 8
 def knobs() -> Iterator[Knob]:
     """Every table, at the sizes that matter."""
     at = "contrastive.triton"
-    yield Knob(at, "statistics_tile", "SDM", HALF, MANY, STATISTICS)
+    for job in ("SDM", "InfoNCE"):
+        yield Knob(at, "statistics_tile", job, HALF, MANY, STATISTICS)
     yield Knob(at, "gradient_tile", "SDM", HALF, MANY, GRADIENT)
     yield Knob(at, "gradient_tile", "InfoNCE", HALF, WIDE, GRADIENT_256)
     for dtype in (HALF, SINGLE):

@@ -30,6 +30,8 @@ ARCHITECTURES = (80, 90, 100)
 SHARED_KB = {80: 163, 86: 99, 89: 99, 90: 227, 100: 227, 103: 227, 120: 99}
 # Tensor-core instructions in SASS: Ampere's, Hopper's asynchronous ones, Blackwell's (tcgen05 in PTX).
 MATRIX = {80: "HMMA", 90: "HGMMA", 100: "UTCMMA"}
+# What Triton 3.6 was seen to spill beyond 3.9, on sm_80 and sm_100.
+OLDER_SPILLS = 8
 _INSTRUCTION = re.compile(r"^\s+/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+\s+)?([A-Z][A-Z0-9]*)", re.M)
 _TENSOR = re.compile(r"HMMA|HGMMA|UTC\w*MMA")
 
@@ -39,7 +41,8 @@ class Budget(NamedTuple):
 
     Attributes:
         registers: per thread; 255 is all there are.
-        spills: instructions that store to or load from local memory (STL, LDL).
+        spills: instructions that store to or load from local memory (STL, LDL), with Triton 3.9; `OLDER_SPILLS` more
+            before it.
         shared_kb: per program, in KiB; what the architecture has is the limit in any case.
         tensor_cores: whether there must be matrix instructions of the architecture's own kind.
     """
@@ -92,13 +95,21 @@ class Measured(NamedTuple):
         found = []
         if self.registers > budget.registers:
             found.append(f"{self.registers} registers, allowed {budget.registers}")
-        if self.spills > budget.spills:
-            found.append(f"{self.spills} spilling instructions, allowed {budget.spills}")
+        spills = budget.spills + _older_spills()
+        if self.spills > spills:
+            found.append(f"{self.spills} spilling instructions, allowed {spills}")
         if self.shared_kb > limit:
             found.append(f"{self.shared_kb:.1f} KiB of shared memory, allowed {limit:g}")
         if budget.tensor_cores and not self.matrix.get(MATRIX.get(self.arch, "HMMA")):
             found.append(f"no {MATRIX.get(self.arch, 'HMMA')} instruction, found {self.matrix or 'no matrix ones'}")
         return found
+
+
+def _older_spills() -> int:
+    import triton
+
+    version = tuple(int(part) for part in triton.__version__.split(".")[:2])
+    return OLDER_SPILLS if version < (3, 9) else 0
 
 
 def shipped(capability: int) -> Iterator[tuple[str, Compiled]]:

@@ -28,19 +28,20 @@ def self_check(kind: Kind, device: torch.device, dtype: torch.dtype) -> None:
         KernelError: where they differ.
     """
     for rows in (37, SMALL_ROWS[dtype != torch.float32] + 65):
-        _compare(kind, rows, device, dtype)
+        for distinct in (False, True) if kind == "entropy" else (False,):
+            _compare(kind, rows, device, dtype, distinct)
 
 
-def _compare(kind: Kind, rows: int, device: torch.device, dtype: torch.dtype) -> None:
+def _compare(kind: Kind, rows: int, device: torch.device, dtype: torch.dtype, distinct: bool) -> None:
     from .triton import gradient, statistics
 
     generator = torch.Generator().manual_seed(rows)
     drawn_ND = torch.randn(3, rows, WIDTH, generator=generator, dtype=torch.float64)
     anchor_ND, positive_ND = (normalize(x_ND, dim=1).to(device, dtype) for x_ND in drawn_ND[:2])
-    label_N = (torch.arange(rows) * 7 % (rows // 3)).to(device)
+    label_N = (torch.arange(rows) if distinct else torch.arange(rows) * 7 % (rows // 3)).to(device)
     grad_N = drawn_ND[2, :, 0].to(device, torch.float32)
     weight = 0.5 if kind == "entropy" else 1.0
-    form = Form(kind, SCALE, weight, weight, margin=MARGIN)
+    form = Form(kind, SCALE, weight, weight, margin=MARGIN, distinct=distinct)
     value_N, saved, _, identity = statistics(anchor_ND, positive_ND, label_N, None, None, form)
     found = [value_N, *gradient(grad_N, anchor_ND, positive_ND, label_N, None, saved, identity, form)]
     exact = [side_ND.double().requires_grad_() for side_ND in (anchor_ND, positive_ND)]

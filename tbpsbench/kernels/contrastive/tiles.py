@@ -71,7 +71,7 @@ def whole(width: int) -> int:
     return max(16, 1 << (width - 1).bit_length())
 
 
-def statistics_tile(kind: Kind, half: bool, width: int, rows: int) -> Tile:
+def statistics_tile(kind: Kind, half: bool, width: int, rows: int, capability: int = 90, paired: bool = False) -> Tile:
     """Of the forward kernel; in float32 for small batches alone.
 
     Args:
@@ -79,12 +79,15 @@ def statistics_tile(kind: Kind, half: bool, width: int, rows: int) -> Tile:
         half: bfloat16 or float16, not float32.
         width: D.
         rows: N.
+        capability: of the GPU, 90 for 9.0.
+        paired: no labels are compared.
     """
     if rows <= SMALL_ROWS[half]:
         return Tile(16, 64 if half else 32, min(64, whole(width)), 4, 3)
     # The hardest negative takes registers. What SDM keeps leaves room for a wide tile, which saves a tenth of
-    # a whole step on an H100.
-    return Tile(128, {"ranking": 64, "divergence": 256}.get(kind, 128), 64, 8, 3)
+    # a whole step on an H100. So does what InfoNCE keeps without labels, from 9.0 on; nobody has measured that yet.
+    wide = kind == "divergence" or (paired and capability >= 90)
+    return Tile(128, 256 if wide else 64 if kind == "ranking" else 128, 64, 8, 3)
 
 
 def gradient_tile(half: bool, width: int, rows: int, capability: int = 90) -> Tile:

@@ -75,7 +75,8 @@ def statistics(
         identity_N, count_N = call.identities() if call.half and not call.small else (call.room(0), value_N)
         label = identity_N if len(identity_N) else call.label
         if call.half or call.small:
-            tile = tile or statistics_tile(form.kind, call.half, call.width, rows)
+            paired = form.kind == "entropy" and form.distinct and not call.small
+            tile = tile or statistics_tile(form.kind, call.half, call.width, rows, call.capability(), paired)
             blocks = parts_of(rows, tile.block_m)
             columns = parts_of(parts_of(rows, parts_of(PROGRAMS, blocks)), tile.block_n) * tile.block_n
             parts = 1 if call.small else parts_of(rows, columns)
@@ -83,7 +84,8 @@ def statistics(
             for role in (2,) if call.small else range(1 + both):
                 statistics_kernel[(blocks, parts)](
                     *call.sides, label, call.scale, share, part, value_N, saved, slope, rows, call.width, columns,
-                    *call.scaling, *settings, SLOPES=form.slopes, ROLE=role, **kinds, **call.options(tile),
+                    *call.scaling, *settings, SLOPES=form.slopes, ROLE=role, PAIRED=paired, **kinds,
+                    **call.options(tile),
                 )  # fmt: skip
             if call.small:
                 return value_N, saved, slope, identity_N

@@ -39,6 +39,17 @@ def product(
 
 
 @triton.jit
+def pair_products(own, other, first, last, width, BLOCK_M: tl.constexpr, BLOCK_K: tl.constexpr):
+    """The products (M,) of rows with the rows of the same number."""
+    total = tl.zeros((BLOCK_M,), tl.float32)
+    for start in range(0, width, BLOCK_K):
+        own_tile = load_tile(own, first, last, start, width, BLOCK_M, BLOCK_K, True)
+        other_tile = load_tile(other, first, last, start, width, BLOCK_M, BLOCK_K, True)
+        total += tl.sum(own_tile * other_tile, 1)
+    return total
+
+
+@triton.jit
 def scales(scale, row, row_ok, factor, role_stride, row_stride, ROLE: tl.constexpr, HAS_SCALE: tl.constexpr):
     """What multiplies the cosines of these rows, in base 2."""
     by = tl.zeros_like(row).to(tl.float32) + factor * LOG2E

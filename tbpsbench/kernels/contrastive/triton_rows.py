@@ -38,6 +38,7 @@ def update(
     """Take a tile of entries y, in base 2, into the statistics; `same` and `valid` are (M, K), `column` is (K,).
 
     COUNTED: n is known beforehand and stays 0 here; d of `entropy` is then sum_same y, which needs no n on the way.
+    With 2, that is known, too: comparing for it would take the registers that a wide tile needs.
     """
     if KIND == "entropy" or KIND == "divergence":
         same = same & valid
@@ -48,7 +49,7 @@ def update(
         z = y - high[:, None]
         exp = tl.exp2(z)
         if COUNTED:
-            if KIND == "entropy":
+            if KIND == "entropy" and COUNTED == 1:
                 d = d + tl.sum(tl.where(same, y, 0.0), 1)
         else:
             if KIND == "entropy":

@@ -25,19 +25,23 @@ MATRIX = Budget(spills=16, tensor_cores=True)
 WIDE = Budget(spills=96, tensor_cores=True)
 
 
-def statistics(kind: Kind, dtype: str, tile: Tile, small: bool, scaled: bool, budget: Budget) -> Compiled:
+def statistics(
+    kind: Kind, dtype: str, tile: Tile, small: bool, scaled: bool, budget: Budget, paired: bool = False
+) -> Compiled:
     """The forward kernel.
 
     Args:
         dtype: of Triton's pointers, e.g. "bf16".
         small: all in one launch.
         scaled: with a scale that is learnt.
+        paired: without labels.
     """
     types = {"anchor": f"*{dtype}", "positive": f"*{dtype}", "label": "*i64" if small else "*fp32", "part": "*fp32"}
     types |= {**_FINISHED, **_SIZES, "columns": "i32:16", **_SCALING, **_SETTINGS}
     constants = _constants(tile, KIND=kind, MOMENTS=scaled and kind == "entropy", SLOPES=scaled, ROOT=False)
-    constants |= {"HAS_SCALE": scaled, "HAS_ALPHA": False, "ROLE": 2 if small else 0, "BOTH": True}
-    return _compiled("statistics", small, scaled, statistics_kernel, types, constants, tile, budget)
+    constants |= {"HAS_SCALE": scaled, "HAS_ALPHA": False, "ROLE": 2 if small else 0, "BOTH": True, "PAIRED": paired}
+    what = "statistics of pairs" if paired else "statistics"
+    return _compiled(what, small, scaled, statistics_kernel, types, constants, tile, budget)
 
 
 def gradient(kind: Kind, dtype: str, tile: Tile, scaled: bool, budget: Budget) -> Compiled:
@@ -104,6 +108,8 @@ def shipped(capability: int) -> Iterator[Compiled]:
     for kind in KINDS:
         yield statistics(kind, "bf16", statistics_tile(kind, True, 512, 32768), False, False, WIDE)
         yield weigh(kind, "bf16", gradient_tile(True, 512, 32768, capability), False, MATRIX)
+    tile = statistics_tile("entropy", True, 512, 32768, capability, paired=True)
+    yield statistics("entropy", "bf16", tile, False, True, MATRIX, paired=True)
     for dtype, half in (("bf16", True), ("fp32", False)):
         yield statistics("divergence", dtype, statistics_tile("divergence", half, 512, 64), True, True, PLAIN)
         yield gradient("divergence", dtype, gradient_tile(half, 512, 64), True, PLAIN)

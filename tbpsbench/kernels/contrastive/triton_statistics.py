@@ -7,14 +7,14 @@ does both directions and the rest itself: one launch.
 Shapes: N pairs, P parts of the columns.
 """
 
-# ruff: noqa: ANN001, ANN201
+# ruff: noqa: ANN001, ANN201, SIM102
 # mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False
 from __future__ import annotations
 
 import triton
 import triton.language as tl
 
-from .triton_parts import close, close_unused, get, product, put, scales
+from .triton_parts import close, close_unused, get, pair_products, product, put, scales
 from .triton_rows import empty, merge, update
 
 
@@ -43,10 +43,13 @@ def statistics_kernel(
     anchor, positive, label, scale, alpha, part, value, saved, slope, rows, width, columns, factor, role_stride,
     row_stride, row_weight, column_weight, eps, log_eps, margin, KIND: tl.constexpr, MOMENTS: tl.constexpr,
     SLOPES: tl.constexpr, ROOT: tl.constexpr, HAS_SCALE: tl.constexpr, HAS_ALPHA: tl.constexpr, ROLE: tl.constexpr,
-    BOTH: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr,
+    BOTH: tl.constexpr, PAIRED: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr,
     PRECISION: tl.constexpr, UP: tl.constexpr,
 ):  # fmt: skip
-    """ROLE 0 or 1: statistics of a direction over `columns` columns, with counted labels; ROLE 2: all of a loss."""
+    """ROLE 0 or 1: statistics of a direction over `columns` columns, with counted labels; ROLE 2: all of a loss.
+
+    PAIRED, for `entropy`: a row belongs together with the row of its number alone, so no labels are compared.
+    """
     row_first = tl.program_id(0) * BLOCK_M
     row = row_first + tl.arange(0, BLOCK_M)
     row_ok = row < rows
@@ -85,8 +88,11 @@ def statistics_kernel(
         last = tl.minimum(first + columns, rows)
         a, b, c, d, e, f, n = scan(
             own, other, label, by, row_first, first, last, rows, width,
-            KIND, MOMENTS, SLOPES, 1, BLOCK_M, BLOCK_N, BLOCK_K, PRECISION, UP,
+            KIND, MOMENTS, SLOPES, 1 + PAIRED, BLOCK_M, BLOCK_N, BLOCK_K, PRECISION, UP,
         )  # fmt: skip
+        if PAIRED:
+            if tl.program_id(1) == 0:  # parts are added up
+                d = by * pair_products(own, other, row_first, rows, width, BLOCK_M, BLOCK_K)
         place = part + (tl.program_id(1) * 2 + ROLE).to(tl.int64) * 7 * rows + row
         put(place, rows, row_ok, a, b, c, d, e, f, n)
 

@@ -41,8 +41,11 @@ def test_one_pair(case, form):
 @pytest.mark.parametrize("form", FORMS[1:], indirect=True)
 @pytest.mark.parametrize(
     ("case", "dtype"),
-    [("infonce-identity", torch.bfloat16), ("ritc", torch.float16), ("tal", torch.bfloat16), ("trl", torch.float16)],
-)
+    [
+        ("infonce", torch.bfloat16), ("infonce", torch.float16), ("infonce-identity", torch.bfloat16),
+        ("ritc", torch.float16), ("tal", torch.bfloat16), ("trl", torch.float16),
+    ],
+)  # fmt: skip
 def test_half_precision_is_summed_in_float32(case, form, dtype):
     compare(case, form, 21, 24, dtype, kind="uneven")
 
@@ -55,6 +58,15 @@ def test_gradients_of_a_mean_do_not_vanish_in_float16(form):
     oracle = value_and_gradients(definition("sdm"), in_float64(given), tiny)[1]
     # What float16 can hold of it: its spacing near zero is 6e-8.
     assert (found.double() - oracle).abs().max() <= 6e-8
+
+
+@pytest.mark.parametrize("form", ["triton large"], indirect=True)
+def test_pairs_whose_labels_are_not_compared(form):
+    given = inputs("infonce", 37, 24, dtype=torch.bfloat16, scale=1000.0)
+    oracle = value_and_gradients(definition("infonce"), in_float64(given))
+    found = value_and_gradients(loss("infonce", backend=form), given)
+    assert relative_error(found[0], oracle[0]) <= 1e-5
+    assert relative_error(found[3], oracle[3]) <= 1e-5
 
 
 @each_form
