@@ -65,8 +65,8 @@ def chunk_rows(dim: int, queries: int) -> int:
 def products(query_QD: np.ndarray, stored_CD: np.ndarray) -> np.ndarray:
     """(C, Q) float32 dot products, a row for each stored one.
 
-    Of one query by NumPy's product of matrix and vector, of more by torch's of two matrices: each was up to five times
-    as fast as the other's where it is used.
+    Of one query by NumPy's product of matrix and vector, of more by torch's of two matrices: each is the faster one
+    where it is used.
     """
     if len(query_QD) == 1:
         return (stored_CD.astype(np.float32, copy=False) @ query_QD[0])[:, None]

@@ -36,25 +36,6 @@ class Tile(NamedTuple):
     block_d: int = 0
 
 
-# What a sweep on a device may try for large batches in half precision; the loops compile for sm_90 without spills.
-CANDIDATES = {
-    "statistics": [
-        Tile(128, 128, 64, 8, 3),
-        Tile(128, 128, 64, 8, 4),
-        Tile(128, 64, 64, 4, 3),
-        Tile(64, 128, 64, 4, 3),
-        Tile(128, 64, 64, 8, 4),
-    ],
-    "gradient": [
-        Tile(128, 64, 64, 4, 3),
-        Tile(128, 64, 64, 4, 4),
-        Tile(128, 128, 64, 8, 3),
-        Tile(128, 128, 64, 8, 4),
-        Tile(64, 128, 64, 4, 3),
-    ],
-}
-
-
 # Of the kernels on a strip of float32 similarities, which only read and write.
 STRIP_ROWS = Tile(4, 512, 16, 4, 2)
 STRIP_COLUMNS = Tile(64, 32, 16, 4, 2)
