@@ -21,12 +21,12 @@ MAIN = ("InfoNCE", "SDM", "TAL", "HSIC", "batch-hard triplets", "selective scan"
 
 
 def sizes(job: Job, dtype: torch.dtype, tiny: bool = False) -> list[Size]:
-    """Odd ones, the widths of real models, one pair of a person, and a few more rows than a tile."""
+    """Odd ones, a real model's width and one of no whole 16 bytes, and a few more rows than a tile."""
     if job.kernel == "selective_scan":
         shapes = ((3, 67, 96, 16), (2, 5, 7, 3), (16, 257, 512, 16), (1, 1, 5, 4))
         found = [dict(zip("BLES", shape, strict=True)) for shape in (shapes[1::2] if tiny else shapes)]
     else:
-        many = ((67, 40), (1030, 512), (64, 512), (1030, 768))
+        many = ((67, 40), (1030, 512), (64, 512), (1030, 764))
         few = ((5, 7), (19, 24))
         # Many processes share the memory here.
         most = job.oracle_rows // 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
@@ -47,6 +48,33 @@ def on_device_of(x: Tensor) -> AbstractContextManager[Any]:
     # Entering a device costs more than asking for the current one.
     here = not x.is_cuda or x.get_device() == torch.cuda.current_device()
     return nullcontext() if here else torch.cuda.device_of(x)
+
+
+def repeated(kernel: Any, grid: tuple[int, int], **options: Any) -> Callable[..., None]:
+    """A launch that a pass repeats dozens of times, for it to be called with the kernel's other arguments in order.
+
+    From the second time on it leaves out what Triton does to find the compiled kernel, which takes as long as a short
+    one runs. So all calls must agree in what Triton compiles for: types, and which integers are 1 or multiples of 16
+    and which pointers multiples of 16 bytes.
+
+    Args:
+        kernel: below `triton.jit`; its constexpr arguments are its last ones.
+        grid: programs along two axes.
+        options: constexpr arguments and launch options.
+    """
+    constants = [options[name] for name in kernel.arg_names if name in options]
+    run: Callable[..., Any] | None = None
+
+    def launch(*arguments: Any) -> None:
+        nonlocal run
+        if run is not None:
+            run(*arguments, *constants)
+            return
+        # The interpreter compiles nothing.
+        if (compiled := kernel[grid](*arguments, **options)) is not None:
+            run = compiled[(*grid, 1)]
+
+    return launch
 
 
 def dense_rows(x: Tensor) -> Tensor:

@@ -39,6 +39,7 @@ from typing import Literal, NamedTuple
 
 Kind = Literal["entropy", "divergence", "alignment", "ranking"]
 KINDS: tuple[Kind, ...] = ("entropy", "divergence", "alignment", "ranking")
+HINGED: tuple[Kind, ...] = ("alignment", "ranking")
 # Numbers streamed over a row (a ... f, n) and kept of it.
 STATES, SAVED = 7, 4
 # Stands for the largest of no entries; finite, so that differences of two of them are not NaN.
@@ -76,4 +77,4 @@ class Form(NamedTuple):
     @property
     def hinged(self) -> bool:
         """Whether it is a hinge on cosines: the scale is then inside, and the gradient is by s, not by x."""
-        return self.kind in ("alignment", "ranking")
+        return self.kind in HINGED

@@ -52,7 +52,7 @@ def whole(width: int) -> int:
     return max(16, 1 << (width - 1).bit_length())
 
 
-def statistics_tile(kind: Kind, half: bool, width: int, rows: int, capability: int = 90, paired: bool = False) -> Tile:
+def statistics_tile(kind: Kind, half: bool, width: int, rows: int, bulk: bool = True, capability: int = 90) -> Tile:
     """Of the forward kernel; in float32 for small batches alone.
 
     Args:
@@ -60,25 +60,33 @@ def statistics_tile(kind: Kind, half: bool, width: int, rows: int, capability: i
         half: bfloat16 or float16, not float32.
         width: D.
         rows: N.
+        bulk: tiles are copied by descriptors.
         capability: of the GPU, 90 for 9.0.
-        paired: no labels are compared.
     """
     if rows <= SMALL_ROWS[half]:
         return Tile(16, 64 if half else 32, min(64, whole(width)), 4, 3)
-    # The hardest negative takes registers. What SDM keeps leaves room for a wide tile, which saves a tenth of
-    # a whole step on an H100. So does what InfoNCE keeps without labels, from 9.0 on; nobody has measured that yet.
-    wide = kind == "divergence" or (paired and capability >= 90)
-    return Tile(128, 256 if wide else 64 if kind == "ranking" else 128, 64, 8, 3)
+    if bulk:
+        return _two_programs(capability)
+    # The hardest negative takes registers; what SDM keeps leaves room for a wide tile.
+    return Tile(128, 256 if kind == "divergence" else 64 if kind == "ranking" else 128, 64, 8, 3)
 
 
-def gradient_tile(half: bool, width: int, rows: int, capability: int = 90) -> Tile:
-    """Of the backward kernels, one for small batches and one for strips; arguments as above.
-
-    Args:
-        capability: of the GPU, 90 for 9.0.
-    """
+def gradient_tile(half: bool, width: int, rows: int, capability: int = 90, bulk: bool = True) -> Tile:
+    """Of the backward kernels, one for small batches and one for blocks; arguments as above."""
     if rows <= SMALL_ROWS[half]:
         # Channels as in the forward kernel: a similarity has the same bits in both.
         return Tile(16, 32, min(64, whole(width)), 4, 3, min(128 if half else 64, whole(width)))
+    if bulk:
+        return _two_programs(capability)
     # Four warps are a tenth faster on an H100; what is compiled for 10.0 has not the registers for it.
     return Tile(128, 64, 64, 8 if capability >= 100 else 4, 3)
+
+
+def split_of(tile: Tile) -> int:
+    """Parts of the columns of a tile that are weighed one after the other: 1, 2 or 4, of 16 columns at least."""
+    return max(1, min(4, tile.block_n // 16))
+
+
+def _two_programs(capability: int) -> Tile:
+    """Of four warps, so that two programs share a multiprocessor: one multiplies while the other does the rest."""
+    return Tile(128, 128, 64, 8 if capability >= 100 else 4, 3)

@@ -38,7 +38,7 @@ def gradient_rows(
     for start in range(0, rows, BLOCK_N):
         col = start + tl.arange(0, BLOCK_N)
         col_ok = col < rows
-        s = product(own, other, row_first, start, rows, rows, width, BLOCK_M, BLOCK_N, BLOCK_K, PRECISION, UP)
+        s = product(own, other, row_first, start, rows, rows, width, BLOCK_M, BLOCK_N, BLOCK_K, PRECISION, UP, False)
         other_by, other_first, other_second, other_third, other_fourth = arriving(
             saved, grad, scale, col, col_ok, rows, factor, role_stride, row_stride, other_weight / one,
             1 - ROLE, KIND, HAS_SCALE,

@@ -25,26 +25,51 @@ def load_tile(side, first, last, start, width, ROWS: tl.constexpr, BLOCK: tl.con
 
 
 @triton.jit
+def load_box(side, first, start, UP: tl.constexpr):
+    """The same by a descriptor, whose box has the tile's size: one thread copies it in bulk, and none holds places."""
+    tile = side.load([first, start])
+    if UP:
+        tile = tile.to(tl.float32)
+    return tile
+
+
+@triton.jit
 def product(
     own, other, own_first, other_first, own_last, other_last, width,
     BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, PRECISION: tl.constexpr, UP: tl.constexpr,
+    BULK: tl.constexpr,
 ):  # fmt: skip
-    """A tile (M, N) of products, some channels at a time."""
+    """A tile (M, N) of products, some channels at a time. BULK: the sides are descriptors, not pointers."""
     total = tl.zeros((BLOCK_M, BLOCK_N), tl.float32)
     for start in range(0, width, BLOCK_K):
-        own_tile = load_tile(own, own_first, own_last, start, width, BLOCK_M, BLOCK_K, UP)
-        other_tile = load_tile(other, other_first, other_last, start, width, BLOCK_N, BLOCK_K, UP)
+        if BULK:
+            own_tile = load_box(own, own_first, start, UP)
+            other_tile = load_box(other, other_first, start, UP)
+        else:
+            own_tile = load_tile(own, own_first, own_last, start, width, BLOCK_M, BLOCK_K, UP)
+            other_tile = load_tile(other, other_first, other_last, start, width, BLOCK_N, BLOCK_K, UP)
         total = tl.dot(own_tile, tl.trans(other_tile), total, input_precision=PRECISION)
     return total
 
 
 @triton.jit
-def pair_products(own, other, first, last, width, BLOCK_M: tl.constexpr, BLOCK_K: tl.constexpr):
-    """The products (M,) of rows with the rows of the same number."""
+def halves(tile, M: tl.constexpr, N: tl.constexpr):
+    """The left and the right half of the columns; no number changes its thread."""
+    return tl.split(tl.permute(tl.reshape(tile, (M, 2, N // 2)), (0, 2, 1)))
+
+
+@triton.jit
+def pair_products(
+    own, other, first, last, width, BLOCK_M: tl.constexpr, BLOCK_K: tl.constexpr, BULK: tl.constexpr
+):  # fmt: skip
+    """The products (M,) of rows with the rows of the same number. BULK: boxes of both sides have M rows."""
     total = tl.zeros((BLOCK_M,), tl.float32)
     for start in range(0, width, BLOCK_K):
-        own_tile = load_tile(own, first, last, start, width, BLOCK_M, BLOCK_K, True)
-        other_tile = load_tile(other, first, last, start, width, BLOCK_M, BLOCK_K, True)
+        if BULK:
+            own_tile, other_tile = load_box(own, first, start, True), load_box(other, first, start, True)
+        else:
+            own_tile = load_tile(own, first, last, start, width, BLOCK_M, BLOCK_K, True)
+            other_tile = load_tile(other, first, last, start, width, BLOCK_M, BLOCK_K, True)
         total += tl.sum(own_tile * other_tile, 1)
     return total
 

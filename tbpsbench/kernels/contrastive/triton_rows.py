@@ -38,11 +38,13 @@ def update(
     """Take a tile of entries y, in base 2, into the statistics; `same` and `valid` are (M, K), `column` is (K,).
 
     COUNTED: n is known beforehand and stays 0 here; d of `entropy` is then sum_same y, which needs no n on the way.
-    With 2, that is known, too: comparing for it would take the registers that a wide tile needs.
+    With 2, that is known, too: comparing for it would take registers. What is not valid is then neither `same` nor
+    anything but NEVER: a select for each entry less.
     """
-    if KIND == "entropy" or KIND == "divergence":
+    if COUNTED == 0:
         same = same & valid
         y = tl.where(valid, y, NEVER)
+    if KIND == "entropy" or KIND == "divergence":
         high = tl.maximum(a, tl.max(y, 1))
         shift = tl.maximum(a - high, LOWEST)
         keep = tl.exp2(shift)
@@ -68,8 +70,9 @@ def update(
         b = keep * b + tl.sum(exp, 1)
         a = high
     else:
-        negative = valid & (same == 0)
-        same = same & valid
+        negative = same == 0
+        if COUNTED == 0:
+            negative = negative & valid
         y_negative = tl.where(negative, y, NEVER)
         y_same = tl.where(same, y, NEVER)
         high = tl.max(y_negative, 1)

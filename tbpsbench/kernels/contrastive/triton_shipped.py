@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..shipping import Budget, Compiled
-from .form import KINDS, Kind
-from .tiles import STRIP_COLUMNS, STRIP_ROWS, STRIP_WEIGHTS, Tile, gradient_tile, statistics_tile
+from .form import HINGED, KINDS, Kind
+from .tiles import STRIP_COLUMNS, STRIP_ROWS, STRIP_WEIGHTS, Tile, gradient_tile, split_of, statistics_tile
 from .triton_gradient import gradient_kernel
 from .triton_statistics import finish_kernel, identities_kernel, statistics_kernel
-from .triton_strips import strip_statistics_kernel, weigh_kernel
+from .triton_strips import strip_statistics_kernel
+from .triton_weigh import prepare_kernel, weigh_kernel
 
 _SCALING = {"factor": "fp32", "role_stride": "i32", "row_stride": "i32"}
 _WEIGHTS = {"row_weight": "fp32", "column_weight": "fp32"}
@@ -26,20 +27,23 @@ WIDE = Budget(spills=96, tensor_cores=True)
 
 
 def statistics(
-    kind: Kind, dtype: str, tile: Tile, small: bool, scaled: bool, budget: Budget, paired: bool = False
-) -> Compiled:
+    kind: Kind, dtype: str, tile: Tile, small: bool, scaled: bool, budget: Budget, paired: bool = False,
+    bulk: bool = False,
+) -> Compiled:  # fmt: skip
     """The forward kernel.
 
     Args:
+        bulk: by descriptors.
         dtype: of Triton's pointers, e.g. "bf16".
         small: all in one launch.
         scaled: with a scale that is learnt.
         paired: without labels.
     """
-    types = {"anchor": f"*{dtype}", "positive": f"*{dtype}", "label": "*i64" if small else "*fp32", "part": "*fp32"}
+    types = _sides(dtype, tile, bulk) | {"label": "*i64" if small else "*fp32", "part": "*fp32"}
     types |= {**_FINISHED, **_SIZES, "columns": "i32:16", **_SCALING, **_SETTINGS}
     constants = _constants(tile, KIND=kind, MOMENTS=scaled and kind == "entropy", SLOPES=scaled, ROOT=False)
     constants |= {"HAS_SCALE": scaled, "HAS_ALPHA": False, "ROLE": 2 if small else 0, "BOTH": True, "PAIRED": paired}
+    constants |= {"BULK": bulk, "QUARTERED": bulk and kind in HINGED}
     what = "statistics of pairs" if paired else "statistics"
     return _compiled(what, small, scaled, statistics_kernel, types, constants, tile, budget)
 
@@ -53,14 +57,23 @@ def gradient(kind: Kind, dtype: str, tile: Tile, scaled: bool, budget: Budget) -
     return _compiled("gradient", True, scaled, gradient_kernel, types, constants, tile, budget)
 
 
-def weigh(kind: Kind, dtype: str, tile: Tile, scaled: bool, budget: Budget) -> Compiled:
-    """The backward kernel on a strip, which multiplies in half precision."""
+def weigh(kind: Kind, dtype: str, tile: Tile, scaled: bool, budget: Budget, bulk: bool = False) -> Compiled:
+    """The backward kernel on a block, which multiplies in half precision."""
     half = dtype != "fp32"
-    types = {"anchor": f"*{dtype}", "positive": f"*{dtype}", "s": f"*{dtype}", "out": f"*{dtype}"}
-    types |= {"label": "*fp32" if half else "*i64", **_SAVED, "begin": "i32:16", "end": "i32:16", **_SIZES}
-    types |= {**_SCALING, **_WEIGHTS}
-    constants = _constants(tile, KIND=kind, HAS_SCALE=scaled, HAS_UNIT=dtype == "fp16", MULTIPLY=half)
+    split = split_of(tile) if half else 1
+    out = f"tensordesc<{dtype}[{tile.block_m},{tile.block_n // split}]>" if bulk else f"*{dtype}"
+    types = {**_sides(dtype, tile, bulk), "s": f"*{dtype}", "out": out, "label": "*fp32" if half else "*i64"}
+    types |= {"scale": "*fp32", "prepared": "*fp32", "begin": "i32:16", "end": "i32:16", "start": "i32:16"}
+    types |= {"last": "i32:16", **_SIZES, "columns": "i32:16", "stride": "i32:16", "factor": "fp32"}
+    constants = _constants(tile, KIND=kind, HAS_SCALE=scaled, PER_ROW=scaled, MULTIPLY=half, BULK=bulk, SPLIT=split)
     return _compiled("weigh", False, scaled, weigh_kernel, types, constants, tile, budget)
+
+
+def prepare(kind: Kind, budget: Budget) -> Compiled:
+    """The kernel that makes numbers of rows for it."""
+    types = {**_SAVED, "prepared": "*fp32", "rows": "i32:16", **_SCALING, **_WEIGHTS}
+    constants = {"KIND": kind, "HAS_SCALE": True, "HAS_UNIT": True, "BLOCK_M": 128}
+    return Compiled(f"prepare {kind}", prepare_kernel, types, constants, 4, 2, budget)
 
 
 def strip_statistics(kind: Kind, tile: Tile, role: int, budget: Budget) -> Compiled:
@@ -86,6 +99,12 @@ def identities(budget: Budget) -> Compiled:
     return Compiled("identities", identities_kernel, types, {"BLOCK_M": 64, "BLOCK_N": 64}, 4, 2, budget)
 
 
+def _sides(dtype: str, tile: Tile, bulk: bool) -> dict[str, str]:
+    """Of the features: pointers, or descriptors of boxes."""
+    kind = f"tensordesc<{dtype}[{tile.block_m},{tile.block_k}]>" if bulk else f"*{dtype}"
+    return {"anchor": kind, "positive": kind}
+
+
 def _constants(tile: Tile, **more: Any) -> dict[str, Any]:
     blocks = {"BLOCK_M": tile.block_m, "BLOCK_N": tile.block_n, "BLOCK_K": tile.block_k}
     return {**more, **blocks, "PRECISION": "ieee", "UP": False}
@@ -95,7 +114,9 @@ def _compiled(
     what: str, small: bool, scaled: bool, kernel: Any, types: dict[str, str], constants: dict[str, Any], tile: Tile,
     budget: Budget,
 ) -> Compiled:  # fmt: skip
-    words = [what, constants["KIND"], types["anchor"][1:], "small" if small else "", "learnt scale" if scaled else ""]
+    dtype = types["anchor"].removeprefix("tensordesc<").lstrip("*").partition("[")[0]
+    how = "small" if small else "" if constants.get("BULK", dtype == "fp32") else "by pointers"
+    words = [what, constants["KIND"], dtype, how, "learnt scale" if scaled else ""]
     return Compiled(" ".join(filter(None, words)), kernel, types, constants, tile.warps, tile.stages, budget)
 
 
@@ -106,10 +127,13 @@ def shipped(capability: int) -> Iterator[Compiled]:
         capability: e.g. 90.
     """
     for kind in KINDS:
-        yield statistics(kind, "bf16", statistics_tile(kind, True, 512, 32768), False, False, WIDE)
-        yield weigh(kind, "bf16", gradient_tile(True, 512, 32768, capability), False, MATRIX)
-    tile = statistics_tile("entropy", True, 512, 32768, capability, paired=True)
-    yield statistics("entropy", "bf16", tile, False, True, MATRIX, paired=True)
+        for bulk in (True, False) if capability >= 90 else (False,):
+            tile = statistics_tile(kind, True, 512, 32768, bulk, capability)
+            yield statistics(kind, "bf16", tile, False, False, MATRIX if bulk else WIDE, bulk=bulk)
+            tile = gradient_tile(True, 512, 32768, capability, bulk)
+            yield weigh(kind, "bf16", tile, False, MATRIX, bulk)
+    tile = statistics_tile("entropy", True, 512, 32768, capability >= 90, capability)
+    yield statistics("entropy", "bf16", tile, False, True, MATRIX, paired=True, bulk=capability >= 90)
     for dtype, half in (("bf16", True), ("fp32", False)):
         yield statistics("divergence", dtype, statistics_tile("divergence", half, 512, 64), True, True, PLAIN)
         yield gradient("divergence", dtype, gradient_tile(half, 512, 64), True, PLAIN)
@@ -117,4 +141,5 @@ def shipped(capability: int) -> Iterator[Compiled]:
     yield strip_statistics("alignment", STRIP_COLUMNS, 1, PLAIN)
     yield weigh("divergence", "fp32", STRIP_WEIGHTS, True, PLAIN)
     yield finish("divergence", PLAIN)
+    yield prepare("divergence", PLAIN)
     yield identities(PLAIN)

@@ -10,7 +10,7 @@ from tbpsbench.kernels.contrastive import chunks, functions
 def form(request, monkeypatch, poisoned):
     """Run a test in one form: "torch" in chunks of a few rows, Triton's kernels for small batches or for large ones.
 
-    With "wide" behind it, in tiles that take the interpreter less time.
+    With "wide" behind it, in tiles that take the interpreter less time; with "pointers", without descriptors.
     """
     return use_form(request.param, monkeypatch)
 
@@ -27,14 +27,21 @@ def use_form(name, monkeypatch):
         monkeypatch.setattr(triton, "statistics_tile", lambda *_: tiles.Tile(64, 64, 64, 4, 2))
         monkeypatch.setattr(triton, "gradient_tile", lambda *_: tiles.Tile(64, 64, 64, 4, 2, 64))
     if name.startswith("triton large"):
-        from tbpsbench.kernels.contrastive import tiles, triton
+        from tbpsbench.kernels.contrastive import tiles, triton, triton_blocks, triton_call
 
         tile = tiles.Tile(*((64, 64, 64) if name.endswith("wide") else (16, 16, 16)), 4, 2)
         for half in (True, False):
             monkeypatch.setitem(tiles.SMALL_ROWS, half, 0)
-        monkeypatch.setattr(triton, "PROGRAMS", 6)
-        monkeypatch.setattr(triton, "STRIP_BYTES", 0)
-        monkeypatch.setattr(triton, "FEWEST_ROWS", 16)
+        for module in (triton, triton_blocks):
+            monkeypatch.setattr(module, "PROGRAMS", 6)
+        monkeypatch.setattr(triton_blocks, "STRIP_BYTES", 0)
+        monkeypatch.setattr(triton_blocks, "FEWEST", 16)
+        monkeypatch.setattr(triton_blocks, "BLOCK_ROWS", 48)
+        monkeypatch.setattr(triton_blocks, "WHOLE_BYTES", 0)
+        monkeypatch.setattr(triton_blocks, "BLOCK_BYTES", 2 * 48 * 32)
         monkeypatch.setattr(triton, "statistics_tile", lambda *_: tile)
-        monkeypatch.setattr(triton, "gradient_tile", lambda *_: tile)
+        monkeypatch.setattr(triton_blocks, "gradient_tile", lambda *_: tile)
+        if "pointers" in name:
+            # Rows of no matrix begin where copies in bulk need them to.
+            monkeypatch.setattr(triton_call, "BULK_BYTES", 1 << 60)
     return backend

@@ -38,7 +38,7 @@ def test_one_pair(case, form):
         torch.testing.assert_close(found.double(), true, rtol=1e-5, atol=2e-5)
 
 
-@pytest.mark.parametrize("form", FORMS[1:], indirect=True)
+@pytest.mark.parametrize("form", [*FORMS[1:], "triton large pointers"], indirect=True)
 @pytest.mark.parametrize(
     ("case", "dtype"),
     [
@@ -60,7 +60,7 @@ def test_gradients_of_a_mean_do_not_vanish_in_float16(form):
     assert (found.double() - oracle).abs().max() <= 6e-8
 
 
-@pytest.mark.parametrize("form", ["triton large"], indirect=True)
+@pytest.mark.parametrize("form", ["triton large", "triton large pointers"], indirect=True)
 def test_pairs_whose_labels_are_not_compared(form):
     given = inputs("infonce", 37, 24, dtype=torch.bfloat16, scale=1000.0)
     oracle = value_and_gradients(definition("infonce"), in_float64(given))

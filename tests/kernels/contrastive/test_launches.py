@@ -11,6 +11,8 @@ from tbpsbench.kernels.contrastive import functions
 from tbpsbench.kernels.contrastive.form import Form
 
 triton = pytest.importorskip("triton") and pytest.importorskip("tbpsbench.kernels.contrastive.triton")
+triton_blocks = pytest.importorskip("tbpsbench.kernels.contrastive.triton_blocks")
+triton_call = pytest.importorskip("tbpsbench.kernels.contrastive.triton_call")
 large = pytest.mark.parametrize("form", ["triton large"], indirect=True)
 
 
@@ -18,9 +20,9 @@ large = pytest.mark.parametrize("form", ["triton large"], indirect=True)
 @pytest.mark.parametrize("compared", [0, 64])
 @pytest.mark.parametrize("kind", kernel_cases.LABELS)
 def test_identities_are_those_of_the_labels(form, kind, compared, monkeypatch):
-    monkeypatch.setattr(triton, "COMPARED_ROWS", compared)
+    monkeypatch.setattr(triton_call, "COMPARED_ROWS", compared)
     side, label = torch.zeros(33, 4, dtype=torch.bfloat16), kernel_cases.labels(33, kind)
-    identity, count = triton._Call(side, side, label, None, Form("entropy")).identities()
+    identity, count = triton_call.Call(side, side, label, None, Form("entropy")).identities()
     same = label[:, None] == label
     assert torch.equal(identity[:, None] == identity, same)
     assert torch.equal(count, same.sum(1).float())
@@ -30,7 +32,7 @@ def test_identities_are_those_of_the_labels(form, kind, compared, monkeypatch):
 @large
 def test_distinct_pairs_need_no_comparison(form):
     side = torch.zeros(33, 4, dtype=torch.bfloat16)
-    call = triton._Call(side, side, torch.arange(33), None, Form("entropy", distinct=True))
+    call = triton_call.Call(side, side, torch.arange(33), None, Form("entropy", distinct=True))
     identity, count = call.identities()
     assert torch.equal(identity, torch.arange(33.0))
     assert torch.equal(count, torch.ones(33))
@@ -40,8 +42,8 @@ def test_distinct_pairs_need_no_comparison(form):
 @pytest.mark.parametrize(("dtype", "times"), [(torch.bfloat16, 1), (torch.float32, 0)])
 def test_identities_are_made_once_for_both_passes(form, dtype, times, monkeypatch):
     made = []
-    identities = triton._Call.identities
-    monkeypatch.setattr(triton._Call, "identities", lambda call: made.append(call) or identities(call))
+    identities = triton_call.Call.identities
+    monkeypatch.setattr(triton_call.Call, "identities", lambda call: made.append(call) or identities(call))
     value_and_gradients(loss("sdm", backend="triton"), inputs("sdm", 17, 8, dtype=dtype))
     assert len(made) == times
 
@@ -49,26 +51,47 @@ def test_identities_are_made_once_for_both_passes(form, dtype, times, monkeypatc
 class Nothing:
     """A kernel whose launch does nothing; the interpreter holds on to its arguments, a GPU does not."""
 
+    arg_names = ()
+
     def __getitem__(self, grid):
         return lambda *_, **__: None
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
-def test_backward_pass_holds_one_gradient_a_sum_and_a_strip(dtype, monkeypatch):
-    rows, width = 1024, 64
+@pytest.mark.parametrize(("dtype", "columns"), [(torch.bfloat16, 512), (torch.float32, 1024)])
+def test_backward_pass_holds_one_gradient_a_sum_and_a_block(dtype, columns, monkeypatch):
+    rows, width, height = 1024, 64, 256
     side, label = torch.zeros(rows, width, dtype=dtype), torch.arange(rows)
-    monkeypatch.setattr(triton, "STRIP_BYTES", 256 * rows * dtype.itemsize)
-    monkeypatch.setattr(triton, "weigh_kernel", Nothing())
+    monkeypatch.setattr(triton_blocks, "BLOCK_ROWS", height)
+    monkeypatch.setattr(triton_blocks, "WHOLE_BYTES", 0)
+    monkeypatch.setattr(triton_blocks, "BLOCK_BYTES", 2 * height * columns)
+    monkeypatch.setattr(triton_blocks, "STRIP_BYTES", 4 * height * columns)
+    for kernel in ("prepare_kernel", "weigh_kernel"):
+        monkeypatch.setattr(triton_blocks, kernel, Nothing())
     # A CPU has no product of half-precision matrices that gives float32.
-    monkeypatch.setattr(triton, "_add_product", lambda *_: None)
+    monkeypatch.setattr(triton_blocks, "_multiply", lambda *_, **__: None)
     grad, saved, identity = torch.ones(rows), torch.zeros(2, 4, rows), torch.zeros(rows)
     # On a processor that multiplies bfloat16 itself, oneDNN copies an operand first.
     with torch.backends.mkldnn.flags(enabled=False):
         peak = kernel_cases.peak_bytes(
             lambda: triton.gradient(grad, side, side, label, None, saved, identity, Form("divergence"))
         )
-    strip, of_gradient, of_sum = 256 * rows * dtype.itemsize, rows * width * dtype.itemsize, 4 * rows * width
-    assert peak == pytest.approx(of_gradient + of_sum + strip, rel=0.01)
+    block, of_gradient, of_sum = height * columns * dtype.itemsize, rows * width * dtype.itemsize, 4 * rows * width
+    of_strip, prepared = 4 * height * width if columns < rows else 0, 4 * 2 * 5 * rows
+    assert peak == pytest.approx(of_gradient + of_sum + block + of_strip + prepared, rel=0.01)
+
+
+@pytest.mark.parametrize("half", [True, False])
+@pytest.mark.parametrize("rows", [1, 127, 129, 4097, 12289])
+def test_blocks_cover_every_similarity_once(rows, half):
+    seen, corner = 0, (0, 0)
+    for block in triton_blocks.blocks(rows, half):
+        assert (block.begin, block.start) == corner
+        assert 0 < block.end - block.begin <= rows
+        assert block.end <= rows
+        assert block.last <= rows
+        seen += block.shape[0] * block.shape[1]
+        corner = (block.begin, block.last) if block.last < rows else (block.end, 0)
+    assert (seen, corner) == (rows * rows, (rows, 0))
 
 
 class Cuda:
