@@ -51,18 +51,10 @@ class Knob(NamedTuple):
 
 HALF, SINGLE = torch.bfloat16, torch.float32
 MANY, WIDE, USUAL = {"N": 16384, "D": 512}, {"N": 16384, "D": 256}, {"N": 64, "D": 512}
-STATISTICS = (
-    (128, 128, 64, 8, 3), (128, 128, 64, 8, 4), (128, 128, 64, 4, 3), (128, 128, 32, 8, 4), (128, 256, 64, 8, 3),
-    (128, 64, 64, 4, 4), (64, 128, 64, 4, 4), (64, 64, 64, 4, 4), (64, 64, 512, 4, 2), (128, 64, 512, 8, 2),
-)  # fmt: skip
-GRADIENT = (
-    (64, 32, 512, 8, 2), (64, 64, 512, 8, 2), (64, 64, 512, 8, 1), (64, 32, 512, 8, 3), (64, 64, 512, 16, 2),
-    (128, 32, 512, 16, 2), (128, 64, 512, 16, 1), (64, 64, 64, 4, 3, 256), (128, 64, 64, 8, 3, 256),
-    (128, 128, 64, 8, 3, 256), (64, 128, 64, 8, 3, 256), (128, 256, 64, 8, 3), (128, 256, 64, 8, 3, 256),
-)  # fmt: skip
-GRADIENT_256 = (
-    (64, 64, 256, 8, 2), (64, 64, 256, 4, 2), (64, 32, 256, 4, 3), (128, 64, 256, 8, 2), (128, 32, 256, 8, 3),
-    (128, 64, 256, 8, 3), (64, 128, 256, 8, 2), (128, 128, 256, 8, 1),
+# Descriptors have one box for both sides: as many columns as rows.
+SQUARE = (
+    (128, 128, 64, 4, 3), (128, 128, 64, 4, 2), (128, 128, 64, 8, 3), (128, 128, 64, 8, 4), (128, 128, 32, 4, 4),
+    (64, 64, 64, 4, 4), (64, 64, 128, 4, 3), (128, 128, 128, 8, 2),
 )  # fmt: skip
 FEW_STATISTICS = (
     (16, 64, 64, 4, 3), (16, 64, 128, 4, 3), (16, 64, 512, 4, 2), (16, 32, 64, 4, 3), (16, 32, 128, 2, 3),
@@ -92,10 +84,10 @@ FEW = tuple((64, 64, k, warps, stages) for k in (32, 64, 128) for warps in (4, 8
 def knobs() -> Iterator[Knob]:
     """Every table, at the sizes that matter."""
     at = "contrastive.triton"
-    for job in ("SDM", "InfoNCE"):
-        yield Knob(at, "statistics_tile", job, HALF, MANY, STATISTICS)
-    yield Knob(at, "gradient_tile", "SDM", HALF, MANY, GRADIENT)
-    yield Knob(at, "gradient_tile", "InfoNCE", HALF, WIDE, GRADIENT_256)
+    for job in ("SDM", "InfoNCE", "InfoNCE, identities", "TAL"):
+        yield Knob(at, "statistics_tile", job, HALF, MANY, SQUARE)
+    for job, size in (("SDM", MANY), ("InfoNCE", MANY), ("TAL", MANY), ("InfoNCE", WIDE)):
+        yield Knob("contrastive.triton_blocks", "gradient_tile", job, HALF, size, SQUARE)
     for dtype in (HALF, SINGLE):
         yield Knob(at, "statistics_tile", "SDM", dtype, USUAL, FEW_STATISTICS)
         yield Knob(at, "gradient_tile", "SDM", dtype, USUAL, FEW_GRADIENT)

@@ -71,7 +71,7 @@ def statistics_tile(kind: Kind, half: bool, width: int, rows: int, bulk: bool = 
     return Tile(128, 256 if kind == "divergence" else 64 if kind == "ranking" else 128, 64, 8, 3)
 
 
-def gradient_tile(half: bool, width: int, rows: int, capability: int = 90, bulk: bool = True) -> Tile:
+def gradient_tile(half: bool, width: int, rows: int, bulk: bool = True, capability: int = 90) -> Tile:
     """Of the backward kernels, one for small batches and one for blocks; arguments as above."""
     if rows <= SMALL_ROWS[half]:
         # Channels as in the forward kernel: a similarity has the same bits in both.

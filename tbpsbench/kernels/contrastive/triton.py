@@ -57,7 +57,7 @@ def statistics(
         label = identity_N if len(identity_N) else call.label
         if call.half or call.small:
             paired = form.kind == "entropy" and form.distinct and not call.small
-            tile = tile or statistics_tile(form.kind, call.half, call.width, rows, call.bulk)
+            tile = tile or statistics_tile(form.kind, call.half, call.width, rows, call.bulk, call.capability())
             blocks = parts_of(rows, tile.block_m)
             columns = parts_of(parts_of(rows, parts_of(PROGRAMS, blocks)), tile.block_n) * tile.block_n
             parts = 1 if call.small else parts_of(rows, columns)

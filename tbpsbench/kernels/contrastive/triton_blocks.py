@@ -115,7 +115,7 @@ class _Weighing:
         self, call: Call, grad_N: Tensor, saved: Tensor, identity_N: Tensor, unit: Tensor, has_unit: bool,
         tile: Tile | None,
     ) -> None:  # fmt: skip
-        usual = gradient_tile(True, call.width, call.rows, call.capability(), call.bulk) if call.half else STRIP_WEIGHTS
+        usual = gradient_tile(True, call.width, call.rows, call.bulk, call.capability()) if call.half else STRIP_WEIGHTS
         self.call, self.tile, self.split = call, tile or usual, 1
         if call.half:
             self.split = split_of(self.tile)

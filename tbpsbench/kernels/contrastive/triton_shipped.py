@@ -130,7 +130,7 @@ def shipped(capability: int) -> Iterator[Compiled]:
         for bulk in (True, False) if capability >= 90 else (False,):
             tile = statistics_tile(kind, True, 512, 32768, bulk, capability)
             yield statistics(kind, "bf16", tile, False, False, MATRIX if bulk else WIDE, bulk=bulk)
-            tile = gradient_tile(True, 512, 32768, capability, bulk)
+            tile = gradient_tile(True, 512, 32768, bulk, capability)
             yield weigh(kind, "bf16", tile, False, MATRIX, bulk)
     tile = statistics_tile("entropy", True, 512, 32768, capability >= 90, capability)
     yield statistics("entropy", "bf16", tile, False, True, MATRIX, paired=True, bulk=capability >= 90)
