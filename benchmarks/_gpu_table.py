@@ -111,8 +111,8 @@ def cells(row: Row) -> Iterator[str]:
             yield f"{name} {arm['failed'][:60]}"
             continue
         parts = [f"{name} {arm['ms']:.4g} ms"]
-        if name != "ours" and "ms" in ours:
-            parts.append(compared(arm["ms"], ours["ms"]))
+        if name != "ours" and (ours_ms := arm.get("ours_ms", ours.get("ms"))):
+            parts.append(compared(arm["ms"], ours_ms))
         if arm.get("peak_mb") is not None:
             parts.append(f"{arm['peak_mb']:.4g} MB")
         if arm.get("launches"):

@@ -108,7 +108,8 @@ def _joined(row: dict[str, Any], everything: list[dict[str, Any]]) -> dict[str, 
     for other in everything:
         if all(other.get(key) == row[key] for key in ("job", "dtype", "size")):
             if other["section"] == "compiled" and "compiled" in other.get("arms", {}):
-                arms["compiled"] = other["arms"]["compiled"]
+                # Raced in another process: the ratio is that of its own race.
+                arms["compiled"] = other["arms"]["compiled"] | {"ours_ms": other["arms"]["ours"].get("ms")}
             if other["section"] == "profile" and "launches" in other and other["arm"] in arms:
                 arms[other["arm"]] |= {key: other[key] for key in ("launches", "device_ms")}
     return row | {"arms": arms}

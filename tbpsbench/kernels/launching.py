@@ -54,8 +54,8 @@ def repeated(kernel: Any, grid: tuple[int, int], **options: Any) -> Callable[...
     """A launch that a pass repeats dozens of times, for it to be called with the kernel's other arguments in order.
 
     From the second time on it leaves out what Triton does to find the compiled kernel, which takes as long as a short
-    one runs. So all calls must agree in what Triton compiles for: types, and which integers are 1 or multiples of 16
-    and which pointers multiples of 16 bytes.
+    one runs; so its hooks before a launch are left out, too. All calls must come on the same device and agree in what
+    Triton compiles for: types, which integers are 1 or multiples of 16, and which pointers multiples of 16 bytes.
 
     Args:
         kernel: below `triton.jit`; its constexpr arguments are its last ones.

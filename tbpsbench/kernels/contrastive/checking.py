@@ -28,14 +28,15 @@ def self_check(kind: Kind, device: torch.device, dtype: torch.dtype) -> None:
     Raises:
         KernelError: where they differ.
     """
-    many = SMALL_ROWS[dtype != torch.float32] + 65
-    for rows, width in ((37, WIDTH), (many, WIDTH), (many, UNALIGNED)):
+    few = SMALL_ROWS[dtype != torch.float32]
+    for rows, width in ((37, WIDTH), (few + 128, WIDTH), (few + 65, UNALIGNED)):
         for distinct in (False, True) if kind == "entropy" else (False,):
             _compare(kind, rows, width, device, dtype, distinct)
 
 
 def _compare(kind: Kind, rows: int, width: int, device: torch.device, dtype: torch.dtype, distinct: bool) -> None:
     from .triton import gradient, statistics
+    from .triton_blocks import Sizes
 
     generator = torch.Generator().manual_seed(rows)
     drawn_ND = torch.randn(3, rows, width, generator=generator, dtype=torch.float64)
@@ -45,7 +46,10 @@ def _compare(kind: Kind, rows: int, width: int, device: torch.device, dtype: tor
     weight = 0.5 if kind == "entropy" else 1.0
     form = Form(kind, SCALE, weight, weight, margin=MARGIN, distinct=distinct)
     value_N, saved, _, identity = statistics(anchor_ND, positive_ND, label_N, None, None, form)
-    found = [value_N, *gradient(grad_N, anchor_ND, positive_ND, label_N, None, saved, identity, form)]
+    # Several blocks of rows and columns where a real batch has one.
+    sizes = Sizes(rows=256, bytes=2 * 256 * 384, whole=0) if width == WIDTH else None
+    gradients = gradient(grad_N, anchor_ND, positive_ND, label_N, None, saved, identity, form, sizes=sizes)
+    found = [value_N, *gradients]
     exact = [side_ND.double().requires_grad_() for side_ND in (anchor_ND, positive_ND)]
     expected_N = _definition(kind, exact[0], exact[1], label_N)
     expected = [expected_N.detach(), *torch.autograd.grad(expected_N, exact, grad_N.double())]

@@ -19,8 +19,9 @@ from .op import contrast, which
 # the fewer passes a definition makes over its matrix, the later). At D 128 they are from about half as many on.
 CROSSOVER: dict[Kind, int] = {"entropy": 4096, "divergence": 2048, "alignment": 1024, "ranking": 1024}
 # Up to this many pairs InfoNCE in float32 takes its definition on CUDA, too: few operations, whose products are the
-# vendor's. Crossover measured on an H100 at D 512, the definition over the kernels: 0.94 ms over 1.37 ms at 64 pairs
-# (0.05 over 0.13 on the device alone), 1.09 over 1.84 at 512. Half precision keeps the kernels, which are exacter.
+# vendor's. Crossover measured on an H100 at D 512, the definition over the kernels: 0.05 ms over 0.12 ms at 64 pairs on
+# the device alone (1.21 over 0.89 with Python), 1.08 over 1.71 at 512. Half precision keeps the kernels, which are
+# exacter.
 FEW_ON_CUDA = 512
 # Shortest length that a vector of `cmpm` is divided by; that of torch's `normalize`.
 SHORTEST = 1e-12

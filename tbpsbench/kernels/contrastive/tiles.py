@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 
-from .form import Kind
+from .form import HINGED, Kind
 
 # As many programs as should run at once: two on each of 132 multiprocessors.
 PROGRAMS = 264
@@ -52,7 +52,9 @@ def whole(width: int) -> int:
     return max(16, 1 << (width - 1).bit_length())
 
 
-def statistics_tile(kind: Kind, half: bool, width: int, rows: int, bulk: bool = True, capability: int = 90) -> Tile:
+def statistics_tile(
+    kind: Kind, half: bool, width: int, rows: int, bulk: bool = True, capability: int = 90, slopes: bool = False
+) -> Tile:
     """Of the forward kernel; in float32 for small batches alone.
 
     Args:
@@ -62,13 +64,20 @@ def statistics_tile(kind: Kind, half: bool, width: int, rows: int, bulk: bool = 
         rows: N.
         bulk: tiles are copied by descriptors.
         capability: of the GPU, 90 for 9.0.
+        slopes: the gradient by the scale is asked for.
     """
     if rows <= SMALL_ROWS[half]:
         return Tile(16, 64 if half else 32, min(64, whole(width)), 4, 3)
     if bulk:
         return _two_programs(capability)
-    # The hardest negative takes registers; what SDM keeps leaves room for a wide tile.
-    return Tile(128, 256 if kind == "divergence" else 64 if kind == "ranking" else 128, 64, 8, 3)
+    # The hardest negative takes registers. For SDM a wide tile saves a tenth of a whole step on an H100 although it
+    # spills a little; what a learnt temperature keeps beside it would spill ten times as much.
+    return Tile(128, 256 if kind == "divergence" and not slopes else 64 if kind == "ranking" else 128, 64, 8, 3)
+
+
+def quartered(kind: Kind, slopes: bool, bulk: bool) -> bool:
+    """Whether the forward kernel takes a tile in by quarters: what is kept of rows spills beside a whole one."""
+    return bulk and (kind in HINGED or (kind == "divergence" and slopes))
 
 
 def gradient_tile(half: bool, width: int, rows: int, bulk: bool = True, capability: int = 90) -> Tile:
@@ -88,5 +97,8 @@ def split_of(tile: Tile) -> int:
 
 
 def _two_programs(capability: int) -> Tile:
-    """Of four warps, so that two programs share a multiprocessor: one multiplies while the other does the rest."""
+    """Where two programs share a multiprocessor: one multiplies while the other does the rest.
+
+    Of four warps; of eight from 10.0 on, whose products are not in the registers.
+    """
     return Tile(128, 128, 64, 8 if capability >= 100 else 4, 3)

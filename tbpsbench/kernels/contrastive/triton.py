@@ -17,8 +17,8 @@ from torch import Tensor
 
 from ..launching import on_device_of, parts_of
 from .form import SAVED, STATES, Form
-from .tiles import PROGRAMS, STRIP_COLUMNS, STRIP_ROWS, Tile, gradient_tile, statistics_tile
-from .triton_blocks import gradients, strips
+from .tiles import PROGRAMS, STRIP_COLUMNS, STRIP_ROWS, Tile, gradient_tile, quartered, statistics_tile
+from .triton_blocks import Sizes, gradients, strips
 from .triton_call import Call
 from .triton_gradient import gradient_kernel
 from .triton_statistics import finish_kernel, statistics_kernel
@@ -37,7 +37,7 @@ def statistics(
     """Losses (N,), what the backward pass needs (2, 4, N), slopes by the scale (2, N), identities; in float32.
 
     Args:
-        tile: of the fused kernel, instead of the table's.
+        tile: of the fused kernel, instead of the table's; as many columns as rows where it takes descriptors.
 
     Returns:
         The identities, (N,) or (0,) as `tiles.identities` says, are for the backward pass, too.
@@ -57,7 +57,8 @@ def statistics(
         label = identity_N if len(identity_N) else call.label
         if call.half or call.small:
             paired = form.kind == "entropy" and form.distinct and not call.small
-            tile = tile or statistics_tile(form.kind, call.half, call.width, rows, call.bulk, call.capability())
+            of = (form.kind, call.half, call.width, rows, call.bulk, call.capability(), form.slopes)
+            tile = tile or statistics_tile(*of)
             blocks = parts_of(rows, tile.block_m)
             columns = parts_of(parts_of(rows, parts_of(PROGRAMS, blocks)), tile.block_n) * tile.block_n
             parts = 1 if call.small else parts_of(rows, columns)
@@ -67,7 +68,7 @@ def statistics(
                 statistics_kernel[(blocks, parts)](
                     *sides, label, call.scale, share, part, value_N, saved, slope, rows, call.width, columns,
                     *call.scaling, *settings, SLOPES=form.slopes, ROLE=role, PAIRED=paired, BULK=call.bulk,
-                    QUARTERED=call.bulk and form.hinged, **kinds, **call.options(tile),
+                    QUARTERED=quartered(form.kind, form.slopes, call.bulk), **kinds, **call.options(tile),
                 )  # fmt: skip
             if call.small:
                 return value_N, saved, slope, identity_N
@@ -92,19 +93,21 @@ def gradient(
     form: Form,
     needed: tuple[bool, bool] = (True, True),
     tile: Tile | None = None,
+    sizes: Sizes | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Gradients of both sides, (N, D) each, in their types; empty (0) for a side that is not needed.
 
     Args:
         grad_N: of the losses.
         saved, identity: (2, 4, N), (N,) or (0,), of `statistics`.
-        tile: of the fused kernel, instead of the table's.
+        tile: of the fused kernel, instead of the table's; as many columns as rows where it takes descriptors.
+        sizes: of blocks, instead of the usual ones.
     """
     call = Call(anchor_ND, positive_ND, label_N, scale, form)
     grad_N, saved = grad_N.float().contiguous(), saved.contiguous()
     with on_device_of(call.label):
         if not call.small:
-            return gradients(call, grad_N, saved, identity, needed, tile)
+            return gradients(call, grad_N, saved, identity, needed, tile, sizes)
         has_unit = anchor_ND.dtype == torch.float16
         unit = call.unit(grad_N) if has_unit else grad_N
         grads = [

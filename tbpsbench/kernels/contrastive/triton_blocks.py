@@ -19,18 +19,33 @@ from .tiles import PROGRAMS, STRIP_WEIGHTS, Tile, gradient_tile, split_of
 from .triton_call import Call, described
 from .triton_weigh import PREPARED, prepare_kernel, weigh_kernel
 
-# Of a block in half precision: rows at most, and bytes. 4,096 rows by 6,144 columns are programs for all
-# multiprocessors of an H100 in one wave, and products at four fifths of its rate.
-BLOCK_ROWS = 4096
-BLOCK_BYTES = 48 << 20
-# Up to here a block has all columns: fewer launches for a batch that hardly takes longer than they do.
-WHOLE_BYTES = 64 << 20
 # Bytes of a strip of all columns in float32.
 STRIP_BYTES = 64 << 20
 # Rows and columns are multiples of this, but for the last ones.
 FEWEST = 128
 # Rows of a block begin at multiples of so many numbers.
 ALIGNED = 8
+
+
+class Sizes(NamedTuple):
+    """Of blocks in half precision.
+
+    4,096 rows by 6,144 columns are programs for all multiprocessors of an H100 in one wave, and products at four fifths
+    of its rate.
+
+    Attributes:
+        rows: at most.
+        bytes: of a block, at most.
+        whole: bytes up to which a block has all columns: fewer launches for a batch that hardly takes longer than they
+            do.
+    """
+
+    rows: int = 4096
+    bytes: int = 48 << 20
+    whole: int = 64 << 20
+
+
+USUAL = Sizes()
 
 
 class Block(NamedTuple):
@@ -54,14 +69,15 @@ def strips(rows: int) -> Iterator[tuple[int, int]]:
         yield begin, min(begin + height, rows)
 
 
-def blocks(rows: int, half: bool) -> Iterator[Block]:
-    """All of the matrix, some rows after the others."""
+def blocks(rows: int, half: bool, sizes: Sizes | None = None) -> Iterator[Block]:
+    """All of the matrix, some rows after the others; none is larger than the first."""
     if not half:
         yield from (Block(begin, end, 0, rows) for begin, end in strips(rows))
         return
-    height = min(rows, BLOCK_ROWS)
-    width = max(FEWEST, BLOCK_BYTES // (2 * height) // FEWEST * FEWEST)
-    width = rows if 2 * height * rows <= WHOLE_BYTES else width
+    sizes = sizes or USUAL
+    height = min(rows, sizes.rows)
+    width = max(FEWEST, sizes.bytes // (2 * height) // FEWEST * FEWEST)
+    width = rows if 2 * height * rows <= sizes.whole else width
     for begin in range(0, rows, height):
         for start in range(0, rows, width):
             yield Block(begin, min(begin + height, rows), start, min(start + width, rows))
@@ -74,35 +90,37 @@ def gradients(
     identity_N: Tensor,
     needed: tuple[bool, bool],
     tile: Tile | None,
+    sizes: Sizes | None = None,
 ) -> tuple[Tensor, Tensor]:
     """As `triton.gradient`.
 
-    In memory at once are a block, one gradient, the sum in float32 that becomes the other and, in half precision, that
-    of a strip's rows.
+    In memory at once are a block, one gradient, the sum in float32 that becomes the other and, where a block has not
+    all columns, that of its rows.
     """
     has_unit = call.sides[0].dtype == torch.float16
     unit = call.unit(grad_N) if has_unit else grad_N
-    weighing = _Weighing(call, grad_N, saved, identity_N, unit, has_unit, tile)
+    all_blocks = list(blocks(call.rows, call.half, sizes))
+    weighing = _Weighing(call, grad_N, saved, identity_N, unit, has_unit, tile, all_blocks[0])
     anchor_ND, positive_ND = call.sides
     first_ND = torch.empty_like(anchor_ND) if needed[0] else anchor_ND.new_empty(0)
-    strip_RD = None
+    rows_RD = None
     total_ND = call.room(*positive_ND.shape) if needed[1] else None
-    for block in blocks(call.rows, call.half):
+    for block in all_blocks:
         begin, end, start, last = block
         weight_RC = weighing.weights(block)
         if needed[0] and block.shape[1] == call.rows:
             torch.mm(weight_RC, positive_ND, out=first_ND[begin:end])
+            if has_unit:
+                first_ND[begin:end] *= unit
         elif needed[0]:
-            strip_RD = call.room(end, call.width) if strip_RD is None else strip_RD[: end - begin]
-            _multiply(strip_RD, weight_RC, positive_ND[start:last], add=start > 0)
+            rows_RD = call.room(end, call.width) if rows_RD is None else rows_RD[: end - begin]
+            _multiply(rows_RD, weight_RC, positive_ND[start:last], add=start > 0)
             if last == call.rows:
-                first_ND[begin:end] = strip_RD
+                first_ND[begin:end] = rows_RD.mul_(unit) if has_unit else rows_RD
         if total_ND is not None:
             _multiply(total_ND[start:last], weight_RC.T, anchor_ND[begin:end], add=begin > 0)
-    # The block and the strip make room for the second gradient.
-    del weighing, weight_RC, strip_RD
-    if has_unit:
-        first_ND *= unit
+    # The block and the sum of its rows make room for the second gradient.
+    del weighing, weight_RC, rows_RD
     if total_ND is None:
         return first_ND, positive_ND.new_empty(0)
     return first_ND, (total_ND.mul_(unit) if has_unit else total_ND).to(positive_ND.dtype)
@@ -113,11 +131,11 @@ class _Weighing:
 
     def __init__(
         self, call: Call, grad_N: Tensor, saved: Tensor, identity_N: Tensor, unit: Tensor, has_unit: bool,
-        tile: Tile | None,
+        tile: Tile | None, largest: Block,
     ) -> None:  # fmt: skip
-        usual = gradient_tile(True, call.width, call.rows, call.bulk, call.capability()) if call.half else STRIP_WEIGHTS
-        self.call, self.tile, self.split = call, tile or usual, 1
+        self.call, self.tile, self.split = call, STRIP_WEIGHTS, 1
         if call.half:
+            self.tile = tile or gradient_tile(True, call.width, call.rows, call.bulk, call.capability())
             self.split = split_of(self.tile)
         self.label, self.sides = identity_N if call.half else call.label, call.boxes(self.tile)
         self.prepared = call.room(2, PREPARED.value, call.rows)
@@ -128,7 +146,8 @@ class _Weighing:
         )  # fmt: skip
         kinds |= {"PER_ROW": call.per_row, "MULTIPLY": call.half, "BULK": call.bulk, "SPLIT": self.split}
         self.options = kinds | call.options(self.tile)
-        self.memory = call.sides[0].new_empty(0)
+        height, width = largest.shape
+        self.memory = call.sides[0].new_empty(height * _stride(width))
         # Shape of a block -> its launch: a pass has dozens of blocks and two or three shapes.
         self.launches: dict[tuple[int, int], tuple[Tensor, Callable[[Block], Any]]] = {}
 
@@ -146,9 +165,7 @@ class _Weighing:
     def _launch(self, height: int, width: int) -> tuple[Tensor, Callable[[Block], Any]]:
         """Memory of a block, and what fills it."""
         call, tile = self.call, self.tile
-        stride = parts_of(width, ALIGNED) * ALIGNED
-        if len(self.memory) < height * stride:
-            self.memory = call.sides[0].new_empty(height * stride)
+        stride = _stride(width)
         weight_RC = self.memory[: height * stride].view(height, stride)[:, :width]
         owners, columns = parts_of(height, tile.block_m), tile.block_n
         if call.half:
@@ -157,9 +174,13 @@ class _Weighing:
         launch = repeated(weigh_kernel, (owners, parts_of(width, columns)), **self.options)
         first = (*self.sides, weight_RC, out, self.label, call.scale, self.prepared)
         last = (call.rows, call.width, columns, stride, call.form.factor)
-        # It holds on to nothing that holds on to it: the memory is free as soon as the pass is over. Blocks of one
-        # shape begin at multiples of `FEWEST`.
+        # Blocks of one shape agree in which of their four numbers are multiples of 16, as `repeated` asks. What is
+        # returned holds on to nothing that holds on to it: the memory is free as soon as the pass is over.
         return weight_RC, lambda block: launch(*first, *block, *last)
+
+
+def _stride(width: int) -> int:
+    return parts_of(width, ALIGNED) * ALIGNED
 
 
 def _multiply(out: Tensor, left: Tensor, right: Tensor, add: bool) -> None:

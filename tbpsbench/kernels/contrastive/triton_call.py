@@ -65,6 +65,8 @@ class Call:
         """Both sides as kernels take them: descriptors of boxes (M, K), or pointers."""
         if not self.bulk:
             return self.sides
+        if tile.block_m != tile.block_n:
+            raise KernelError(f"a tile of {tile.block_m} x {tile.block_n}: descriptors take as many columns as rows")
         return tuple(described(side_ND, tile.block_m, tile.block_k) for side_ND in self.sides)
 
     def room(self, *shape: int) -> Tensor:

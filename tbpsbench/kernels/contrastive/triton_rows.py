@@ -38,8 +38,8 @@ def update(
     """Take a tile of entries y, in base 2, into the statistics; `same` and `valid` are (M, K), `column` is (K,).
 
     COUNTED: n is known beforehand and stays 0 here; d of `entropy` is then sum_same y, which needs no n on the way.
-    With 2, that is known, too: comparing for it would take registers. What is not valid is then neither `same` nor
-    anything but NEVER: a select for each entry less.
+    With 2, that is known, too: comparing for it would take registers. With either, the caller has made entries beyond
+    the last column NEVER and not `same`, and `valid` is not looked at.
     """
     if COUNTED == 0:
         same = same & valid

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..shipping import Budget, Compiled
-from .form import HINGED, KINDS, Kind
-from .tiles import STRIP_COLUMNS, STRIP_ROWS, STRIP_WEIGHTS, Tile, gradient_tile, split_of, statistics_tile
+from .form import KINDS, Kind
+from .tiles import STRIP_COLUMNS, STRIP_ROWS, STRIP_WEIGHTS, Tile, gradient_tile, quartered, split_of, statistics_tile
 from .triton_gradient import gradient_kernel
 from .triton_statistics import finish_kernel, identities_kernel, statistics_kernel
 from .triton_strips import strip_statistics_kernel
@@ -43,7 +43,7 @@ def statistics(
     types |= {**_FINISHED, **_SIZES, "columns": "i32:16", **_SCALING, **_SETTINGS}
     constants = _constants(tile, KIND=kind, MOMENTS=scaled and kind == "entropy", SLOPES=scaled, ROOT=False)
     constants |= {"HAS_SCALE": scaled, "HAS_ALPHA": False, "ROLE": 2 if small else 0, "BOTH": True, "PAIRED": paired}
-    constants |= {"BULK": bulk, "QUARTERED": bulk and kind in HINGED}
+    constants |= {"BULK": bulk, "QUARTERED": quartered(kind, scaled, bulk)}
     what = "statistics of pairs" if paired else "statistics"
     return _compiled(what, small, scaled, statistics_kernel, types, constants, tile, budget)
 
@@ -115,7 +115,7 @@ def _compiled(
     budget: Budget,
 ) -> Compiled:  # fmt: skip
     dtype = types["anchor"].removeprefix("tensordesc<").lstrip("*").partition("[")[0]
-    how = "small" if small else "" if constants.get("BULK", dtype == "fp32") else "by pointers"
+    how = "small" if small else "" if dtype == "fp32" or constants["BULK"] else "by pointers"
     words = [what, constants["KIND"], dtype, how, "learnt scale" if scaled else ""]
     return Compiled(" ".join(filter(None, words)), kernel, types, constants, tile.warps, tile.stages, budget)
 
@@ -132,6 +132,11 @@ def shipped(capability: int) -> Iterator[Compiled]:
             yield statistics(kind, "bf16", tile, False, False, MATRIX if bulk else WIDE, bulk=bulk)
             tile = gradient_tile(True, 512, 32768, bulk, capability)
             yield weigh(kind, "bf16", tile, False, MATRIX, bulk)
+            if kind == "divergence":
+                tile = statistics_tile(kind, True, 512, 32768, bulk, capability, slopes=True)
+                yield statistics(kind, "bf16", tile, False, True, MATRIX if bulk else WIDE, bulk=bulk)
+                tile = gradient_tile(True, 512, 32768, bulk, capability)
+                yield weigh(kind, "bf16", tile, True, MATRIX, bulk)
     tile = statistics_tile("entropy", True, 512, 32768, capability >= 90, capability)
     yield statistics("entropy", "bf16", tile, False, True, MATRIX, paired=True, bulk=capability >= 90)
     for dtype, half in (("bf16", True), ("fp32", False)):

@@ -4,8 +4,8 @@ In half precision `weigh_kernel` multiplies and weighs; in float32 the vendor's 
 weighs in place. A program that kept the gradients of its rows instead would have to compute every similarity twice, and
 in float32 would spill its registers.
 
-What depends on columns is as large as a tile's share of a thread: all of it at once does not fit the registers beside
-the tile. So a tile is weighed and stored some columns at a time, and what can be done for each row and column once is
+A thread needs more numbers of columns than its share of a tile has: all of them at once do not fit the registers beside
+it. So a tile is weighed and stored some columns at a time, and what can be done for each row and column once is
 done before, by `prepare_kernel`.
 
 Shapes: N pairs, R x C similarities of a block.

@@ -50,6 +50,25 @@ def test_half_precision_is_summed_in_float32(case, form, dtype):
     compare(case, form, 21, 24, dtype, kind="uneven")
 
 
+@pytest.mark.parametrize("form", ["triton large", "triton large pointers"], indirect=True)
+@pytest.mark.parametrize(
+    ("case", "dtype", "width"),
+    [("sdm", torch.bfloat16, 24), ("infonce", torch.float16, 16), ("cmpm", torch.bfloat16, 23)],
+)
+def test_gradients_of_many_blocks(case, form, dtype, width):
+    compare(case, form, 101, width, dtype, kind="uneven")
+
+
+@pytest.mark.parametrize("form", ["triton large"], indirect=True)
+@pytest.mark.parametrize("learning", [0, 1])
+def test_one_side_of_many_blocks_gets_its_gradient(form, learning):
+    given = inputs("sdm", 101, 16, dtype=torch.bfloat16)
+    both = value_and_gradients(loss("sdm", backend=form), given)[1 + learning]
+    given[1 - learning].requires_grad_(False)
+    (alone,) = value_and_gradients(loss("sdm", backend=form), given)[1:]
+    assert torch.equal(alone, both)
+
+
 @pytest.mark.parametrize("form", FORMS[1:], indirect=True)
 def test_gradients_of_a_mean_do_not_vanish_in_float16(form):
     given = inputs("sdm", 18, 16, dtype=torch.float16)

@@ -61,9 +61,7 @@ class Nothing:
 def test_backward_pass_holds_one_gradient_a_sum_and_a_block(dtype, columns, monkeypatch):
     rows, width, height = 1024, 64, 256
     side, label = torch.zeros(rows, width, dtype=dtype), torch.arange(rows)
-    monkeypatch.setattr(triton_blocks, "BLOCK_ROWS", height)
-    monkeypatch.setattr(triton_blocks, "WHOLE_BYTES", 0)
-    monkeypatch.setattr(triton_blocks, "BLOCK_BYTES", 2 * height * columns)
+    sizes = triton_blocks.Sizes(rows=height, bytes=2 * height * columns, whole=0)
     monkeypatch.setattr(triton_blocks, "STRIP_BYTES", 4 * height * columns)
     for kernel in ("prepare_kernel", "weigh_kernel"):
         monkeypatch.setattr(triton_blocks, kernel, Nothing())
@@ -73,7 +71,7 @@ def test_backward_pass_holds_one_gradient_a_sum_and_a_block(dtype, columns, monk
     # On a processor that multiplies bfloat16 itself, oneDNN copies an operand first.
     with torch.backends.mkldnn.flags(enabled=False):
         peak = kernel_cases.peak_bytes(
-            lambda: triton.gradient(grad, side, side, label, None, saved, identity, Form("divergence"))
+            lambda: triton.gradient(grad, side, side, label, None, saved, identity, Form("divergence"), sizes=sizes)
         )
     block, of_gradient, of_sum = height * columns * dtype.itemsize, rows * width * dtype.itemsize, 4 * rows * width
     of_strip, prepared = 4 * height * width if columns < rows else 0, 4 * 2 * 5 * rows
@@ -83,8 +81,10 @@ def test_backward_pass_holds_one_gradient_a_sum_and_a_block(dtype, columns, monk
 @pytest.mark.parametrize("half", [True, False])
 @pytest.mark.parametrize("rows", [1, 127, 129, 4097, 12289])
 def test_blocks_cover_every_similarity_once(rows, half):
-    seen, corner = 0, (0, 0)
+    seen, corner, alike = 0, (0, 0), {}
     for block in triton_blocks.blocks(rows, half):
+        # What Triton compiles for: one launch is repeated for all blocks of a shape.
+        assert alike.setdefault(block.shape, [(x % 16, x == 1) for x in block]) == [(x % 16, x == 1) for x in block]
         assert (block.begin, block.start) == corner
         assert 0 < block.end - block.begin <= rows
         assert block.end <= rows
