@@ -1,8 +1,9 @@
 """Which tile shapes are fastest on this device: every candidate in the place of a kernel's table, forward and backward.
 
-A candidate stands in for what the table's function answers at one size; the other tables stay as they are. Compiling
-takes seconds each, so all candidates are compiled first, in many processes at once; then they are timed one by one. A
-candidate whose result differs from that of the shipped tile is called wrong and has no time.
+A candidate stands in for what the table's function answers at one size, or for a constant: the sizes of blocks, how
+many programs there should be. The other tables stay as they are. Compiling takes seconds each, so all candidates are
+compiled first, in many processes at once; then they are timed one by one. A candidate whose result differs from that of
+the shipped tile is called wrong and has no time.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ class Knob(NamedTuple):
 
     Attributes:
         module: where the launcher looks the function up, below tbpsbench.kernels.
-        function: its name; it answers with a `Tile`.
+        function: its name; it answers with a `Tile`. Or the name of a constant.
         job, dtype, size: what is timed.
-        shapes: candidates, as arguments of `Tile`.
+        shapes: candidates, as arguments of `Tile` or of the constant's class.
     """
 
     module: str
@@ -51,11 +52,15 @@ class Knob(NamedTuple):
 
 HALF, SINGLE = torch.bfloat16, torch.float32
 MANY, WIDE, USUAL = {"N": 16384, "D": 512}, {"N": 16384, "D": 256}, {"N": 64, "D": 512}
+MOST = {"N": 32768, "D": 512}
 # Descriptors have one box for both sides: as many columns as rows.
 SQUARE = (
     (128, 128, 64, 4, 3), (128, 128, 64, 4, 2), (128, 128, 64, 8, 3), (128, 128, 64, 8, 4), (128, 128, 32, 4, 4),
     (64, 64, 64, 4, 4), (64, 64, 128, 4, 3), (128, 128, 128, 8, 2),
 )  # fmt: skip
+# Rows, bytes, bytes of a block of all columns; programs at once.
+BLOCKS = tuple((rows, size << 20, 64 << 20) for rows in (2048, 4096, 8192) for size in (32, 48, 56, 64, 128))
+PROGRAMS = ((132,), (264,), (528,), (1056,))
 FEW_STATISTICS = (
     (16, 64, 64, 4, 3), (16, 64, 128, 4, 3), (16, 64, 512, 4, 2), (16, 32, 64, 4, 3), (16, 32, 128, 2, 3),
     (16, 16, 128, 1, 3), (16, 64, 32, 4, 4), (32, 64, 64, 4, 3),
@@ -88,6 +93,10 @@ def knobs() -> Iterator[Knob]:
         yield Knob(at, "statistics_tile", job, HALF, MANY, SQUARE)
     for job, size in (("SDM", MANY), ("InfoNCE", MANY), ("TAL", MANY), ("InfoNCE", WIDE)):
         yield Knob("contrastive.triton_blocks", "gradient_tile", job, HALF, size, SQUARE)
+    for job in ("SDM", "InfoNCE"):
+        yield Knob("contrastive.triton_blocks", "USUAL", job, HALF, MOST, BLOCKS)
+        yield Knob("contrastive.triton_blocks", "PROGRAMS", job, HALF, MOST, PROGRAMS)
+        yield Knob(at, "PROGRAMS", job, HALF, MOST, PROGRAMS)
     for dtype in (HALF, SINGLE):
         yield Knob(at, "statistics_tile", "SDM", dtype, USUAL, FEW_STATISTICS)
         yield Knob(at, "gradient_tile", "SDM", dtype, USUAL, FEW_GRADIENT)
@@ -136,8 +145,11 @@ def _put(knob: Knob, shape: Shape) -> Any:
     """Let the table answer with this shape; returns what it answered before."""
     module = importlib.import_module(f"tbpsbench.kernels.{knob.module}")
     before = getattr(module, knob.function)
-    tile = module.Tile(*shape)
-    setattr(module, knob.function, lambda *_, **__: tile)
+    if callable(before):
+        tile = module.Tile(*shape)
+        setattr(module, knob.function, lambda *_, **__: tile)
+    else:
+        setattr(module, knob.function, type(before)(*shape))
     return before
 
 

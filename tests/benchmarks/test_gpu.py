@@ -1,5 +1,6 @@
 """`benchmarks/gpu.py` on a CPU, where it must run through everything that a GPU would, and fail as it should there."""
 
+import importlib
 import json
 import os
 import subprocess
@@ -110,6 +111,30 @@ def test_an_arm_with_another_result_gets_no_time(modules, monkeypatch):
     arms = next(row["arms"] for row in rows if row["job"] == "HSIC")
     assert arms["halved"]["failed"].startswith("another result, relative error 5.0e-01")
     assert "ms" not in arms["halved"]
+
+
+def test_every_candidate_of_a_sweep_stands_in_for_something_and_goes_again(modules):
+    import _gpu_sweep
+
+    for knob in _gpu_sweep.knobs():
+        module = importlib.import_module(f"tbpsbench.kernels.{knob.module}")
+        shipped = getattr(module, knob.function)
+        for shape in knob.shapes:
+            before = _gpu_sweep._put(knob, shape)
+            found = getattr(module, knob.function)
+            value = found(1, of="anything") if callable(shipped) else found
+            assert type(value) is (module.Tile if callable(shipped) else type(shipped))
+            assert (value[: len(shape)] if isinstance(value, tuple) else (value,)) == shape
+            _gpu_sweep._restore(knob, before)
+        assert getattr(module, knob.function) is shipped
+
+
+def test_what_was_compiled_is_compared_with_ours_of_its_own_race(modules):
+    import _gpu_table
+
+    arms = {"ours": {"ms": 2.0}, "compiled": {"ms": 1.0, "ours_ms": 1.5}}
+    line = next(_gpu_table.races([{"job": "SDM", "dtype": "bfloat16", "size": {"N": 64, "D": 512}, "arms": arms}]))
+    assert "compiled 1 ms (ours is 1.50x slower)" in line
 
 
 def test_the_table_says_slower(modules):
