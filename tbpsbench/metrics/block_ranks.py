@@ -19,12 +19,13 @@ def block_ranks(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of the positives of one block: ranks, ties with non-matches, similarities (P,); row by row, best first.
 
-    Matches are put in order of similarity, those of equal similarity in gallery order; such a run shares one threshold.
+    Matches, which come row by row in gallery order, are put in order of similarity; those of equal similarity stay in
+    gallery order, and such a run shares one threshold.
     Its counts, less the matches among them, are the non-matches before it: `others_before` or, with those of equal
     similarity, `others_until`. The k-th positive of a row comes after these and after k positives.
     """
     row_M, column_M, score_M = matches.row_M, matches.column_M, _gather(scores_BG, matches)
-    order_M = np.lexsort((column_M, -score_M, row_M))
+    order_M = _best_first(row_M, score_M)
     row_M, column_M, score_M, positive_M = (
         row_M[order_M],
         column_M[order_M],
@@ -53,6 +54,18 @@ def block_ranks(
     before_M = np.cumsum(positive_M) - positive_M
     rank_M = others_M + before_M - before_M[row_start_M]
     return rank_M[positive_M], tied_R[run_M][positive_M], score_M[positive_M]
+
+
+def _best_first(row_M: np.ndarray, score_M: np.ndarray) -> np.ndarray:
+    """(M,) places of the matches in the order of rows and of descending similarity; equal ones keep theirs."""
+    if score_M.dtype == np.float32:
+        # A row and the bits of a similarity, which are in order as integers, make one key: a quarter of the time that
+        # sorting by each takes.
+        bits_M = (-score_M).view(np.int32).astype(np.int64)
+        falling_M = np.where(bits_M < 0, -(bits_M & 0x7FFFFFFF), bits_M)
+        return np.argsort((row_M << 33) + falling_M, kind="stable")
+    order_M = np.argsort(-score_M, kind="stable")
+    return order_M[np.argsort(row_M[order_M], kind="stable")]
 
 
 def _gather(scores_BG: Array, matches: Matches) -> np.ndarray:
