@@ -10,8 +10,8 @@ matrix product and a copy reach in the same run. A result that is not correct ge
 called slower.
 
 Each section runs in processes of its own; what fails or is out of time says so in its row and costs nothing else.
-DIR/gpu.json is written anew after every row; DIR/log.txt has the processes' output. `--sweep` tries the tile shapes of
-each kernel instead of racing. `--device cpu --tiny` runs through all of it without a GPU, to try the script out.
+DIR/gpu.json is written anew after every row; DIR/log.txt has the processes' output. `--sweep` tries tile shapes and
+sizes of each kernel instead of racing. `--device cpu --tiny` runs through all of it without a GPU, to try it out.
 """
 
 from __future__ import annotations

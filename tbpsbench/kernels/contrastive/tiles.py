@@ -71,7 +71,7 @@ def statistics_tile(
     if bulk:
         return _two_programs(capability)
     # The hardest negative takes registers. For SDM a wide tile saves a tenth of a whole step on an H100 although it
-    # spills a little; what a learnt temperature keeps beside it would spill ten times as much.
+    # spills a little; with what a learnt temperature keeps beside it, it would spill far more.
     return Tile(128, 256 if kind == "divergence" and not slopes else 64 if kind == "ranking" else 128, 64, 8, 3)
 
 

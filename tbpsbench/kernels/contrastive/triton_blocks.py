@@ -30,8 +30,8 @@ ALIGNED = 8
 class Sizes(NamedTuple):
     """Of blocks in half precision.
 
-    4,096 rows by 6,144 columns are programs for all multiprocessors of an H100 in one wave, and products at four fifths
-    of its rate.
+    4,096 rows by 6,144 columns are programs for all multiprocessors of an H100 in one wave, and enough rows for both
+    products to fill it.
 
     Attributes:
         rows: at most.

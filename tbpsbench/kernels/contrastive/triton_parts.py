@@ -54,7 +54,7 @@ def product(
 
 @triton.jit
 def halves(tile, M: tl.constexpr, N: tl.constexpr):
-    """The left and the right half of the columns; no number changes its thread."""
+    """The left and the right half of the columns."""
     return tl.split(tl.permute(tl.reshape(tile, (M, 2, N // 2)), (0, 2, 1)))
 
 

@@ -128,15 +128,12 @@ def shipped(capability: int) -> Iterator[Compiled]:
     """
     for kind in KINDS:
         for bulk in (True, False) if capability >= 90 else (False,):
-            tile = statistics_tile(kind, True, 512, 32768, bulk, capability)
-            yield statistics(kind, "bf16", tile, False, False, MATRIX if bulk else WIDE, bulk=bulk)
-            tile = gradient_tile(True, 512, 32768, bulk, capability)
-            yield weigh(kind, "bf16", tile, False, MATRIX, bulk)
-            if kind == "divergence":
-                tile = statistics_tile(kind, True, 512, 32768, bulk, capability, slopes=True)
-                yield statistics(kind, "bf16", tile, False, True, MATRIX if bulk else WIDE, bulk=bulk)
-                tile = gradient_tile(True, 512, 32768, bulk, capability)
-                yield weigh(kind, "bf16", tile, True, MATRIX, bulk)
+            backward = gradient_tile(True, 512, 32768, bulk, capability)
+            # A learnt scale takes most beside what SDM keeps.
+            for scaled in (False, True) if kind == "divergence" else (False,):
+                tile = statistics_tile(kind, True, 512, 32768, bulk, capability, slopes=scaled)
+                yield statistics(kind, "bf16", tile, False, scaled, MATRIX if bulk else WIDE, bulk=bulk)
+                yield weigh(kind, "bf16", backward, scaled, MATRIX, bulk)
     tile = statistics_tile("entropy", True, 512, 32768, capability >= 90, capability)
     yield statistics("entropy", "bf16", tile, False, True, MATRIX, paired=True, bulk=capability >= 90)
     for dtype, half in (("bf16", True), ("fp32", False)):

@@ -74,8 +74,8 @@ def test_backward_pass_holds_one_gradient_a_sum_and_a_block(dtype, columns, monk
             lambda: triton.gradient(grad, side, side, label, None, saved, identity, Form("divergence"), sizes=sizes)
         )
     block, of_gradient, of_sum = height * columns * dtype.itemsize, rows * width * dtype.itemsize, 4 * rows * width
-    of_strip, prepared = 4 * height * width if columns < rows else 0, 4 * 2 * 5 * rows
-    assert peak == pytest.approx(of_gradient + of_sum + block + of_strip + prepared, rel=0.01)
+    of_rows, prepared = 4 * height * width if columns < rows else 0, 4 * 2 * 5 * rows
+    assert peak == pytest.approx(of_gradient + of_sum + block + of_rows + prepared, rel=0.01)
 
 
 @pytest.mark.parametrize("half", [True, False])
