@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -61,6 +62,8 @@ SQUARE = (
 # Rows, bytes, bytes of a block of all columns; programs at once.
 BLOCKS = tuple((rows, size << 20, 64 << 20) for rows in (2048, 4096, 8192) for size in (32, 48, 56, 64, 128))
 PROGRAMS = ((132,), (264,), (528,), (1056,))
+# Directions in one pass; loops made one, forward and backward.
+PLANS = tuple(itertools.product((False, True), repeat=3))[1:]
 FEW_STATISTICS = (
     (16, 64, 64, 4, 3), (16, 64, 128, 4, 3), (16, 64, 512, 4, 2), (16, 32, 64, 4, 3), (16, 32, 128, 2, 3),
     (16, 16, 128, 1, 3), (16, 64, 32, 4, 4), (32, 64, 64, 4, 3),
@@ -93,10 +96,12 @@ def knobs() -> Iterator[Knob]:
         yield Knob(at, "statistics_tile", job, HALF, MANY, SQUARE)
     for job, size in (("SDM", MANY), ("InfoNCE", MANY), ("TAL", MANY), ("InfoNCE", WIDE)):
         yield Knob("contrastive.triton_blocks", "gradient_tile", job, HALF, size, SQUARE)
+    for job in ("SDM", "InfoNCE", "InfoNCE, identities", "TAL"):
+        yield Knob("contrastive.tiles", "PLAN", job, HALF, MOST, PLANS)
     for job in ("SDM", "InfoNCE"):
         yield Knob("contrastive.triton_blocks", "USUAL", job, HALF, MOST, BLOCKS)
         yield Knob("contrastive.triton_blocks", "PROGRAMS", job, HALF, MOST, PROGRAMS)
-        yield Knob(at, "PROGRAMS", job, HALF, MOST, PROGRAMS)
+        yield Knob("contrastive.triton_passes", "PROGRAMS", job, HALF, MOST, PROGRAMS)
     for dtype in (HALF, SINGLE):
         yield Knob(at, "statistics_tile", "SDM", dtype, USUAL, FEW_STATISTICS)
         yield Knob(at, "gradient_tile", "SDM", dtype, USUAL, FEW_GRADIENT)

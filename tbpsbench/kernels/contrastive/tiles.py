@@ -17,6 +17,23 @@ SMALL_ROWS = {True: 512, False: 256}
 COMPARED_ROWS = 1 << 14
 
 
+class Plan(NamedTuple):
+    """How tiles that are copied by descriptors are gone through. What differs from this default was timed on no GPU.
+
+    Attributes:
+        one_pass: a tile is multiplied once for both directions, and taken in by its rows and by its columns.
+        flat: the forward kernel's loops over tiles and channels are one: the next tile is copied while one is taken in.
+        flat_weights: the same in the backward kernel.
+    """
+
+    one_pass: bool = False
+    flat: bool = False
+    flat_weights: bool = False
+
+
+PLAN = Plan()
+
+
 class Tile(NamedTuple):
     """A launch.
 
@@ -71,13 +88,21 @@ def statistics_tile(
     if bulk:
         return _two_programs(capability)
     # The hardest negative takes registers. For SDM a wide tile saves a tenth of a whole step on an H100 although it
-    # spills a little; with what a learnt temperature keeps beside it, it would spill far more.
-    return Tile(128, 256 if kind == "divergence" and not slopes else 64 if kind == "ranking" else 128, 64, 8, 3)
+    # spills a little; with what a learnt temperature keeps beside it, or compiled for 10.0, it would spill far more.
+    wide = kind == "divergence" and not slopes and capability < 100
+    return Tile(128, 256 if wide else 64 if kind == "ranking" else 128, 64, 8, 3)
 
 
-def quartered(kind: Kind, slopes: bool, bulk: bool) -> bool:
-    """Whether the forward kernel takes a tile in by quarters: what is kept of rows spills beside a whole one."""
-    return bulk and (kind in HINGED or (kind == "divergence" and slopes))
+def split_of_statistics(
+    kind: Kind, bulk: bool = True, capability: int = 90, slopes: bool = False, one_pass: bool = False
+) -> int:
+    """Parts of the columns that the forward kernel takes in one after the other; arguments as above.
+
+    What is kept of rows spills beside a whole tile of some losses, and what is kept of columns beside half of one.
+    """
+    if bulk:
+        return 4 if one_pass or kind in HINGED or (kind == "divergence" and slopes) else 1
+    return 2 if capability >= 100 else 1
 
 
 def gradient_tile(half: bool, width: int, rows: int, bulk: bool = True, capability: int = 90) -> Tile:

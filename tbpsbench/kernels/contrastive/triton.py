@@ -1,28 +1,26 @@
 """Launches of the Triton kernels: what runs on a GPU.
 
-A small batch takes one launch forward and one backward. Beyond it, in half precision, one fused kernel for each
-direction streams statistics, and the backward pass goes block by block (`triton_blocks`). In float32 the similarities
+A small batch takes one launch forward and one backward. Beyond it, in half precision, a fused kernel streams
+statistics (`triton_passes`), and the backward pass goes block by block (`triton_blocks`). In float32 the similarities
 of a strip of rows are a product of the vendor's library in both passes, as nothing fused comes near it.
 
-Shapes: N pairs, D width, C rows of a strip.
+Shapes: N pairs, D width.
 """
 
 from __future__ import annotations
-
-import math
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..launching import on_device_of, parts_of
-from .form import SAVED, STATES, Form
-from .tiles import PROGRAMS, STRIP_COLUMNS, STRIP_ROWS, Tile, gradient_tile, quartered, statistics_tile
-from .triton_blocks import Sizes, gradients, strips
+from . import tiles
+from . import triton_passes as passes
+from .form import SAVED, Form
+from .tiles import Tile, gradient_tile, statistics_tile
+from .triton_blocks import Sizes, gradients
 from .triton_call import Call
 from .triton_gradient import gradient_kernel
 from .triton_statistics import finish_kernel, statistics_kernel
-from .triton_strips import strip_statistics_kernel
 
 
 def statistics(
@@ -45,39 +43,31 @@ def statistics(
     Raises:
         KernelError: for 2^24 pairs or more.
     """
-    call = Call(anchor_ND, positive_ND, label_N, scale, form)
-    rows, both = call.rows, form.column != 0
+    call = Call(anchor_ND, positive_ND, label_N, scale, form, alpha is not None)
+    rows = call.rows
     value_N, saved, slope = call.room(rows), call.room(2, SAVED, rows), call.room(2, rows)
-    settings = (form.row, form.column, form.eps, math.log(form.eps), form.margin)
-    kinds: dict[str, Any] = {"KIND": form.kind, "MOMENTS": form.moments, "ROOT": form.root, "BOTH": both}
-    kinds |= {"HAS_SCALE": call.has_scale, "HAS_ALPHA": alpha is not None}
     share = value_N if alpha is None else alpha
     with on_device_of(call.label):
-        identity_N, count_N = call.identities() if call.half and not call.small else (call.room(0), value_N)
-        label = identity_N if len(identity_N) else call.label
-        if call.half or call.small:
-            paired = form.kind == "entropy" and form.distinct and not call.small
-            of = (form.kind, call.half, call.width, rows, call.bulk, call.capability(), form.slopes)
+        if call.small:
+            tile = tile or statistics_tile(form.kind, call.half, call.width, rows)
+            statistics_kernel[(parts_of(rows, tile.block_m),)](
+                *call.sides, call.label, call.scale, share, value_N, value_N, value_N, saved, slope, 0, rows,
+                call.width, rows, *call.scaling, *call.settings, **call.kinds, ROLE=2, PAIRED=False, PER_ROW=False,
+                BULK=False, SPLIT=1, FLAT=False, **call.options(tile),
+            )  # fmt: skip
+            return value_N, saved, slope, call.room(0)
+        identity_N, count_N = call.identities() if call.half else (call.room(0), value_N)
+        if call.half:
+            of = (form.kind, True, call.width, rows, call.bulk, call.capability(), form.slopes)
             tile = tile or statistics_tile(*of)
-            blocks = parts_of(rows, tile.block_m)
-            columns = parts_of(parts_of(rows, parts_of(PROGRAMS, blocks)), tile.block_n) * tile.block_n
-            parts = 1 if call.small else parts_of(rows, columns)
-            part = value_N if call.small else call.room(parts, 2, STATES, rows)
-            sides = call.boxes(tile)
-            for role in (2,) if call.small else range(1 + both):
-                statistics_kernel[(blocks, parts)](
-                    *sides, label, call.scale, share, part, value_N, saved, slope, rows, call.width, columns,
-                    *call.scaling, *settings, SLOPES=form.slopes, ROLE=role, PAIRED=paired, BULK=call.bulk,
-                    QUARTERED=quartered(form.kind, form.slopes, call.bulk), **kinds, **call.options(tile),
-                )  # fmt: skip
-            if call.small:
-                return value_N, saved, slope, identity_N
+            once = tiles.PLAN.one_pass and call.bulk and call.both
+            found = (passes.one_pass if once else passes.two_passes)(call, identity_N, tile)
         else:
-            parts, part = 1, call.room(1, 2, STATES, rows)
-            _stream_strips(call, part)
+            found = passes.of_strips(call)
         finish_kernel[(parts_of(rows, 128),)](
-            part, count_N, call.scale, share, value_N, saved, slope, parts, rows, *call.scaling, *settings, **kinds,
-            COUNTED=call.half, BLOCK_M=128, num_warps=4, num_stages=2, enable_fp_fusion=True,
+            *found, count_N, call.scale, share, value_N, saved, slope, len(found.part), len(found.across), rows,
+            *call.scaling, *call.settings, **call.kinds, COUNTED=(1 + call.paired) * call.half, BLOCK_M=128,
+            num_warps=4, num_stages=2, enable_fp_fusion=True,
         )  # fmt: skip
     return value_N, saved, slope, identity_N
 
@@ -122,18 +112,3 @@ def gradient(
             BLOCK_D=tile.block_d, **call.options(tile),
         )  # fmt: skip
     return grads[0], grads[1]
-
-
-def _stream_strips(call: Call, part: Tensor) -> None:
-    """The statistics (1, 2, 7, N) of rows and columns in float32."""
-    form, room = call.form, None
-    for begin, end in strips(call.rows):
-        room = call.room(end - begin, call.rows) if room is None else room
-        s_CN = torch.mm(call.sides[0][begin:end], call.sides[1].T, out=room[: end - begin])
-        for role in range(1 + (form.column != 0)):
-            owned = STRIP_COLUMNS if role else STRIP_ROWS
-            strip_statistics_kernel[(parts_of(call.rows if role else end - begin, owned.block_m),)](
-                s_CN, call.label, call.scale, part, begin, end, call.rows, *call.scaling, KIND=form.kind,
-                MOMENTS=form.moments, SLOPES=form.slopes, HAS_SCALE=call.has_scale, ROLE=role, BLOCK_M=owned.block_m,
-                BLOCK_N=owned.block_n, num_warps=owned.warps, num_stages=owned.stages, enable_fp_fusion=True,
-            )  # fmt: skip

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ..launching import parts_of, repeated
+from . import tiles
 from .tiles import PROGRAMS, STRIP_WEIGHTS, Tile, gradient_tile, split_of
 from .triton_call import Call, described
 from .triton_weigh import PREPARED, prepare_kernel, weigh_kernel
@@ -145,6 +146,7 @@ class _Weighing:
             **kinds, HAS_UNIT=has_unit, BLOCK_M=128, num_warps=4, num_stages=2, enable_fp_fusion=True,
         )  # fmt: skip
         kinds |= {"PER_ROW": call.per_row, "MULTIPLY": call.half, "BULK": call.bulk, "SPLIT": self.split}
+        kinds["FLAT"] = call.bulk and tiles.PLAN.flat_weights
         self.options = kinds | call.options(self.tile)
         height, width = largest.shape
         self.memory = call.sides[0].new_empty(height * _stride(width))

@@ -5,6 +5,7 @@ Shapes: N pairs, D width.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -37,10 +38,19 @@ class Call:
         has_scale, per_row: whether there is a scale, and whether it differs from row to row.
         scaling: the factor, and the scale's strides over directions and rows.
         bulk: whether tiles are copied by descriptors.
+        both: whether there are two directions.
+        paired: whether a row's positive is the row of its number alone, in a kernel that counts labels.
+        settings, kinds: of the forward kernels, numbers and constexpr arguments.
     """
 
     def __init__(
-        self, anchor_ND: Tensor, positive_ND: Tensor, label_N: Tensor, scale: Tensor | None, form: Form
+        self,
+        anchor_ND: Tensor,
+        positive_ND: Tensor,
+        label_N: Tensor,
+        scale: Tensor | None,
+        form: Form,
+        has_alpha: bool = False,
     ) -> None:
         self.rows, self.width = anchor_ND.shape
         if self.rows >= MOST_ROWS:
@@ -53,6 +63,11 @@ class Call:
         self.scale = anchor_ND if scale is None else scale
         self.scaling = (form.factor, *(scale.stride() if scale is not None and self.per_row else (0, 0)))
         self.bulk = not self.small and self._in_bulk()
+        self.both = form.column != 0
+        self.paired = form.kind == "entropy" and form.distinct and self.half and not self.small
+        self.settings = (form.row, form.column, form.eps, math.log(form.eps), form.margin)
+        self.kinds: dict[str, Any] = {"KIND": form.kind, "MOMENTS": form.moments, "SLOPES": form.slopes}
+        self.kinds |= {"ROOT": form.root, "BOTH": self.both, "HAS_SCALE": self.has_scale, "HAS_ALPHA": has_alpha}
 
     def _in_bulk(self) -> bool:
         """From 9.0 on, where rows begin at multiples of 16 bytes, in half precision."""

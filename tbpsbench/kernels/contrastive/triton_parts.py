@@ -85,29 +85,44 @@ def scales(scale, row, row_ok, factor, role_stride, row_stride, ROLE: tl.constex
 
 
 @triton.jit
-def put(place, rows, row_ok, a, b, c, d, e, f, n):
-    """Store the statistics of rows, each `rows` numbers behind the last."""
+def put(
+    place, rows, row_ok, a, b, c, d, e, f, n, KIND: tl.constexpr, MOMENTS: tl.constexpr, SLOPES: tl.constexpr,
+    COUNTED: tl.constexpr,
+):  # fmt: skip
+    """Store the statistics of rows that their kind has, `rows` numbers apart."""
     tl.store(place, a, mask=row_ok)
     tl.store(place + rows, b, mask=row_ok)
-    tl.store(place + 2 * rows, c, mask=row_ok)
-    tl.store(place + 3 * rows, d, mask=row_ok)
-    tl.store(place + 4 * rows, e, mask=row_ok)
-    tl.store(place + 5 * rows, f, mask=row_ok)
-    tl.store(place + 6 * rows, n, mask=row_ok)
+    if KIND != "entropy" or MOMENTS:
+        tl.store(place + 2 * rows, c, mask=row_ok)
+    if KIND != "entropy" or COUNTED < 2:
+        tl.store(place + 3 * rows, d, mask=row_ok)
+    if KIND != "entropy" and (KIND != "divergence" or SLOPES):
+        tl.store(place + 4 * rows, e, mask=row_ok)
+    if KIND == "divergence" and SLOPES:
+        tl.store(place + 5 * rows, f, mask=row_ok)
+    if COUNTED == 0:
+        tl.store(place + 6 * rows, n, mask=row_ok)
 
 
 @triton.jit
-def get(place, rows, row_ok):
-    """The reverse of `put`."""
-    return (
-        tl.load(place, mask=row_ok, other=0.0),
-        tl.load(place + rows, mask=row_ok, other=0.0),
-        tl.load(place + 2 * rows, mask=row_ok, other=0.0),
-        tl.load(place + 3 * rows, mask=row_ok, other=0.0),
-        tl.load(place + 4 * rows, mask=row_ok, other=0.0),
-        tl.load(place + 5 * rows, mask=row_ok, other=0.0),
-        tl.load(place + 6 * rows, mask=row_ok, other=0.0),
-    )
+def get(
+    place, rows, row_ok, KIND: tl.constexpr, MOMENTS: tl.constexpr, SLOPES: tl.constexpr, COUNTED: tl.constexpr
+):  # fmt: skip
+    """The reverse of `put`; what is not stored is 0."""
+    a = tl.load(place, mask=row_ok, other=0.0)
+    b = tl.load(place + rows, mask=row_ok, other=0.0)
+    c, d, e, f, n = tl.zeros_like(a), tl.zeros_like(a), tl.zeros_like(a), tl.zeros_like(a), tl.zeros_like(a)
+    if KIND != "entropy" or MOMENTS:
+        c = tl.load(place + 2 * rows, mask=row_ok, other=0.0)
+    if KIND != "entropy" or COUNTED < 2:
+        d = tl.load(place + 3 * rows, mask=row_ok, other=0.0)
+    if KIND != "entropy" and (KIND != "divergence" or SLOPES):
+        e = tl.load(place + 4 * rows, mask=row_ok, other=0.0)
+    if KIND == "divergence" and SLOPES:
+        f = tl.load(place + 5 * rows, mask=row_ok, other=0.0)
+    if COUNTED == 0:
+        n = tl.load(place + 6 * rows, mask=row_ok, other=0.0)
+    return a, b, c, d, e, f, n
 
 
 @triton.jit

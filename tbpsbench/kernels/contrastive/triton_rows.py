@@ -3,7 +3,7 @@
 Every function works on a tile (M, K) of M rows that are owned and K entries of them, and on (M,) numbers of the rows.
 """
 
-# ruff: noqa: ANN001, ANN201, SIM108
+# ruff: noqa: ANN001, ANN201, ANN202, SIM108
 # mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False
 from __future__ import annotations
 
@@ -18,6 +18,28 @@ EMPTY = tl.constexpr(form.EMPTY)
 LOWEST = tl.constexpr(-1e4)
 LN2 = tl.constexpr(0.6931471805599453)
 LOG2E = tl.constexpr(1.4426950408889634)
+
+
+@triton.jit
+def _add_pairs(a, b, c, d):
+    return a + c, b + d
+
+
+@triton.jit
+def _add_triples(a, b, c, d, e, f):
+    return a + d, b + e, c + f
+
+
+@triton.jit
+def sums_of_two(x, y):
+    """Over the entries of rows, together: where several warps share a row they meet once."""
+    return tl.reduce((x, y), 1, _add_pairs)
+
+
+@triton.jit
+def sums_of_three(x, y, z):
+    """The same for three."""
+    return tl.reduce((x, y, z), 1, _add_triples)
 
 
 @triton.jit
@@ -59,15 +81,20 @@ def update(
             n = n + tl.sum(tl.where(same, 1.0, 0.0), 1)
         if KIND == "entropy":
             if MOMENTS:
-                c = keep * (c + shift * b) + tl.sum(exp * z, 1)
+                b_more, c_more = sums_of_two(exp, exp * z)
+                c = keep * (c + shift * b) + c_more
+            else:
+                b_more = tl.sum(exp, 1)
         else:
             first = exp * z
+            b_more, c_more, d_more = sums_of_three(exp, first, tl.where(same, exp, 0.0))
             if SLOPES:
-                f = keep * (f + shift * d) + tl.sum(tl.where(same, first, 0.0), 1)
-                e = keep * (e + 2 * shift * c + shift * shift * b) + tl.sum(first * z, 1)
-            c = keep * (c + shift * b) + tl.sum(first, 1)
-            d = keep * d + tl.sum(tl.where(same, exp, 0.0), 1)
-        b = keep * b + tl.sum(exp, 1)
+                e_more, f_more = sums_of_two(first * z, tl.where(same, first, 0.0))
+                f = keep * (f + shift * d) + f_more
+                e = keep * (e + 2 * shift * c + shift * shift * b) + e_more
+            c = keep * (c + shift * b) + c_more
+            d = keep * d + d_more
+        b = keep * b + b_more
         a = high
     else:
         negative = same == 0

@@ -7,9 +7,20 @@ from typing import Any
 
 from ..shipping import Budget, Compiled
 from .form import KINDS, Kind
-from .tiles import STRIP_COLUMNS, STRIP_ROWS, STRIP_WEIGHTS, Tile, gradient_tile, quartered, split_of, statistics_tile
+from .tiles import (
+    PLAN,
+    STRIP_COLUMNS,
+    STRIP_ROWS,
+    STRIP_WEIGHTS,
+    Plan,
+    Tile,
+    gradient_tile,
+    split_of,
+    split_of_statistics,
+    statistics_tile,
+)  # fmt: skip
 from .triton_gradient import gradient_kernel
-from .triton_statistics import finish_kernel, identities_kernel, statistics_kernel
+from .triton_statistics import band_kernel, finish_kernel, identities_kernel, statistics_kernel
 from .triton_strips import strip_statistics_kernel
 from .triton_weigh import prepare_kernel, weigh_kernel
 
@@ -24,11 +35,13 @@ PLAIN = Budget()
 # Numbers of the rows, outside the loop over channels.
 MATRIX = Budget(spills=16, tensor_cores=True)
 WIDE = Budget(spills=96, tensor_cores=True)
+# What a sweep on a GPU compares with what ships.
+TRIED = Plan(True, True, True)
 
 
 def statistics(
     kind: Kind, dtype: str, tile: Tile, small: bool, scaled: bool, budget: Budget, paired: bool = False,
-    bulk: bool = False,
+    bulk: bool = False, plan: Plan = PLAN, capability: int = 90,
 ) -> Compiled:  # fmt: skip
     """The forward kernel.
 
@@ -38,12 +51,16 @@ def statistics(
         small: all in one launch.
         scaled: with a scale that is learnt.
         paired: without labels.
+        plan: where by descriptors.
     """
-    types = _sides(dtype, tile, bulk) | {"label": "*i64" if small else "*fp32", "part": "*fp32"}
-    types |= {**_FINISHED, **_SIZES, "columns": "i32:16", **_SCALING, **_SETTINGS}
+    once = bulk and plan.one_pass
+    types = _sides(dtype, tile, bulk) | {"label": "*i64" if small else "*fp32", "part": "*fp32", "across": "*fp32"}
+    types |= {**_FINISHED, "begin": "i32:16", **_SIZES, "columns": "i32:16", **_SCALING, **_SETTINGS}
     constants = _constants(tile, KIND=kind, MOMENTS=scaled and kind == "entropy", SLOPES=scaled, ROOT=False)
-    constants |= {"HAS_SCALE": scaled, "HAS_ALPHA": False, "ROLE": 2 if small else 0, "BOTH": True, "PAIRED": paired}
-    constants |= {"BULK": bulk, "QUARTERED": quartered(kind, scaled, bulk)}
+    constants |= {"HAS_SCALE": scaled, "HAS_ALPHA": False, "ROLE": 3 if once else 2 if small else 0, "BOTH": True}
+    constants |= {"PAIRED": paired, "PER_ROW": scaled and once, "BULK": bulk}
+    split = 1 if small else split_of_statistics(kind, bulk, capability, scaled, once)
+    constants |= {"SPLIT": split, "FLAT": bulk and plan.flat}
     what = "statistics of pairs" if paired else "statistics"
     return _compiled(what, small, scaled, statistics_kernel, types, constants, tile, budget)
 
@@ -57,7 +74,9 @@ def gradient(kind: Kind, dtype: str, tile: Tile, scaled: bool, budget: Budget) -
     return _compiled("gradient", True, scaled, gradient_kernel, types, constants, tile, budget)
 
 
-def weigh(kind: Kind, dtype: str, tile: Tile, scaled: bool, budget: Budget, bulk: bool = False) -> Compiled:
+def weigh(
+    kind: Kind, dtype: str, tile: Tile, scaled: bool, budget: Budget, bulk: bool = False, plan: Plan = PLAN
+) -> Compiled:
     """The backward kernel on a block, which multiplies in half precision."""
     half = dtype != "fp32"
     split = split_of(tile) if half else 1
@@ -66,6 +85,7 @@ def weigh(kind: Kind, dtype: str, tile: Tile, scaled: bool, budget: Budget, bulk
     types |= {"scale": "*fp32", "prepared": "*fp32", "begin": "i32:16", "end": "i32:16", "start": "i32:16"}
     types |= {"last": "i32:16", **_SIZES, "columns": "i32:16", "stride": "i32:16", "factor": "fp32"}
     constants = _constants(tile, KIND=kind, HAS_SCALE=scaled, PER_ROW=scaled, MULTIPLY=half, BULK=bulk, SPLIT=split)
+    constants["FLAT"] = bulk and plan.flat_weights
     return _compiled("weigh", False, scaled, weigh_kernel, types, constants, tile, budget)
 
 
@@ -88,9 +108,18 @@ def strip_statistics(kind: Kind, tile: Tile, role: int, budget: Budget) -> Compi
 
 def finish(kind: Kind, budget: Budget) -> Compiled:
     """The kernel that makes losses of statistics."""
-    types = {"part": "*fp32", "count": "*fp32", **_FINISHED, "parts": "i32", "rows": "i32:16", **_SCALING, **_SETTINGS}
-    constants = {"KIND": kind, "MOMENTS": True, "ROOT": True, "COUNTED": True, "HAS_SCALE": True, "HAS_ALPHA": True}
-    return Compiled(f"finish {kind}", finish_kernel, types, {**constants, "BOTH": True, "BLOCK_M": 128}, 4, 2, budget)
+    types = {"part": "*fp32", "across": "*fp32", "count": "*fp32", **_FINISHED, "parts": "i32", "blocks": "i32"}
+    types |= {"rows": "i32:16", **_SCALING, **_SETTINGS}
+    constants = {"KIND": kind, "MOMENTS": True, "SLOPES": True, "ROOT": True, "COUNTED": 1, "HAS_SCALE": True}
+    constants |= {"HAS_ALPHA": True, "BOTH": True, "BLOCK_M": 128}
+    return Compiled(f"finish {kind}", finish_kernel, types, constants, 4, 2, budget)
+
+
+def band(kind: Kind, budget: Budget) -> Compiled:
+    """The kernel that adds up what one pass found in columns."""
+    types = {"across": "*fp32", "total": "*fp32", "blocks": "i32", "rows": "i32:16"}
+    constants = {"KIND": kind, "MOMENTS": True, "SLOPES": True, "COUNTED": 1, "FIRST": False, "BLOCK_N": 64}
+    return Compiled(f"band {kind}", band_kernel, types, constants, 2, 3, budget)
 
 
 def identities(budget: Budget) -> Compiled:
@@ -117,6 +146,7 @@ def _compiled(
     dtype = types["anchor"].removeprefix("tensordesc<").lstrip("*").partition("[")[0]
     how = "small" if small else "" if dtype == "fp32" or constants["BULK"] else "by pointers"
     words = [what, constants["KIND"], dtype, how, "learnt scale" if scaled else ""]
+    words += ["in one pass" if constants.get("ROLE") == 3 else "", "flat" if constants.get("FLAT") else ""]
     return Compiled(" ".join(filter(None, words)), kernel, types, constants, tile.warps, tile.stages, budget)
 
 
@@ -132,10 +162,16 @@ def shipped(capability: int) -> Iterator[Compiled]:
             # A learnt scale takes most beside what SDM keeps.
             for scaled in (False, True) if kind == "divergence" else (False,):
                 tile = statistics_tile(kind, True, 512, 32768, bulk, capability, slopes=scaled)
-                yield statistics(kind, "bf16", tile, False, scaled, MATRIX if bulk else WIDE, bulk=bulk)
+                budget = MATRIX if bulk else WIDE
+                yield statistics(kind, "bf16", tile, False, scaled, budget, False, bulk, PLAN, capability)
                 yield weigh(kind, "bf16", backward, scaled, MATRIX, bulk)
+                if bulk:
+                    yield statistics(kind, "bf16", tile, False, scaled, WIDE, False, True, TRIED, capability)
+                    yield weigh(kind, "bf16", backward, scaled, MATRIX, bulk=True, plan=TRIED)
     tile = statistics_tile("entropy", True, 512, 32768, capability >= 90, capability)
-    yield statistics("entropy", "bf16", tile, False, True, MATRIX, paired=True, bulk=capability >= 90)
+    for plan in (PLAN, TRIED) if capability >= 90 else (PLAN,):
+        budget = MATRIX if plan is PLAN else WIDE
+        yield statistics("entropy", "bf16", tile, False, True, budget, True, capability >= 90, plan, capability)
     for dtype, half in (("bf16", True), ("fp32", False)):
         yield statistics("divergence", dtype, statistics_tile("divergence", half, 512, 64), True, True, PLAIN)
         yield gradient("divergence", dtype, gradient_tile(half, 512, 64), True, PLAIN)
@@ -143,5 +179,6 @@ def shipped(capability: int) -> Iterator[Compiled]:
     yield strip_statistics("alignment", STRIP_COLUMNS, 1, PLAIN)
     yield weigh("divergence", "fp32", STRIP_WEIGHTS, True, PLAIN)
     yield finish("divergence", PLAIN)
+    yield band("divergence", PLAIN)
     yield prepare("divergence", PLAIN)
     yield identities(PLAIN)

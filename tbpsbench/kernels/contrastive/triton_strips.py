@@ -35,7 +35,7 @@ def strip_statistics_kernel(
     a, b, c, d, e, f, n = empty(BLOCK_M, KIND)
     if ROLE == 1:
         if begin > 0:
-            a, b, c, d, e, f, n = get(place, rows, own_ok)
+            a, b, c, d, e, f, n = get(place, rows, own_ok, KIND, MOMENTS, SLOPES, 0)
     for start in range(first, last, BLOCK_N):
         other = start + tl.arange(0, BLOCK_N)
         other_ok = other < last
@@ -47,4 +47,4 @@ def strip_statistics_kernel(
         other_label = tl.load(label + other, mask=other_ok, other=0)
         same = own_label[:, None] == other_label[None, :]
         a, b, c, d, e, f, n = update(a, b, c, d, e, f, n, y, same, other_ok[None, :], other, KIND, MOMENTS, SLOPES, 0)
-    put(place, rows, own_ok, a, b, c, d, e, f, n)
+    put(place, rows, own_ok, a, b, c, d, e, f, n, KIND, MOMENTS, SLOPES, 0)

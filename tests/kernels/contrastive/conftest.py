@@ -10,7 +10,8 @@ from tbpsbench.kernels.contrastive import chunks, functions
 def form(request, monkeypatch, poisoned):
     """Run a test in one form: "torch" in chunks of a few rows, Triton's kernels for small batches or for large ones.
 
-    With "wide" behind it, in tiles that take the interpreter less time; with "pointers", without descriptors.
+    With "wide" behind it, in tiles that take the interpreter less time; with "pointers", without descriptors; with
+    "once", in one pass for both directions.
     """
     return use_form(request.param, monkeypatch)
 
@@ -27,18 +28,20 @@ def use_form(name, monkeypatch):
         monkeypatch.setattr(triton, "statistics_tile", lambda *_: tiles.Tile(64, 64, 64, 4, 2))
         monkeypatch.setattr(triton, "gradient_tile", lambda *_: tiles.Tile(64, 64, 64, 4, 2, 64))
     if name.startswith("triton large"):
-        from tbpsbench.kernels.contrastive import tiles, triton, triton_blocks, triton_call
+        from tbpsbench.kernels.contrastive import tiles, triton, triton_blocks, triton_call, triton_passes
 
         tile = tiles.Tile(*((64, 64, 64) if name.endswith("wide") else (16, 16, 16)), 4, 2)
         for half in (True, False):
             monkeypatch.setitem(tiles.SMALL_ROWS, half, 0)
-        for module in (triton, triton_blocks):
+        for module in (triton_passes, triton_blocks):
             monkeypatch.setattr(module, "PROGRAMS", 6)
         monkeypatch.setattr(triton_blocks, "STRIP_BYTES", 0)
         monkeypatch.setattr(triton_blocks, "FEWEST", 16)
         monkeypatch.setattr(triton_blocks, "USUAL", triton_blocks.Sizes(rows=48, bytes=2 * 48 * 32, whole=0))
         monkeypatch.setattr(triton, "statistics_tile", lambda *_: tile)
         monkeypatch.setattr(triton_blocks, "gradient_tile", lambda *_: tile)
+        monkeypatch.setattr(tiles, "PLAN", tiles.Plan(*3 * ["once" in name]))
+        monkeypatch.setattr(triton_passes, "BAND", 2)
         if "pointers" in name:
             # Rows of no matrix begin where copies in bulk need them to.
             monkeypatch.setattr(triton_call, "BULK_BYTES", 1 << 60)

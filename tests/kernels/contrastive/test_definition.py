@@ -6,6 +6,7 @@ from contrastive_cases import CASES, definition, inputs, loss
 from kernel_cases import assert_close_to_oracle, in_float64, relative_error, value_and_gradients
 
 FORMS = ("torch", "triton small", "triton large")
+LARGE = ("triton large", "triton large pointers", "triton large once")
 each_form = pytest.mark.parametrize("form", FORMS, indirect=True)
 each_loss = pytest.mark.parametrize("case", CASES)
 NAMES = ("losses", "anchors", "positives", "scale")
@@ -38,7 +39,7 @@ def test_one_pair(case, form):
         torch.testing.assert_close(found.double(), true, rtol=1e-5, atol=2e-5)
 
 
-@pytest.mark.parametrize("form", [*FORMS[1:], "triton large pointers"], indirect=True)
+@pytest.mark.parametrize("form", [*FORMS[1:], "triton large pointers", "triton large once"], indirect=True)
 @pytest.mark.parametrize(
     ("case", "dtype"),
     [
@@ -50,11 +51,14 @@ def test_half_precision_is_summed_in_float32(case, form, dtype):
     compare(case, form, 21, 24, dtype, kind="uneven")
 
 
-@pytest.mark.parametrize("form", ["triton large", "triton large pointers"], indirect=True)
+@pytest.mark.parametrize("form", LARGE, indirect=True)
 @pytest.mark.parametrize(
     ("case", "dtype", "width"),
-    [("sdm", torch.bfloat16, 24), ("infonce", torch.float16, 16), ("cmpm", torch.bfloat16, 23)],
-)
+    [
+        ("sdm", torch.bfloat16, 24), ("infonce", torch.float16, 16), ("cmpm", torch.bfloat16, 24),
+        ("cmpm", torch.bfloat16, 23),
+    ],
+)  # fmt: skip
 def test_gradients_of_many_blocks(case, form, dtype, width):
     compare(case, form, 101, width, dtype, kind="uneven")
 
@@ -79,7 +83,7 @@ def test_gradients_of_a_mean_do_not_vanish_in_float16(form):
     assert (found.double() - oracle).abs().max() <= 6e-8
 
 
-@pytest.mark.parametrize("form", ["triton large", "triton large pointers"], indirect=True)
+@pytest.mark.parametrize("form", LARGE, indirect=True)
 def test_pairs_whose_labels_are_not_compared(form):
     given = inputs("infonce", 37, 24, dtype=torch.bfloat16, scale=1000.0)
     oracle = value_and_gradients(definition("infonce"), in_float64(given))
