@@ -107,8 +107,8 @@ def knobs() -> Iterator[Knob]:
         yield Knob(at, "gradient_tile", "SDM", dtype, USUAL, FEW_GRADIENT)
     for function in ("cross_tile", "backward_tile"):
         yield Knob("hsic.triton_launch", function, "HSIC", HALF, {"N": 8192, "D": 512}, CROSS)
-    yield Knob("hsic.triton_launch", "few_tile", "HSIC", HALF, USUAL, FEW)
-    yield Knob("hsic.triton_launch", "few_tile", "HSIC", SINGLE, USUAL, FEW[:12])
+    yield Knob("hsic.triton_few", "few_tile", "HSIC", HALF, USUAL, FEW)
+    yield Knob("hsic.triton_few", "few_tile", "HSIC", SINGLE, USUAL, FEW[:12])
     for dtype in (HALF, SINGLE):
         yield Knob("triplet.triton_launch", "hardest_tile", "batch-hard triplets", dtype, MANY, HARDEST[dtype])
         yield Knob("triplet.triton_launch", "hardest_tile", "batch-hard triplets", dtype, USUAL, FEW_HARDEST)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
@@ -10,6 +10,14 @@ import torch
 from torch import Tensor
 
 from .dispatch import interpreting
+
+# Options of launches that only read and write.
+LIGHT = {"num_warps": 4, "num_stages": 2, "enable_fp_fusion": True}
+# Bytes that addresses are multiples of, or not.
+ALIGNED = 16
+# Launches that are kept; a batch size that changes all the time makes new ones.
+MOST_KEPT = 1024
+_kept: dict[Hashable, Callable[..., None]] = {}
 
 
 class Tile(NamedTuple):
@@ -50,7 +58,7 @@ def on_device_of(x: Tensor) -> AbstractContextManager[Any]:
     return nullcontext() if here else torch.cuda.device_of(x)
 
 
-def repeated(kernel: Any, grid: tuple[int, int], **options: Any) -> Callable[..., None]:
+def repeated(kernel: Any, grid: tuple[int, ...], **options: Any) -> Callable[..., None]:
     """A launch that a pass repeats dozens of times, for it to be called with the kernel's other arguments in order.
 
     From the second time on it leaves out what Triton does to find the compiled kernel, which takes as long as a short
@@ -59,7 +67,7 @@ def repeated(kernel: Any, grid: tuple[int, int], **options: Any) -> Callable[...
 
     Args:
         kernel: below `triton.jit`; its constexpr arguments are its last ones.
-        grid: programs along two axes.
+        grid: programs along one, two or three axes.
         options: constexpr arguments and launch options.
     """
     constants = [options[name] for name in kernel.arg_names if name in options]
@@ -72,9 +80,34 @@ def repeated(kernel: Any, grid: tuple[int, int], **options: Any) -> Callable[...
             return
         # The interpreter compiles nothing.
         if (compiled := kernel[grid](*arguments, **options)) is not None:
-            run = compiled[(*grid, 1)]
+            run = compiled[(*grid, 1, 1)[:3]]
 
     return launch
+
+
+def kept(
+    key: Hashable, kernel: Any, grid: tuple[int, ...], options: Callable[[], dict[str, Any]]
+) -> Callable[..., None]:
+    """A launch as `repeated` makes it, for all calls with the same key: what Triton does takes longer than we do.
+
+    Args:
+        key: tells apart, beside kernel and grid, whatever Triton compiles for: options, types, the device (`placed`),
+            integers unless they are as good as constant.
+        options: asked for once.
+    """
+    whole = (id(kernel), grid, key)
+    launch = _kept.get(whole)
+    if launch is None:
+        if len(_kept) >= MOST_KEPT:
+            _kept.clear()
+        # It holds on to the kernel, so that no other one gets its number.
+        launch = _kept[whole] = repeated(kernel, grid, **options())
+    return launch
+
+
+def placed(*tensors: Tensor) -> tuple[int, ...]:
+    """Device of the first one, and what their addresses leave over 16 bytes: Triton compiles for multiples of them."""
+    return (tensors[0].get_device(), *[x.data_ptr() % ALIGNED for x in tensors])
 
 
 def dense_rows(x: Tensor) -> Tensor:

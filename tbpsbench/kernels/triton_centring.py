@@ -15,7 +15,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from .launching import dense_rows, on_device_of, parts_of, product_of
+from .launching import LIGHT, dense_rows, kept, on_device_of, parts_of, placed, product_of
 from .triton_rounding import operand, rounded
 
 PARTS, ROWS, COLUMNS = 32, 32, 64
@@ -137,18 +137,21 @@ def centre(
     lengths = x_ND.new_empty((sets, rows), dtype=torch.float32)
     given = means is not None
     sizes = (rows, width, other, x_ND.stride(0), y.stride(0))
-    options = {"num_warps": 4, "num_stages": 2, "enable_fp_fusion": True}
+    product = product_of(x_ND.dtype)
+    key = (sizes, sets, x_ND.dtype, *product.values(), placed(x_ND, y, *([] if means is None else [means])))
     with on_device_of(x_ND):
         parts = min(PARTS, parts_of(rows, 4 * ROWS))
         if means is None:
             means = x_ND.new_empty(width + other, dtype=torch.float32)
             sums = x_ND.new_empty((parts, width + other), dtype=torch.float32)
             grid = (parts_of(width, COLUMNS) + parts_of(other, COLUMNS), parts)
-            sum_kernel[grid](x_ND, y, sums, *sizes, parts_of(rows, parts), BLOCK_M=ROWS, BLOCK_N=COLUMNS, **options)
+            launch = kept(key, sum_kernel, grid, lambda: {"BLOCK_M": ROWS, "BLOCK_N": COLUMNS} | LIGHT)
+            launch(x_ND, y, sums, *sizes, parts_of(rows, parts))
         else:
             sums = means
-        centre_kernel[(parts_of(rows, ROWS), sets)](
-            x_ND, y, sums, means, out_x, out_y, lengths, *sizes, parts,
-            GIVEN=given, **product_of(x_ND.dtype), BLOCK_M=ROWS, BLOCK_N=2 * COLUMNS, **options,
-        )  # fmt: skip
+        blocks = {"BLOCK_M": ROWS, "BLOCK_N": 2 * COLUMNS}
+        launch = kept(
+            key, centre_kernel, (parts_of(rows, ROWS), sets), lambda: {"GIVEN": given} | product | blocks | LIGHT
+        )
+        launch(x_ND, y, sums, means, out_x, out_y, lengths, *sizes, parts)
     return out_x, out_y, means, lengths

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tbpsbench.kernels import dispatch
+from tbpsbench.kernels import dispatch, launching
 
 ROOT = Path(__file__).parents[2]
 POISON = {torch.bool: True}
@@ -67,6 +67,14 @@ def laid_out(x, layout):
     if layout == "expanded" and len(x):
         return x[:1].detach().clone().expand(x.shape)
     return x.detach().clone()
+
+
+def shifted(x, by):
+    """The same values, `by` numbers behind the start of memory: one number is less than the 16 bytes of an address."""
+    room = x.new_empty(x.numel() + by)
+    view = room[by:].view(x.shape)
+    view.copy_(x.detach())
+    return view.requires_grad_(x.requires_grad)
 
 
 def labels(rows, kind="pairs", seed=0):
@@ -181,6 +189,33 @@ def assert_no_graph_break(function, inputs, tolerance=1e-5):
     plain, found = value_and_gradients(function, inputs), value_and_gradients(compiled, inputs)
     for ours, theirs in zip(found, plain, strict=True):
         assert relative_error(ours, theirs) <= tolerance
+
+
+def watch_launches(monkeypatch):
+    """Fail where a launch that is kept is called with arguments that Triton would compile other code for."""
+    repeated = launching.repeated
+
+    def watched(kernel, grid, **options):
+        launch, first = repeated(kernel, grid, **options), []
+
+        def call(*arguments):
+            found = [compiled_for(x) for x in arguments]
+            first.append(found)
+            assert found == first[0], f"{kernel} is kept for {first[0]}, called with {found}"
+            launch(*arguments)
+
+        return call
+
+    monkeypatch.setattr(launching, "repeated", watched)
+
+
+def compiled_for(x):
+    """What Triton's code depends on: types, whether an address or a number is a multiple of 16, numbers that are 1."""
+    if isinstance(x, torch.Tensor):
+        return x.dtype, x.data_ptr() % 16 == 0
+    if isinstance(x, int):
+        return x == 1, x % 16 == 0, -(2**31) <= x < 2**31
+    return (x.base.dtype, x.block_shape) if hasattr(x, "block_shape") else type(x)
 
 
 def poison(monkeypatch):

@@ -17,6 +17,11 @@ def _one_thread():
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def _launches_are_kept_for_what_they_are_compiled_for(monkeypatch):
+    kernel_cases.watch_launches(monkeypatch)
+
+
 @pytest.fixture
 def poisoned(monkeypatch):
     """Fresh memory that code of `tbpsbench.kernels` asks for holds NaN (integers: their smallest value)."""

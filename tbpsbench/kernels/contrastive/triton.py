@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..launching import on_device_of, parts_of
+from ..launching import LIGHT, kept, on_device_of, parts_of, placed
 from . import tiles
 from . import triton_passes as passes
 from .form import SAVED, Form
@@ -21,6 +21,9 @@ from .triton_blocks import Sizes, gradients
 from .triton_call import Call
 from .triton_gradient import gradient_kernel
 from .triton_statistics import finish_kernel, statistics_kernel
+
+# Constexpr arguments of the forward kernel that does all of a small batch.
+SMALL = {"ROLE": 2, "PAIRED": False, "PER_ROW": False, "BULK": False, "SPLIT": 1, "FLAT": False}
 
 
 def statistics(
@@ -49,11 +52,12 @@ def statistics(
     share = value_N if alpha is None else alpha
     with on_device_of(call.label):
         if call.small:
-            tile = tile or statistics_tile(form.kind, call.half, call.width, rows)
-            statistics_kernel[(parts_of(rows, tile.block_m),)](
+            few = tile or statistics_tile(form.kind, call.half, call.width, rows)
+            grid, key = (parts_of(rows, few.block_m),), (call.key, share.dtype, placed(share), few)
+            launch = kept(key, statistics_kernel, grid, lambda: call.kinds | SMALL | call.options(few))
+            launch(
                 *call.sides, call.label, call.scale, share, value_N, value_N, value_N, saved, slope, 0, rows,
-                call.width, rows, *call.scaling, *call.settings, **call.kinds, ROLE=2, PAIRED=False, PER_ROW=False,
-                BULK=False, SPLIT=1, FLAT=False, **call.options(tile),
+                call.width, rows, *call.scaling, *call.settings,
             )  # fmt: skip
             return value_N, saved, slope, call.room(0)
         identity_N, count_N = call.identities() if call.half else (call.room(0), value_N)
@@ -64,11 +68,13 @@ def statistics(
             found = (passes.one_pass if once else passes.two_passes)(call, identity_N, tile)
         else:
             found = passes.of_strips(call)
-        finish_kernel[(parts_of(rows, 128),)](
-            *found, count_N, call.scale, share, value_N, saved, slope, len(found.part), len(found.across), rows,
-            *call.scaling, *call.settings, **call.kinds, COUNTED=(1 + call.paired) * call.half, BLOCK_M=128,
-            num_warps=4, num_stages=2, enable_fp_fusion=True,
+        parts = (found.part.shape[0], found.across.shape[0])
+        counted = (1 + call.paired) * call.half
+        launch = kept(
+            (call.key, parts, counted, share.dtype, placed(*found, count_N, share)), finish_kernel,
+            (parts_of(rows, 128),), lambda: call.kinds | {"COUNTED": counted, "BLOCK_M": 128} | LIGHT,
         )  # fmt: skip
+        launch(*found, count_N, call.scale, share, value_N, saved, slope, *parts, rows, *call.scaling, *call.settings)
     return value_N, saved, slope, identity_N
 
 
@@ -106,9 +112,12 @@ def gradient(
         ]
         tile = tile or gradient_tile(call.half, call.width, call.rows)
         grid = (parts_of(call.rows, tile.block_m), parts_of(call.width, tile.block_d), sum(needed))
-        gradient_kernel[grid](
-            *call.sides, call.label, call.scale, saved, grad_N, unit, *grads, call.rows, call.width, *call.scaling,
-            form.row, form.column, int(not needed[0]), KIND=form.kind, HAS_SCALE=call.has_scale, HAS_UNIT=has_unit,
-            BLOCK_D=tile.block_d, **call.options(tile),
+        kinds = {"KIND": form.kind, "HAS_SCALE": call.has_scale, "HAS_UNIT": has_unit, "BLOCK_D": tile.block_d}
+        given = (saved, grad_N, unit, *grads)
+        key = (call.key, needed, tile, placed(*given))
+        launch = kept(key, gradient_kernel, grid, lambda: kinds | call.options(tile))
+        launch(
+            *call.sides, call.label, call.scale, *given, call.rows, call.width, *call.scaling, form.row, form.column,
+            int(not needed[0]),
         )  # fmt: skip
     return grads[0], grads[1]

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..launching import parts_of, repeated
+from ..launching import LIGHT, kept, parts_of, placed
 from . import tiles
 from .tiles import PROGRAMS, STRIP_WEIGHTS, Tile, gradient_tile, split_of
 from .triton_call import Call, described
@@ -141,13 +141,17 @@ class _Weighing:
         self.label, self.sides = identity_N if call.half else call.label, call.boxes(self.tile)
         self.prepared = call.room(2, PREPARED.value, call.rows)
         kinds: dict[str, Any] = {"KIND": call.form.kind, "HAS_SCALE": call.has_scale}
-        prepare_kernel[(parts_of(call.rows, 128),)](
-            call.scale, saved, grad_N, unit, self.prepared, call.rows, *call.scaling, call.form.row, call.form.column,
-            **kinds, HAS_UNIT=has_unit, BLOCK_M=128, num_warps=4, num_stages=2, enable_fp_fusion=True,
+        launch = kept(
+            (call.key, placed(saved, grad_N, unit)), prepare_kernel, (parts_of(call.rows, 128),),
+            lambda: kinds | {"HAS_UNIT": has_unit, "BLOCK_M": 128} | LIGHT,
         )  # fmt: skip
-        kinds |= {"PER_ROW": call.per_row, "MULTIPLY": call.half, "BULK": call.bulk, "SPLIT": self.split}
-        kinds["FLAT"] = call.bulk and tiles.PLAN.flat_weights
-        self.options = kinds | call.options(self.tile)
+        launch(
+            call.scale, saved, grad_N, unit, self.prepared, call.rows, *call.scaling, call.form.row, call.form.column
+        )
+        more = {"PER_ROW": call.per_row, "MULTIPLY": call.half, "BULK": call.bulk, "SPLIT": self.split}
+        more["FLAT"] = call.bulk and tiles.PLAN.flat_weights
+        self.options = kinds | more | call.options(self.tile)
+        self.key = (call.key, self.tile, tiles.PLAN, placed(self.label))
         height, width = largest.shape
         self.memory = call.sides[0].new_empty(height * _stride(width))
         # Shape of a block -> its launch: a pass has dozens of blocks and two or three shapes.
@@ -173,7 +177,8 @@ class _Weighing:
         if call.half:
             columns *= parts_of(parts_of(width, parts_of(PROGRAMS, owners)), tile.block_n)
         out = described(weight_RC, tile.block_m, tile.block_n // self.split) if call.bulk else weight_RC
-        launch = repeated(weigh_kernel, (owners, parts_of(width, columns)), **self.options)
+        key = (self.key, height, width)
+        launch = kept(key, weigh_kernel, (owners, parts_of(width, columns)), lambda: self.options)
         first = (*self.sides, weight_RC, out, self.label, call.scale, self.prepared)
         last = (call.rows, call.width, columns, stride, call.form.factor)
         # Blocks of one shape agree in which of their four numbers are multiples of 16, as `repeated` asks. What is

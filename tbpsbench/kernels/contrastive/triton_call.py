@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..dispatch import KernelError, interpreting
-from ..launching import parts_of
+from ..launching import ALIGNED, kept, parts_of, placed
 from .form import Form
 from .tiles import COMPARED_ROWS, SMALL_ROWS, Tile
 from .triton_statistics import identities_kernel
@@ -22,7 +22,7 @@ MOST_ROWS = 1 << 24
 # Stands for no gradient at all where float16 is scaled by the largest one.
 TINY = 1e-30
 # What a row's first byte must be a multiple of for copies in bulk.
-BULK_BYTES = 16
+BULK_BYTES = ALIGNED
 
 
 class Call:
@@ -41,6 +41,7 @@ class Call:
         both: whether there are two directions.
         paired: whether a row's positive is the row of its number alone, in a kernel that counts labels.
         settings, kinds: of the forward kernels, numbers and constexpr arguments.
+        key: tells apart what Triton compiles for in a call with these arguments, for `kept`.
     """
 
     def __init__(
@@ -68,6 +69,10 @@ class Call:
         self.settings = (form.row, form.column, form.eps, math.log(form.eps), form.margin)
         self.kinds: dict[str, Any] = {"KIND": form.kind, "MOMENTS": form.moments, "SLOPES": form.slopes}
         self.kinds |= {"ROOT": form.root, "BOTH": self.both, "HAS_SCALE": self.has_scale, "HAS_ALPHA": has_alpha}
+        given = (*self.sides, self.label, self.scale)
+        types = (given[0].dtype, self.label.dtype, self.scale.dtype, self._tf32())
+        strides = self.scaling[1:]
+        self.key = (self.rows, self.width, *strides, *types, *self.kinds.values(), self.bulk, placed(*given))
 
     def _in_bulk(self) -> bool:
         """From 9.0 on, where rows begin at multiples of 16 bytes, in half precision."""
@@ -97,17 +102,20 @@ class Call:
 
     def options(self, tile: Tile) -> dict[str, Any]:
         """Of the launch of a kernel that multiplies."""
-        asked = not self.half and torch.backends.cuda.matmul.allow_tf32
         return {
             "BLOCK_M": tile.block_m,
             "BLOCK_N": tile.block_n,
             "BLOCK_K": tile.block_k,
-            "PRECISION": "tf32" if asked else "ieee",
+            "PRECISION": "tf32" if self._tf32() else "ieee",
             "UP": interpreting(),
             "num_warps": tile.warps,
             "num_stages": tile.stages,
             "enable_fp_fusion": True,
         }
+
+    def _tf32(self) -> bool:
+        """Whether products of float32 may be rounded."""
+        return not self.half and torch.backends.cuda.matmul.allow_tf32
 
     def identities(self) -> tuple[Tensor, Tensor]:
         """Labels (N,) as numbers below N in float32, which compare faster, and how many rows have each row's (N,)."""
@@ -115,9 +123,9 @@ class Call:
             return self.label.float(), torch.ones_like(self.label, dtype=torch.float32)
         if self.rows <= COMPARED_ROWS:
             identity_N, count_N = self.room(self.rows), self.room(self.rows)
-            identities_kernel[(parts_of(self.rows, 64),)](
-                self.label, identity_N, count_N, self.rows, BLOCK_M=64, BLOCK_N=64, num_warps=4, num_stages=2
-            )
+            blocks = {"BLOCK_M": 64, "BLOCK_N": 64, "num_warps": 4, "num_stages": 2}
+            launch = kept(self.key, identities_kernel, (parts_of(self.rows, 64),), lambda: blocks)
+            launch(self.label, identity_N, count_N, self.rows)
             return identity_N, count_N
         sorted_N = self.label.sort().values
         first_N = torch.searchsorted(sorted_N, self.label)

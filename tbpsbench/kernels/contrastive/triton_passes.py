@@ -8,12 +8,13 @@ Shapes: N pairs, C rows of a strip, P parts of the columns, Q blocks of rows.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from ..launching import parts_of, repeated
+from ..launching import kept, parts_of, placed
 from . import tiles
 from .form import STATES
 from .tiles import PROGRAMS, STRIP_COLUMNS, STRIP_ROWS, Tile, split_of_statistics
@@ -39,10 +40,10 @@ def two_passes(call: Call, label_N: Tensor, tile: Tile) -> Statistics:
     columns = parts_of(parts_of(call.rows, parts_of(PROGRAMS, owners)), tile.block_n) * tile.block_n
     parts = parts_of(call.rows, columns)
     found = [call.room(parts, STATES, call.rows) for _ in range(2 if call.both else 1)]
+    boxes = call.boxes(tile)
     for role, part in enumerate(found):
-        statistics_kernel[(owners, parts)](
-            *_arguments(call, label_N, tile, part, part), 0, *_sizes(call, columns), **_options(call, tile, role)
-        )
+        launch = _launch(call, label_N, tile, role, (owners, parts))
+        launch(*_arguments(call, boxes, label_N, part, part), 0, *_sizes(call, columns))
     return Statistics(found[0], found[-1])
 
 
@@ -55,32 +56,40 @@ def one_pass(call: Call, label_N: Tensor, tile: Tile) -> Statistics:
     parts = parts_of(rows, columns)
     part, across = call.room(parts, STATES, rows), call.room(owners, STATES, rows)
     total = across if bands == 1 else call.room(1, STATES, rows)
-    given, sizes = _arguments(call, label_N, tile, part, across), _sizes(call, columns)
-    options = _options(call, tile, 3)
-    launch = repeated(statistics_kernel, (owners, parts), **options)
-    kinds = {name: options[name] for name in ("KIND", "MOMENTS", "SLOPES")} | {"COUNTED": 1 + options["PAIRED"]}
+    given, sizes = _arguments(call, call.boxes(tile), label_N, part, across), _sizes(call, columns)
     for first in range(0, all_owners, owners):
         blocks = min(owners, all_owners - first)
-        if blocks == owners:
-            launch(*given, first * tile.block_m, *sizes)
-        else:
-            statistics_kernel[(blocks, parts)](*given, first * tile.block_m, *sizes, **options)
+        _launch(call, label_N, tile, 3, (blocks, parts))(*given, first * tile.block_m, *sizes)
         if bands > 1:
-            band_kernel[(parts_of(rows, 64),)](
-                across, total, blocks, rows, **kinds, FIRST=first == 0, BLOCK_N=64, num_warps=2, num_stages=3,
-                enable_fp_fusion=True,
-            )  # fmt: skip
+            _add_band(call, across, total, blocks, first == 0)
     return Statistics(part, total)
 
 
-def _arguments(call: Call, label_N: Tensor, tile: Tile, part: Tensor, across: Tensor) -> tuple[Any, ...]:
+def _add_band(call: Call, across: Tensor, total: Tensor, blocks: int, first: bool) -> None:
+    """Add the statistics of the columns over a band to those of the bands before it."""
+
+    def options() -> dict[str, Any]:
+        kinds = {name: call.kinds[name] for name in ("KIND", "MOMENTS", "SLOPES")}
+        kinds |= {"COUNTED": 1 + call.paired, "FIRST": first, "BLOCK_N": 64}
+        return kinds | {"num_warps": 2, "num_stages": 3, "enable_fp_fusion": True}
+
+    launch = kept((call.key, call.paired, blocks, first), band_kernel, (parts_of(call.rows, 64),), options)
+    launch(across, total, blocks, call.rows)
+
+
+def _arguments(call: Call, sides: tuple[Any, ...], label_N: Tensor, part: Tensor, across: Tensor) -> tuple[Any, ...]:
     """Of a launch that makes no losses."""
     nothing = part
-    return (*call.boxes(tile), label_N, call.scale, nothing, part, across, nothing, nothing, nothing)
+    return (*sides, label_N, call.scale, nothing, part, across, nothing, nothing, nothing)
 
 
 def _sizes(call: Call, columns: int) -> tuple[Any, ...]:
     return (call.rows, call.width, columns, *call.scaling, *call.settings)
+
+
+def _launch(call: Call, label_N: Tensor, tile: Tile, role: int, grid: tuple[int, int]) -> Callable[..., None]:
+    key = (call.key, call.paired, role, tile, tiles.PLAN, placed(label_N))
+    return kept(key, statistics_kernel, grid, lambda: _options(call, tile, role))
 
 
 def _options(call: Call, tile: Tile, role: int) -> dict[str, Any]:
@@ -91,15 +100,24 @@ def _options(call: Call, tile: Tile, role: int) -> dict[str, Any]:
 
 def of_strips(call: Call) -> Statistics:
     """In float32."""
-    form, room, parts = call.form, None, call.room(2, 1, STATES, call.rows)
+    room, parts = None, call.room(2, 1, STATES, call.rows)
     for begin, end in strips(call.rows):
         room = call.room(end - begin, call.rows) if room is None else room
         s_CN = torch.mm(call.sides[0][begin:end], call.sides[1].T, out=room[: end - begin])
         for role in range(1 + call.both):
-            owned = STRIP_COLUMNS if role else STRIP_ROWS
-            strip_statistics_kernel[(parts_of(call.rows if role else end - begin, owned.block_m),)](
-                s_CN, call.label, call.scale, parts, begin, end, call.rows, *call.scaling, KIND=form.kind,
-                MOMENTS=form.moments, SLOPES=form.slopes, HAS_SCALE=call.has_scale, ROLE=role, BLOCK_M=owned.block_m,
-                BLOCK_N=owned.block_n, num_warps=owned.warps, num_stages=owned.stages, enable_fp_fusion=True,
-            )  # fmt: skip
+            _of_strip(call, s_CN, parts, begin, end, role)
     return Statistics(*parts)
+
+
+def _of_strip(call: Call, s_CN: Tensor, parts: Tensor, begin: int, end: int, role: int) -> None:
+    """A direction's statistics of a strip."""
+    owned = STRIP_COLUMNS if role else STRIP_ROWS
+
+    def options() -> dict[str, Any]:
+        kinds = {name: call.kinds[name] for name in ("KIND", "MOMENTS", "SLOPES", "HAS_SCALE")}
+        blocks = {"ROLE": role, "BLOCK_M": owned.block_m, "BLOCK_N": owned.block_n}
+        return kinds | blocks | {"num_warps": owned.warps, "num_stages": owned.stages, "enable_fp_fusion": True}
+
+    grid = (parts_of(call.rows if role else end - begin, owned.block_m),)
+    launch = kept((call.key, begin, end, role, owned), strip_statistics_kernel, grid, options)
+    launch(s_CN, call.label, call.scale, parts, begin, end, call.rows, *call.scaling)

@@ -99,11 +99,13 @@ class Linear(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, y: Tensor, unbiased: bool, form: str, reduce: plain.Reduce | None, processes: int
     ) -> Tensor:
-        from . import triton_launch
-
         if form == "few":
-            value, *saved = triton_launch.few_forward(x, y, unbiased)
+            from . import triton_few
+
+            value, *saved = triton_few.few_forward(x, y, unbiased)
         else:
+            from . import triton_launch
+
             value, *saved = triton_launch.width_forward(x, y, unbiased, reduce, processes)
         ctx.save_for_backward(x, y, *saved)
         ctx.unbiased, ctx.form, ctx.processes = unbiased, form, processes
@@ -120,11 +122,11 @@ class Linear(torch.autograd.Function):
 def _triton_backward(
     grad: Tensor, saved: tuple[Tensor, ...], unbiased: bool, form: str, want: tuple[bool, bool], processes: int = 1
 ) -> tuple[Tensor | None, Tensor | None]:
-    from . import triton_launch
+    from . import triton_few, triton_launch
 
     x, y, matrices, means, rest = saved
     if form == "few":
-        return triton_launch.few_backward(grad, x, y, matrices, means, unbiased, want)
+        return triton_few.few_backward(grad, x, y, matrices, means, unbiased, want)
     return triton_launch.width_backward(grad, x, y, matrices, means, rest, unbiased, want, processes)
 
 
@@ -142,9 +144,9 @@ def hsic_linear(x: Tensor, y: Tensor, unbiased: bool, form: str) -> tuple[Tensor
         the squared lengths; else (0,).
     """
     if backend(x) == "triton":
-        from . import triton_launch
+        from . import triton_few, triton_launch
 
-        return (triton_launch.few_forward if form == "few" else triton_launch.width_forward)(x, y, unbiased)
+        return (triton_few.few_forward if form == "few" else triton_launch.width_forward)(x, y, unbiased)
     rows, width, kept = len(x), x.shape[1], x.dtype
     x, y = at_least_float32(x), at_least_float32(y)
     means = plain.means(x, y, _same, rows)

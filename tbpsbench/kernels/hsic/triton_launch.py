@@ -1,4 +1,4 @@
-"""Launches of the linear kernel's Triton forms, with their static table of tiles.
+"""Launches of the linear kernel's Triton forms for many rows, with their static table of tiles.
 
 Shapes: N rows, D and E widths of the two sets, S = D + E.
 """
@@ -11,11 +11,10 @@ import torch
 from torch import Tensor
 
 from ..dispatch import interpreting
-from ..launching import Tile, dense_rows, on_device_of, parts_of, product_of, up_to_power
+from ..launching import LIGHT, Tile, dense_rows, kept, on_device_of, parts_of, placed, product_of
 from ..triton_centring import centre
 from . import torch as plain
-from .terms import scale
-from .triton import few_backward_kernel, few_kernel
+from .terms import scale, sizes_of
 from .triton_backward import backward_kernel
 from .triton_width import cross_kernel, join_kernel, row_kernel, value_kernel
 
@@ -29,21 +28,6 @@ LENGTHS = (128, 64)
 Gradients = tuple[Tensor | None, Tensor | None]
 
 
-def few_tile(rows: int) -> Tile:
-    """Of both launches for few rows; the number of rows decides block_m and block_n."""
-    block = up_to_power(rows, 16)
-    return Tile(block, block, 32, 16 if block == 128 else 8, 3)
-
-
-def few_product(dtype: torch.dtype, unbiased: bool) -> dict[str, Any]:
-    """How few rows are multiplied: with all digits that centring adds to half precision, which costs nothing here.
-
-    The unbiased estimator is a small difference of large sums.
-    """
-    exact = unbiased or product_of(dtype)["DOT"] == "ieee"
-    return {"DOT": "ieee" if exact else "tf32", "UP": interpreting()}
-
-
 def cross_tile(dtype: torch.dtype) -> Tile:
     """Of C: columns of both sets, rows of one step."""
     return Tile(128, 64, 64, 4, 3) if dtype == torch.bfloat16 else Tile(128, 64, 32, 8, 3)
@@ -52,54 +36,6 @@ def cross_tile(dtype: torch.dtype) -> Tile:
 def backward_tile(dtype: torch.dtype) -> Tile:
     """Of the gradients: rows, columns, columns of the partner in one step."""
     return Tile(128, 128, 64, 8, 3) if dtype == torch.bfloat16 else Tile(128, 64, 32, 8, 3)
-
-
-def few_forward(
-    x_ND: Tensor, y_NE: Tensor, unbiased: bool, tile: Tile | None = None
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """HSIC of few rows in one launch.
-
-    Returns:
-        The value, both centred matrices (2, N, N), the column means (S,), and nothing (0,).
-    """
-    x_ND, y_NE = dense_rows(x_ND), dense_rows(y_NE)
-    rows, width, other = len(x_ND), x_ND.shape[1], y_NE.shape[1]
-    tile = tile or few_tile(rows)
-    value = x_ND.new_empty((), dtype=torch.float32)
-    matrices = x_ND.new_empty((2, rows, rows), dtype=torch.float32)
-    means = x_ND.new_empty(width + other, dtype=torch.float32)
-    with on_device_of(x_ND):
-        few_kernel[(1,)](
-            x_ND, y_NE, value, matrices, means, rows, width, other, x_ND.stride(0), y_NE.stride(0),
-            scale(rows, unbiased), UNBIASED=unbiased, BLOCK_M=tile.block_m, BLOCK_K=tile.block_k,
-            BLOCK_S=1024, **few_product(x_ND.dtype, unbiased), **tile.options(),
-        )  # fmt: skip
-    return value, matrices, means, x_ND.new_empty(0, dtype=torch.float32)
-
-
-def few_backward(
-    grad: Tensor,
-    x_ND: Tensor,
-    y_NE: Tensor,
-    matrices: Tensor,
-    means: Tensor,
-    unbiased: bool,
-    wanted: tuple[bool, bool],
-    tile: Tile | None = None,
-) -> Gradients:
-    """Both gradients, or those that are wanted, in one launch."""
-    x_ND, y_NE = dense_rows(x_ND), dense_rows(y_NE)
-    rows, width, other = len(x_ND), x_ND.shape[1], y_NE.shape[1]
-    tile = tile or few_tile(rows)
-    outs = [z.new_empty(z.shape) if want else None for z, want in zip((x_ND, y_NE), wanted, strict=True)]
-    blocks = [parts_of(z.shape[1], tile.block_k) * want for z, want in zip((x_ND, y_NE), wanted, strict=True)]
-    with on_device_of(x_ND):
-        few_backward_kernel[(sum(blocks),)](
-            grad, x_ND, y_NE, matrices, means, *(x_ND if out is None else out for out in outs), rows, width, other,
-            x_ND.stride(0), y_NE.stride(0), scale(rows, unbiased), blocks[0], BLOCK_M=tile.block_m,
-            BLOCK_K=tile.block_k, **few_product(x_ND.dtype, unbiased), **tile.options(),
-        )  # fmt: skip
-    return outs[0], outs[1]
 
 
 def width_forward(
@@ -143,7 +79,8 @@ def width_backward(
 ) -> Gradients:
     """Both gradients, or those that are wanted."""
     x_ND, y_NE = dense_rows(x_ND), dense_rows(y_NE)
-    rows, width, other = len(x_ND), x_ND.shape[1], y_NE.shape[1]
+    sizes = sizes_of(x_ND, y_NE)
+    rows, width, other, *_ = sizes
     factor: Any = processes * scale(rows * processes, unbiased)
     with on_device_of(x_ND):
         if _library(x_ND, unbiased):
@@ -158,11 +95,16 @@ def width_backward(
         blocks = [
             down * parts_of(z.shape[1], tile.block_n) * want for z, want in zip((x_ND, y_NE), wanted, strict=True)
         ]
-        backward_kernel[(sum(blocks),)](
-            grad, x_ND, y_NE, means, cross, rest[3 + width + other :], rest,
-            *(x_ND if out is None else out for out in outs), rows, rows * processes, width, other, x_ND.stride(0),
-            y_NE.stride(0), factor, blocks[0], UNBIASED=unbiased, **tile.blocks(), **product_of(x_ND.dtype),
-            **tile.options(),
+        given = (grad, x_ND, y_NE, means, cross, rest[3 + width + other :], rest)
+
+        def options() -> dict[str, Any]:
+            return {"UNBIASED": unbiased} | tile.blocks() | product_of(x_ND.dtype) | tile.options()
+
+        key = (sizes, processes, x_ND.dtype, grad.dtype, cross.dtype, unbiased, wanted, tile, placed(*given))
+        launch = kept(key, backward_kernel, (sum(blocks),), options)
+        launch(
+            *given, *(x_ND if out is None else out for out in outs), rows, rows * processes, *sizes[1:], factor,
+            blocks[0],
         )  # fmt: skip
     return outs[0], outs[1]
 
@@ -178,7 +120,8 @@ def _cross(
     x_ND: Tensor, y_NE: Tensor, means: Tensor | None, tile: Tile | None, dtype: torch.dtype | None = None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """C (1, D, E) in a dtype, the means, sums of squares of its tiles; centred with `means` if they are given."""
-    rows, width, other = len(x_ND), x_ND.shape[1], y_NE.shape[1]
+    sizes = sizes_of(x_ND, y_NE)
+    rows, width, other, *_ = sizes
     tile = tile or cross_tile(x_ND.dtype)
     tiles = parts_of(width, tile.block_m) * parts_of(other, tile.block_n)
     summing = 0 if means is not None else parts_of(width, SUMMED) + parts_of(other, SUMMED)
@@ -190,13 +133,15 @@ def _cross(
         means = x_ND.new_empty(width + other, dtype=torch.float32)
     part = x_ND.new_empty((parts, width, other), dtype=torch.float32)
     sums = x_ND.new_empty((parts, width + other), dtype=torch.float32)
-    sizes = (rows, width, other, x_ND.stride(0), y_NE.stride(0))
-    cross_kernel[(tiles + summing, parts)](
-        x_ND, y_NE, means, part, sums, *sizes, per_part, GIVEN=given, BLOCK_C=SUMMED, **tile.blocks(),
-        **product_of(x_ND.dtype), **tile.options(),
-    )  # fmt: skip
-    kept = dtype or (torch.bfloat16 if x_ND.dtype == torch.bfloat16 else torch.float32)
-    cross = x_ND.new_empty((1, width, other), dtype=kept)
+
+    def options() -> dict[str, Any]:
+        blocks = {"GIVEN": given, "BLOCK_C": SUMMED} | tile.blocks()
+        return blocks | product_of(x_ND.dtype) | tile.options()
+
+    key = (sizes, x_ND.dtype, given, tile, placed(x_ND, y_NE, means))
+    kept(key, cross_kernel, (tiles + summing, parts), options)(x_ND, y_NE, means, part, sums, *sizes, per_part)
+    dtype = dtype or (torch.bfloat16 if x_ND.dtype == torch.bfloat16 else torch.float32)
+    cross = x_ND.new_empty((1, width, other), dtype=dtype)
     return cross, means, _join(x_ND, y_NE, part, sums, cross, means, given, store=True), sums
 
 
@@ -206,25 +151,32 @@ def _join(
     """Adds parts up to C and returns the sums of squares of its tiles, float64."""
     parts, width, other = part.shape
     tiles = parts_of(width, JOINED[0]) * parts_of(other, JOINED[1])
-    squares = x_ND.new_empty(tiles, dtype=torch.float64)
-    join_kernel[(tiles,)](
-        x_ND, y_NE, part, sums, cross, means, squares, len(x_ND), width, other, x_ND.stride(0), y_NE.stride(0), parts,
-        width * other, GIVEN=given, STORE=store, UP=interpreting(), BLOCK_M=JOINED[0], BLOCK_N=JOINED[1], num_warps=4,
-        num_stages=2, enable_fp_fusion=True,
-    )  # fmt: skip
+    squares, sizes = x_ND.new_empty(tiles, dtype=torch.float64), sizes_of(x_ND, y_NE)
+
+    def options() -> dict[str, Any]:
+        blocks = {"GIVEN": given, "STORE": store, "UP": interpreting(), "BLOCK_M": JOINED[0], "BLOCK_N": JOINED[1]}
+        return blocks | LIGHT
+
+    types = (x_ND.dtype, part.dtype, cross.dtype, given, store)
+    launch = kept((sizes, parts, types, placed(x_ND, y_NE, part, cross, means)), join_kernel, (tiles,), options)
+    launch(x_ND, y_NE, part, sums, cross, means, squares, *sizes, parts, width * other)
     return squares
 
 
 def _value(x_ND: Tensor, y_NE: Tensor, means: Tensor, squares: Tensor, unbiased: bool) -> tuple[Tensor, Tensor]:
     """HSIC and what its gradient needs besides C."""
-    rows, span = len(x_ND), 3 + means.shape[0]
+    rows, span = x_ND.shape[0], 3 + means.shape[0]
     value = x_ND.new_empty((), dtype=torch.float32)
     rest = x_ND.new_empty(span + 2 * rows if unbiased else 0, dtype=torch.float32)
     stats = _row_sums(x_ND, y_NE, means, rest[span:]) if unbiased else squares
-    value_kernel[(parts_of(span, 256) if unbiased else 1,)](
-        squares, stats, rest, value, len(squares), len(stats), span, rows, scale(rows, unbiased), UNBIASED=unbiased,
-        BLOCK=256, num_warps=4, num_stages=2, enable_fp_fusion=True,
-    )  # fmt: skip
+    sizes = (squares.shape[0], stats.shape[0], span, rows)
+
+    def options() -> dict[str, Any]:
+        return {"UNBIASED": unbiased, "BLOCK": 256} | LIGHT
+
+    key = (sizes, unbiased, squares.get_device())
+    launch = kept(key, value_kernel, (parts_of(span, 256) if unbiased else 1,), options)
+    launch(squares, stats, rest, value, *sizes, scale(rows, unbiased))
     return value, rest
 
 
@@ -233,10 +185,13 @@ def _row_sums(x_ND: Tensor, y_NE: Tensor, means: Tensor, lengths: Tensor) -> Ten
     rows, width, other = len(x_ND), x_ND.shape[1], y_NE.shape[1]
     groups = parts_of(rows, LENGTHS[0])
     stats = x_ND.new_empty((groups, 3 + width + other), dtype=torch.float32)
-    row_kernel[(groups,)](
-        x_ND, y_NE, means, lengths, stats, rows, width, other, x_ND.stride(0), y_NE.stride(0), BLOCK_M=LENGTHS[0],
-        BLOCK_K=LENGTHS[1], **product_of(x_ND.dtype), num_warps=4, num_stages=2, enable_fp_fusion=True,
-    )  # fmt: skip
+    sizes, product = sizes_of(x_ND, y_NE), product_of(x_ND.dtype)
+
+    def options() -> dict[str, Any]:
+        return {"BLOCK_M": LENGTHS[0], "BLOCK_K": LENGTHS[1]} | product | LIGHT
+
+    key = (sizes, x_ND.dtype, *product.values(), placed(x_ND, y_NE, means, lengths))
+    kept(key, row_kernel, (groups,), options)(x_ND, y_NE, means, lengths, stats, *sizes)
     return stats
 
 

@@ -6,11 +6,12 @@ Shapes: N rows, D and E widths of the two sets, C rows of a chunk.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..launching import Tile, on_device_of, parts_of, product_of
+from ..launching import Tile, kept, on_device_of, parts_of, placed, product_of
 from ..triton_centring import centre
 from .terms import scale
 from .torch import matrix_means
@@ -37,8 +38,15 @@ class _Sides:
         self.constexprs = {"STRIP": self.library, "UNBIASED": unbiased, **self.tile.blocks()}
         self.constexprs |= product_of(x_ND.dtype) | self.tile.options()
         self.sizes = (self.rows, self.x.shape[1], self.y.shape[1])
+        # All of it, as `kept` wants to know what Triton compiles for.
+        self.key = (self.x.dtype, *self.sizes, *self.constexprs.values())
         self.made = False
         self.room: Tensor | None = None
+
+    def launch(self, kernel: Any, grid: tuple[int, ...], given: tuple[Tensor, ...], first: int, last: int) -> None:
+        """Run a kernel on the rows `first` to below `last`."""
+        key = (self.key, first, last, placed(*given))
+        kept(key, kernel, grid, lambda: self.constexprs)(*given, first, last, *self.sizes)
 
     def height(self) -> int:
         """Rows of a strip: all, where it fits."""
@@ -86,12 +94,12 @@ def forward(x_ND: Tensor, y_NE: Tensor, gammas: Tensor, unbiased: bool) -> tuple
         fixed = (sides.lengths, gammas)
         for first, last, x, y in sides.strips():
             down = parts_of(last - first, block)
-            row_sum_kernel[(down, 2)](x, y, *fixed, sums, first, last, *sides.sizes, **sides.constexprs)
+            sides.launch(row_sum_kernel, (down, 2), (x, y, *fixed, sums), first, last)
         (mean_x, total_x), (mean_y, total_y) = (matrix_means(row_sums, unbiased) for row_sums in sums)
         means, totals = torch.stack([mean_x, mean_y]), torch.stack([total_x, total_y])
         for first, last, x, y in sides.strips():
             down = parts_of(last - first, block)
-            product_kernel[(down,)](x, y, *fixed, means, totals, parts, first, last, *sides.sizes, **sides.constexprs)
+            sides.launch(product_kernel, (down,), (x, y, *fixed, means, totals, parts), first, last)
         value = (parts.sum() * scale(rows, unbiased)).float()
     return value, means, totals, sides.columns
 
@@ -116,9 +124,8 @@ def backward(
         for first, last, x, y in sides.strips(weights=True):
             weights = (x, y) if made is None else made[:, : last - first].unbind()
             grid = (parts_of(rows, sides.tile.block_n), parts_of(last - first, sides.tile.block_m))
-            weight_kernel[grid](
-                x, y, sides.lengths, gammas, means, totals, *weights, first, last, *sides.sizes, **sides.constexprs
-            )
+            given = (x, y, sides.lengths, gammas, means, totals, *weights)
+            sides.launch(weight_kernel, grid, given, first, last)
             for out, z, weight, factor in zip(found, (sides.x, sides.y), weights, factors, strict=True):
                 # d value / d K is the other matrix, centred; K falls with the distance, and each pair counts twice.
                 own = weight.sum(1, keepdim=True, dtype=torch.float32) * z[first:last]

@@ -11,7 +11,8 @@ from ..shipping import Budget, Compiled
 from ..triton_centring import COLUMNS, ROWS, centre_kernel, sum_kernel
 from .triton import few_backward_kernel, few_kernel
 from .triton_backward import backward_kernel
-from .triton_launch import JOINED, LENGTHS, SUMMED, backward_tile, cross_tile, few_tile
+from .triton_few import few_tile
+from .triton_launch import JOINED, LENGTHS, SUMMED, backward_tile, cross_tile
 from .triton_rbf import product_kernel, row_sum_kernel, weight_kernel
 from .triton_rbf_launch import rbf_tile
 from .triton_width import cross_kernel, join_kernel, row_kernel, value_kernel

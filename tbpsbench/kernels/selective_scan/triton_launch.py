@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from .. import launching
 from ..dispatch import interpreting
 from ..shipping import Budget, Compiled
 from . import triton_backward, triton_forward
@@ -74,10 +74,13 @@ def forward(given: Inputs, keep: bool, tile: Tile | None = None) -> tuple[Tensor
     y = x.u.new_empty(x.u.shape, dtype=_written(x.u.dtype))
     kept = x.u.new_empty(kept_shape(x.u, x.A, keep, tile.positions), dtype=torch.float32)
     if y.numel():
-        with _on_device_of(x.u):
-            triton_forward.forward[_grid(batch, channels, cut)](
-                *_pointers(x), y, kept, length, channels, *_strides(x), KEEP=keep, **_constants(x, cut, tile), **OPTIONS
-            )
+        pointers, strides = _pointers(x), _strides(x)
+        with launching.on_device_of(x.u):
+            launch = launching.kept(
+                (_key(x, pointers, strides, tile), keep), triton_forward.forward, _grid(batch, channels, cut),
+                lambda: {"KEEP": keep} | _constants(x, cut, tile) | OPTIONS,
+            )  # fmt: skip
+            launch(*pointers, y, kept, length, channels, *strides)
     return y.to(x.u.dtype), kept
 
 
@@ -100,49 +103,20 @@ def backward(gy: Tensor, given: Inputs, kept: Tensor, tile: Tile | None = None) 
     part_BC = torch.empty(batch * length, 2, blocks, states, dtype=torch.float32, device=x.u.device)
     chunks = tile.positions // cut.PL
     scratch = torch.empty(batch * blocks, chunks, cut.R, LANES, cut.S, dtype=torch.float32, device=x.u.device)
-    with _on_device_of(x.u):
-        triton_backward.backward[_grid(batch, channels, cut)](
-            *_pointers(x),
-            gy.contiguous(),
-            kept,
-            scratch,
-            gu,
-            gdt,
-            gz,
-            part_BC,
-            part,
-            length,
-            channels,
-            *_strides(x),
-            **_constants(x, cut, tile),
-            **OPTIONS,
+    pointers, strides, gy = _pointers(x), _strides(x), gy.contiguous()
+    with launching.on_device_of(x.u):
+        key = (_key(x, pointers, strides, tile), gy.dtype, *types, launching.placed(gy, kept))
+        launch = launching.kept(
+            key, triton_backward.backward, _grid(batch, channels, cut), lambda: _constants(x, cut, tile) | OPTIONS
         )
+        launch(*pointers, gy, kept, scratch, gu, gdt, gz, part_BC, part, length, channels, *strides)
         padded = cut.S * cut.PL
         rows = max(1, 64 // padded)
         over_blocks, over_samples = 2 * -(-batch * length // rows), -(-channels * (states + 2) // 128)
-        add_up[(over_blocks + over_samples,)](
-            part_BC,
-            part,
-            gA,
-            gB,
-            gC,
-            gD,
-            gbias,
-            batch * length,
-            blocks,
-            batch,
-            channels,
-            N=states,
-            SKIP=x.D is not None,
-            BIAS=x.bias is not None,
-            NP=padded,
-            ROWS=rows,
-            STEP=8,
-            WIDE=128,
-            num_warps=4,
-            num_stages=1,
-            enable_fp_fusion=True,
-        )
+        options = {"N": states, "SKIP": x.D is not None, "BIAS": x.bias is not None, "NP": padded, "ROWS": rows}
+        options |= {"STEP": 8, "WIDE": 128, "num_warps": 4, "num_stages": 1, "enable_fp_fusion": True}
+        launch = launching.kept(key, add_up, (over_blocks + over_samples,), lambda: options)
+        launch(part_BC, part, gA, gB, gC, gD, gbias, batch * length, blocks, batch, channels)
     return tuple(g.to(dtype) for g, dtype in zip(gradients, types, strict=True))
 
 
@@ -196,13 +170,15 @@ def _strides(x: Inputs) -> list[int]:
     return [stride for i in (x.u, x.dt, x.B, x.C, x.u if x.z is None else x.z) for stride in i.stride()[:2]]
 
 
+def _key(x: Inputs, pointers: list[Tensor], strides: list[int], tile: Tile) -> tuple[Any, ...]:
+    """What Triton compiles for, for inputs like these."""
+    absent = (x.D is None, x.z is None, x.bias is None)
+    return (x.u.shape, x.A.shape[1], *strides, *[i.dtype for i in pointers], absent, tile, launching.placed(*pointers))
+
+
 def _constants(x: Inputs, cut: Sizes, tile: Tile) -> dict[str, Any]:
     """Constexpr arguments; WHOLE where no tile reaches over an edge."""
     _, length, channels = x.u.shape
     whole = length % cut.PL == 0 and channels % cut.channels == 0 and x.A.shape[1] == cut.S * cut.PL
     flags = {"SKIP": x.D is not None, "GATE": x.z is not None, "BIAS": x.bias is not None, "WHOLE": whole}
     return {"N": x.A.shape[1], "CHUNKS": tile.positions // cut.PL, **flags, **cut._asdict()}
-
-
-def _on_device_of(x: Tensor) -> AbstractContextManager[Any]:
-    return torch.cuda.device_of(x) if x.is_cuda else nullcontext()

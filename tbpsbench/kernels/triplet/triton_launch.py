@@ -5,16 +5,20 @@ Shapes: N rows, D width.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from ..dispatch import interpreting
-from ..launching import Tile, dense_rows, on_device_of, parts_of, product_of, up_to_power
+from ..launching import Tile, dense_rows, kept, on_device_of, parts_of, placed, product_of, up_to_power
 from ..triton_centring import centre
 from .triton import gradient_kernel, hardest_kernel, mean_kernel
 
 # Indices that one program compares at once, and the widest part of a row that it owns.
 SCANNED, OWNED = 1024, 1024
+# Of launches that do not multiply.
+OPTIONS: dict[str, Any] = {"num_warps": 4, "enable_fp_fusion": True}
 
 
 def hardest_tile(dtype: torch.dtype, rows: int) -> Tile:
@@ -44,12 +48,15 @@ def forward(
     value = x_ND.new_empty((), dtype=torch.float32) if mean else cost
     with on_device_of(x_ND):
         centred, _, _, lengths = centre(x_ND)
-        hardest_kernel[(parts_of(rows, tile.block_m),)](
-            x_ND, centred, lengths, label_N, cost, positive, negative, valid, rows, width, x_ND.stride(0),
-            float(margin), **tile.blocks(), **product_of(x_ND.dtype), **tile.options(),
+        given, sizes, product = (x_ND, centred, lengths, label_N), (rows, width, x_ND.stride(0)), product_of(x_ND.dtype)
+        launch = kept(
+            (sizes, x_ND.dtype, label_N.dtype, *product.values(), tile, placed(*given)), hardest_kernel,
+            (parts_of(rows, tile.block_m),), lambda: tile.blocks() | product | tile.options(),
         )  # fmt: skip
+        launch(*given, cost, positive, negative, valid, *sizes, float(margin))
         if mean:
-            mean_kernel[(1,)](cost, valid, value, share, rows, BLOCK=1024, num_warps=4, enable_fp_fusion=True)
+            launch = kept((rows, x_ND.get_device()), mean_kernel, (1,), lambda: {"BLOCK": 1024} | OPTIONS)
+            launch(cost, valid, value, share, rows)
     return value, positive, negative, share
 
 
@@ -59,10 +66,13 @@ def backward(grad: Tensor, x_ND: Tensor, positive: Tensor, negative: Tensor, sha
     rows, width = x_ND.shape
     out = x_ND.new_empty((rows, width))
     owned = min(OWNED, up_to_power(width, 16))
+    given, sizes = (grad.contiguous(), share, x_ND, positive, negative), (rows, width, x_ND.stride(0))
+
+    def options() -> dict[str, Any]:
+        blocks = {"BLOCK_N": min(SCANNED, up_to_power(rows, 16)), "BLOCK_D": owned}
+        return {"MEAN": mean, "UP": interpreting()} | blocks | OPTIONS
+
     with on_device_of(x_ND):
-        gradient_kernel[(rows, parts_of(width, owned))](
-            grad.contiguous(), share, x_ND, positive, negative, out, rows, width, x_ND.stride(0), MEAN=mean,
-            BLOCK_N=min(SCANNED, up_to_power(rows, 16)), BLOCK_D=owned, UP=interpreting(), num_warps=4,
-            enable_fp_fusion=True,
-        )  # fmt: skip
+        key = (sizes, x_ND.dtype, grad.dtype, mean, placed(*given))
+        kept(key, gradient_kernel, (rows, parts_of(width, owned)), options)(*given, out, *sizes)
     return out

@@ -48,6 +48,22 @@ def test_identities_are_made_once_for_both_passes(form, dtype, times, monkeypatc
     assert len(made) == times
 
 
+@pytest.mark.parametrize(
+    ("form", "dtype"),
+    [("triton large", torch.float32), ("triton large", torch.bfloat16), ("triton large once", torch.bfloat16)],
+    indirect=["form"],
+)
+def test_unaligned_sides_get_launches_of_their_own(form, dtype):
+    """A fixture compares what a launch that is kept is called with."""
+    given = inputs("ritc", 33, 16, dtype=dtype)
+    call = loss("ritc", backend="triton")
+    expected = value_and_gradients(call, given)
+    for moved in ((1, 0), (0, 1)):
+        found = value_and_gradients(call, [*map(kernel_cases.shifted, given[:2], moved), *given[2:]])
+        for ours, theirs in zip(found, expected, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=2e-2, atol=1e-2)
+
+
 class Nothing:
     """A kernel whose launch does nothing; the interpreter holds on to its arguments, a GPU does not."""
 

@@ -122,8 +122,8 @@ def test_operator(backend, form, unbiased, dtype):
 
 def test_self_check_passes_and_finds_a_wrong_kernel(triton_backend, monkeypatch):
     linear._self_check(torch.device("cpu"), torch.bfloat16)
-    from tbpsbench.kernels.hsic import triton_launch
+    from tbpsbench.kernels.hsic import triton_few
 
-    monkeypatch.setattr(triton_launch, "scale", lambda rows, unbiased: 1.001 / (rows - 1) ** 2)
+    monkeypatch.setattr(triton_few, "scale", lambda rows, unbiased: 1.001 / (rows - 1) ** 2)
     with pytest.raises(linear.KernelError, match="value of the biased form 'few' is off"):
         linear._self_check(torch.device("cpu"), torch.float32)
