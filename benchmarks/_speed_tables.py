@@ -16,6 +16,7 @@ def benchmarks() -> str:
             *_loading_rows(),
             *_training_rows(),
             *_kernel_rows(),
+            *_launch_rows(),
             *_reranking_rows(),
             *_caption_rows(),
             *_search_rows(),
@@ -80,6 +81,14 @@ def _kernel_rows() -> list[str]:
     # Races with packages that are not installed have no ratio.
     return [
         _ratio_row(what, against, ("kernels", key), unit) for key, what, against, unit in rows if key in found["ratios"]
+    ]
+
+
+def _launch_rows() -> list[str]:
+    what, against = "`launches.py`: Python's part of HSIC on a GPU, 8,192 rows", "Triton's dispatch at every launch"
+    return [
+        _ratio_row(what, against, ("launches", "hsic_8192_kept_vs_dispatched"), "its time"),
+        _ratio_row("the same of SDM, 64 pairs", against, ("launches", "sdm_64_kept_vs_dispatched"), "its time"),
     ]
 
 

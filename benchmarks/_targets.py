@@ -59,6 +59,10 @@ TARGETS = {
         "scan_vs_mambapy": Target(">=", 8),
         "scan_one_position_vs_published": Target(">=", 20),
     },
+    "launches": {
+        "hsic_8192_kept_vs_dispatched": Target("<=", 0.7),
+        "sdm_64_kept_vs_dispatched": Target("<=", 0.7),
+    },
     "reranking": {
         "reciprocal_vs_released": Target(">=", 10),
         "reciprocal_memory_vs_released": Target(">=", 10),
