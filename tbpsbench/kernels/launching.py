@@ -14,7 +14,7 @@ from .dispatch import interpreting
 # Options of launches that only read and write.
 LIGHT = {"num_warps": 4, "num_stages": 2, "enable_fp_fusion": True}
 # Bytes that addresses are multiples of, or not.
-ALIGNED = 16
+ALIGNED_BYTES = 16
 # Launches that are kept; a batch size that changes all the time makes new ones.
 MOST_KEPT = 1024
 _kept: dict[Hashable, Callable[..., None]] = {}
@@ -62,8 +62,9 @@ def repeated(kernel: Any, grid: tuple[int, ...], **options: Any) -> Callable[...
     """A launch that a pass repeats dozens of times, for it to be called with the kernel's other arguments in order.
 
     From the second time on it leaves out what Triton does to find the compiled kernel, which takes as long as a short
-    one runs; so its hooks before a launch are left out, too. All calls must come on the same device and agree in what
-    Triton compiles for: types, which integers are 1 or multiples of 16, and which pointers multiples of 16 bytes.
+    one runs; so the hooks that it runs before that (`pre_run_hooks`) are left out, too. All calls must come on the same
+    device and agree in what Triton compiles for: types, which integers are 1 or multiples of 16, and which pointers
+    multiples of 16 bytes.
 
     Args:
         kernel: below `triton.jit`; its constexpr arguments are its last ones.
@@ -91,8 +92,8 @@ def kept(
     """A launch as `repeated` makes it, for all calls with the same key: what Triton does takes longer than we do.
 
     Args:
-        key: tells apart, beside kernel and grid, whatever Triton compiles for: options, types, the device (`placed`),
-            integers unless they are as good as constant.
+        key: tells apart, beside kernel and grid, whatever Triton compiles for: options, types, device and addresses
+            (`placed`), integers or what they have in common (`alike`). Floats must be floats.
         options: asked for once.
     """
     whole = (id(kernel), grid, key)
@@ -107,7 +108,12 @@ def kept(
 
 def placed(*tensors: Tensor) -> tuple[int, ...]:
     """Device of the first one, and what their addresses leave over 16 bytes: Triton compiles for multiples of them."""
-    return (tensors[0].get_device(), *[x.data_ptr() % ALIGNED for x in tensors])
+    return (tensors[0].get_device(), *[x.data_ptr() % ALIGNED_BYTES for x in tensors])
+
+
+def alike(*numbers: int) -> tuple[tuple[bool, bool], ...]:
+    """What Triton compiles for of integers, for a key of `kept` that serves many of them."""
+    return tuple((x == 1, x % 16 == 0) for x in numbers)
 
 
 def dense_rows(x: Tensor) -> Tensor:

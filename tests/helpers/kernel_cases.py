@@ -3,8 +3,11 @@
 Nothing here needs more than torch, triton, numpy and pytest.
 """
 
+import functools
+import importlib
 import json
 import os
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tbpsbench import kernels
 from tbpsbench.kernels import dispatch, launching
 
 ROOT = Path(__file__).parents[2]
@@ -192,8 +196,13 @@ def assert_no_graph_break(function, inputs, tolerance=1e-5):
 
 
 def watch_launches(monkeypatch):
-    """Fail where a launch that is kept is called with arguments that Triton would compile other code for."""
-    repeated = launching.repeated
+    """Fail where a launch that is kept is called with arguments or options that Triton would compile other code for."""
+    repeated, kept, known = launching.repeated, launching.kept, {}
+
+    def asked(key, kernel, grid, options):
+        whole, found = (id(kernel), grid, key), options()
+        assert known.setdefault(whole, found) == found, f"{kernel} is kept with {known[whole]}, asked for with {found}"
+        return kept(key, kernel, grid, lambda: found)
 
     def watched(kernel, grid, **options):
         launch, first = repeated(kernel, grid, **options), []
@@ -207,6 +216,20 @@ def watch_launches(monkeypatch):
         return call
 
     monkeypatch.setattr(launching, "repeated", watched)
+    for module in launchers():
+        monkeypatch.setattr(module, "kept", asked)
+
+
+@functools.cache
+def launchers():
+    """All modules with launches that are kept, and the one that has `kept`."""
+    try:
+        importlib.import_module("triton")
+    except ImportError:
+        return [launching]
+    names = [name for _, name, _ in pkgutil.walk_packages(kernels.__path__, f"{kernels.__name__}.")]
+    found = [importlib.import_module(name) for name in names if name.rpartition(".")[2].startswith("triton")]
+    return [launching, *(module for module in found if hasattr(module, "kept"))]
 
 
 def compiled_for(x):

@@ -5,7 +5,7 @@ import torch
 from kernel_cases import features, shifted, use_backend, value_and_gradients
 
 from tbpsbench.kernels import contrastive, hsic, launching, selective_scan, triplet
-from tbpsbench.kernels.launching import repeated
+from tbpsbench.kernels.launching import kept, repeated
 
 
 class Kernel:
@@ -71,8 +71,8 @@ def test_a_kept_launch_is_made_once_for_a_key(monkeypatch):
         return {"BLOCK": 16, "KIND": "entropy"}
 
     for key in ("a", "b", "a"):
-        launching.kept(key, kernel, (3,), options)("tensor", 0, 16)
-    launching.kept("a", kernel, (4,), options)("tensor", 0, 16)
+        kept(key, kernel, (3,), options)("tensor", 0, 16)
+    kept("a", kernel, (4,), options)("tensor", 0, 16)
     assert [call[:2] for call in kernel.calls] == [
         ("kernel", (3,)),
         ("kernel", (3,)),
@@ -87,7 +87,7 @@ def test_only_so_many_launches_are_kept(monkeypatch):
     monkeypatch.setattr(launching, "MOST_KEPT", 4)
     kernel = Kernel(compiles=True)
     for key in range(9):
-        launching.kept(key, kernel, (1,), dict)
+        kept(key, kernel, (1,), dict)
     assert len(launching._kept) == 1
 
 

@@ -117,7 +117,7 @@ def gradient(
         key = (call.key, needed, tile, placed(*given))
         launch = kept(key, gradient_kernel, grid, lambda: kinds | call.options(tile))
         launch(
-            *call.sides, call.label, call.scale, *given, call.rows, call.width, *call.scaling, form.row, form.column,
+            *call.sides, call.label, call.scale, *given, call.rows, call.width, *call.scaling, *call.weights,
             int(not needed[0]),
         )  # fmt: skip
     return grads[0], grads[1]

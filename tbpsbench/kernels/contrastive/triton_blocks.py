@@ -145,9 +145,7 @@ class _Weighing:
             (call.key, placed(saved, grad_N, unit)), prepare_kernel, (parts_of(call.rows, 128),),
             lambda: kinds | {"HAS_UNIT": has_unit, "BLOCK_M": 128} | LIGHT,
         )  # fmt: skip
-        launch(
-            call.scale, saved, grad_N, unit, self.prepared, call.rows, *call.scaling, call.form.row, call.form.column
-        )
+        launch(call.scale, saved, grad_N, unit, self.prepared, call.rows, *call.scaling, *call.weights)
         more = {"PER_ROW": call.per_row, "MULTIPLY": call.half, "BULK": call.bulk, "SPLIT": self.split}
         more["FLAT"] = call.bulk and tiles.PLAN.flat_weights
         self.options = kinds | more | call.options(self.tile)
@@ -180,7 +178,7 @@ class _Weighing:
         key = (self.key, height, width)
         launch = kept(key, weigh_kernel, (owners, parts_of(width, columns)), lambda: self.options)
         first = (*self.sides, weight_RC, out, self.label, call.scale, self.prepared)
-        last = (call.rows, call.width, columns, stride, call.form.factor)
+        last = (call.rows, call.width, columns, stride, call.scaling[0])
         # Blocks of one shape agree in which of their four numbers are multiples of 16, as `repeated` asks. What is
         # returned holds on to nothing that holds on to it: the memory is free as soon as the pass is over.
         return weight_RC, lambda block: launch(*first, *block, *last)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..dispatch import KernelError, interpreting
-from ..launching import ALIGNED, kept, parts_of, placed
+from ..launching import ALIGNED_BYTES, kept, parts_of, placed
 from .form import Form
 from .tiles import COMPARED_ROWS, SMALL_ROWS, Tile
 from .triton_statistics import identities_kernel
@@ -22,7 +22,7 @@ MOST_ROWS = 1 << 24
 # Stands for no gradient at all where float16 is scaled by the largest one.
 TINY = 1e-30
 # What a row's first byte must be a multiple of for copies in bulk.
-BULK_BYTES = ALIGNED
+BULK_BYTES = ALIGNED_BYTES
 
 
 class Call:
@@ -40,6 +40,7 @@ class Call:
         bulk: whether tiles are copied by descriptors.
         both: whether there are two directions.
         paired: whether a row's positive is the row of its number alone, in a kernel that counts labels.
+        weights: of the two directions.
         settings, kinds: of the forward kernels, numbers and constexpr arguments.
         key: tells apart what Triton compiles for in a call with these arguments, for `kept`.
     """
@@ -62,17 +63,20 @@ class Call:
         self.has_scale = scale is not None
         self.per_row = scale is not None and scale.dim() == 2
         self.scale = anchor_ND if scale is None else scale
-        self.scaling = (form.factor, *(scale.stride() if scale is not None and self.per_row else (0, 0)))
+        strides = scale.stride() if scale is not None and self.per_row else (0, 0)
+        # Triton compiles other code for integers, which callers may give.
+        self.scaling = (float(form.factor), *strides)
         self.bulk = not self.small and self._in_bulk()
         self.both = form.column != 0
         self.paired = form.kind == "entropy" and form.distinct and self.half and not self.small
-        self.settings = (form.row, form.column, form.eps, math.log(form.eps), form.margin)
+        self.weights = (float(form.row), float(form.column))
+        self.settings = (*self.weights, float(form.eps), math.log(form.eps), float(form.margin))
         self.kinds: dict[str, Any] = {"KIND": form.kind, "MOMENTS": form.moments, "SLOPES": form.slopes}
         self.kinds |= {"ROOT": form.root, "BOTH": self.both, "HAS_SCALE": self.has_scale, "HAS_ALPHA": has_alpha}
         given = (*self.sides, self.label, self.scale)
         types = (given[0].dtype, self.label.dtype, self.scale.dtype, self._tf32())
-        strides = self.scaling[1:]
-        self.key = (self.rows, self.width, *strides, *types, *self.kinds.values(), self.bulk, placed(*given))
+        flags = (*self.kinds.values(), self.per_row, self.bulk)
+        self.key = (self.rows, self.width, *strides, *types, *flags, placed(*given))
 
     def _in_bulk(self) -> bool:
         """From 9.0 on, where rows begin at multiples of 16 bytes, in half precision."""

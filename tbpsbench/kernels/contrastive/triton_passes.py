@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..launching import kept, parts_of, placed
+from ..launching import alike, kept, parts_of, placed
 from . import tiles
 from .form import STATES
 from .tiles import PROGRAMS, STRIP_COLUMNS, STRIP_ROWS, Tile, split_of_statistics
@@ -119,5 +119,5 @@ def _of_strip(call: Call, s_CN: Tensor, parts: Tensor, begin: int, end: int, rol
         return kinds | blocks | {"num_warps": owned.warps, "num_stages": owned.stages, "enable_fp_fusion": True}
 
     grid = (parts_of(call.rows if role else end - begin, owned.block_m),)
-    launch = kept((call.key, begin, end, role, owned), strip_statistics_kernel, grid, options)
+    launch = kept((call.key, alike(begin, end), role, owned), strip_statistics_kernel, grid, options)
     launch(s_CN, call.label, call.scale, parts, begin, end, call.rows, *call.scaling)

@@ -2,8 +2,8 @@
 
 `statistics_kernel` owns a block of rows and walks over a part of the columns; each part's statistics go to a place of
 their own, and `finish_kernel` merges them in a fixed order and makes losses of them. For a small batch the first kernel
-does both directions and the rest itself: one launch. With `columns_too` one pass makes the statistics of both
-directions: a tile is multiplied once and taken in by its rows and by its columns.
+does both directions and the rest itself: one launch. With ROLE 3 one pass makes the statistics of both directions: a
+tile is multiplied once and taken in by its rows and by its columns.
 
 Shapes: N pairs, P parts of the columns, Q blocks of rows of a band.
 """

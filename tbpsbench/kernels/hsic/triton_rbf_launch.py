@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..launching import Tile, kept, on_device_of, parts_of, placed, product_of
+from ..launching import Tile, alike, kept, on_device_of, parts_of, placed, product_of
 from ..triton_centring import centre
 from .terms import scale
 from .torch import matrix_means
@@ -45,7 +45,7 @@ class _Sides:
 
     def launch(self, kernel: Any, grid: tuple[int, ...], given: tuple[Tensor, ...], first: int, last: int) -> None:
         """Run a kernel on the rows `first` to below `last`."""
-        key = (self.key, first, last, placed(*given))
+        key = (self.key, alike(first, last), placed(*given))
         kept(key, kernel, grid, lambda: self.constexprs)(*given, first, last, *self.sizes)
 
     def height(self) -> int:

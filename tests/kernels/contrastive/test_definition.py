@@ -63,6 +63,12 @@ def test_gradients_of_many_blocks(case, form, dtype, width):
     compare(case, form, 101, width, dtype, kind="uneven")
 
 
+@pytest.mark.parametrize("form", ["triton large once"], indirect=True)
+@pytest.mark.parametrize(("case", "dtype"), [("tal", torch.bfloat16), ("trl", torch.float16), ("nitc", torch.bfloat16)])
+def test_columns_of_several_bands(case, form, dtype):
+    compare(case, form, 53, 16, dtype, kind="uneven")
+
+
 @pytest.mark.parametrize("form", ["triton large"], indirect=True)
 @pytest.mark.parametrize("learning", [0, 1])
 def test_one_side_of_many_blocks_gets_its_gradient(form, learning):

@@ -6,8 +6,8 @@ import torch
 from contrastive_cases import inputs, loss
 from kernel_cases import value_and_gradients
 
-from tbpsbench.kernels import dispatch
-from tbpsbench.kernels.contrastive import functions
+from tbpsbench.kernels import contrastive, dispatch
+from tbpsbench.kernels.contrastive import functions, naive
 from tbpsbench.kernels.contrastive.form import Form
 
 triton = pytest.importorskip("triton") and pytest.importorskip("tbpsbench.kernels.contrastive.triton")
@@ -55,13 +55,35 @@ def test_identities_are_made_once_for_both_passes(form, dtype, times, monkeypatc
 )
 def test_unaligned_sides_get_launches_of_their_own(form, dtype):
     """A fixture compares what a launch that is kept is called with."""
-    given = inputs("ritc", 33, 16, dtype=dtype)
+    given = inputs("ritc", 33 if dtype == torch.bfloat16 else 18, 16, dtype=dtype)
     call = loss("ritc", backend="triton")
     expected = value_and_gradients(call, given)
     for moved in ((1, 0), (0, 1)):
         found = value_and_gradients(call, [*map(kernel_cases.shifted, given[:2], moved), *given[2:]])
         for ours, theirs in zip(found, expected, strict=True):
             torch.testing.assert_close(ours, theirs, rtol=2e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize("form", ["triton small", "triton large"], indirect=True)
+@pytest.mark.parametrize(
+    ("name", "option", "whole", "part"),
+    [("info_nce", "scale", 1, 14.3), ("sdm", "temperature", 1, 0.1), ("tal", "margin", 1, 0.1), ("sdm", "eps", 1, 0.1)],
+)
+def test_whole_numbers_are_no_other_launch_than_parts(form, name, option, whole, part):
+    """Triton would compile 1 into the code. A fixture compares what a launch that is kept is called with."""
+    anchor, positive, label = inputs("sdm", 20, 16, dtype=torch.bfloat16)
+    of = [getattr(module, name) for module in (contrastive, naive)]
+    for value in (whole, part, whole):
+        ours, true = (call(anchor.detach(), positive.detach(), label, **{option: value}) for call in of)
+        torch.testing.assert_close(ours, true.float(), rtol=2e-2, atol=2e-2)
+
+
+@pytest.mark.parametrize("form", ["triton large", "triton large once"], indirect=True)
+def test_pairs_and_identities_get_launches_of_their_own(form):
+    given = inputs("infonce", 20, 16, dtype=torch.bfloat16)
+    for case in ("infonce", "infonce-identity", "infonce"):
+        ours, true = (call(*given).detach() for call in (loss(case, backend="triton"), loss(case, naive)))
+        torch.testing.assert_close(ours, true.float(), rtol=2e-2, atol=2e-2)
 
 
 class Nothing:
