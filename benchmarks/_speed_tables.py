@@ -28,9 +28,14 @@ def benchmarks() -> str:
 
 
 def _processors() -> str:
-    """What the evaluation ran on, and the kernels where that was another machine."""
-    usual, kernels = (result(name)["environment"]["cpu"] for name in ("evaluation", "kernels"))
-    return usual if usual == kernels else f"{usual} (`kernels.py`: {kernels})"
+    """What the evaluation ran on, and what ran on something else."""
+    usual = result("evaluation")["environment"]["cpu"]
+    others: dict[str, list[str]] = {}
+    for name in TARGETS:
+        if (cpu := result(name)["environment"]["cpu"]) != usual:
+            others.setdefault(cpu, []).append(f"`{name}.py`")
+    told = "; ".join(f"{', '.join(names)}: {cpu}" for cpu, names in others.items())
+    return f"{usual} ({told})" if told else usual
 
 
 def _evaluation_rows() -> list[str]:
