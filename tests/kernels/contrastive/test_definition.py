@@ -54,17 +54,17 @@ def test_half_precision_is_summed_in_float32(case, form, dtype):
 @pytest.mark.parametrize("form", LARGE, indirect=True)
 @pytest.mark.parametrize(
     ("case", "dtype", "width"),
-    [
-        ("sdm", torch.bfloat16, 24), ("infonce", torch.float16, 16), ("cmpm", torch.bfloat16, 24),
-        ("cmpm", torch.bfloat16, 23),
-    ],
-)  # fmt: skip
+    [("sdm", torch.bfloat16, 24), ("infonce", torch.float16, 16), ("cmpm", torch.bfloat16, 23)],
+)
 def test_gradients_of_many_blocks(case, form, dtype, width):
     compare(case, form, 101, width, dtype, kind="uneven")
 
 
 @pytest.mark.parametrize("form", ["triton large once"], indirect=True)
-@pytest.mark.parametrize(("case", "dtype"), [("tal", torch.bfloat16), ("trl", torch.float16), ("nitc", torch.bfloat16)])
+@pytest.mark.parametrize(
+    ("case", "dtype"),
+    [("tal", torch.bfloat16), ("trl", torch.float16), ("nitc", torch.bfloat16), ("cmpm", torch.bfloat16)],
+)
 def test_columns_of_several_bands(case, form, dtype):
     compare(case, form, 53, 16, dtype, kind="uneven")
 
