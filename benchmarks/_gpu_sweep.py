@@ -1,9 +1,9 @@
 """Which tile shapes are fastest on this device: every candidate in the place of a kernel's table, forward and backward.
 
 A candidate stands in for what the table's function answers at one size, or for a constant: the sizes of blocks, how
-many programs there should be. The other tables stay as they are. Compiling takes seconds each, so all candidates are
-compiled first, in many processes at once; then they are timed one by one. A candidate whose result differs from that of
-the shipped tile is called wrong and has no time.
+many programs there should be, how tiles are gone through. The other tables stay as they are. Compiling takes seconds
+each, so all candidates are compiled first, in many processes at once; then they are timed one by one. A candidate whose
+result differs from that of the shipped tile is called wrong and has no time.
 """
 
 from __future__ import annotations

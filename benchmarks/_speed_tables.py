@@ -90,10 +90,8 @@ def _kernel_rows() -> list[str]:
 
 
 def _launch_rows() -> list[str]:
-    what, against = (
-        "`launches.py`: Python's part of HSIC, 8,192 rows, without autograd",
-        "Triton's dispatch at every launch",
-    )
+    what = "`launches.py`: Python's part of HSIC, 8,192 rows, without autograd"
+    against = "Triton's dispatch at every launch"
     return [
         _ratio_row(what, against, ("launches", "hsic_8192_kept_vs_dispatched"), "its time"),
         _ratio_row("the same of SDM, 64 pairs", against, ("launches", "sdm_64_kept_vs_dispatched"), "its time"),

@@ -1,4 +1,6 @@
-"""What launching a Triton kernel takes besides its arguments: tile shapes, precision of products, the right device."""
+"""What launching a Triton kernel takes besides its arguments: tile shapes, precision of products, the right device,
+and launches that are kept for the next call.
+"""
 
 from __future__ import annotations
 
@@ -47,8 +49,13 @@ def product_of(dtype: torch.dtype) -> dict[str, Any]:
     """
     if dtype == torch.bfloat16:
         return {"DOT": "bf16", "UP": interpreting()}
-    tf32 = dtype == torch.float16 or torch.backends.cuda.matmul.allow_tf32
+    tf32 = dtype == torch.float16 or rounded(dtype)
     return {"DOT": "tf32" if tf32 else "ieee", "UP": False}
+
+
+def rounded(dtype: torch.dtype) -> bool:
+    """Whether products of this type are rounded to TF32 because a setting, which may change, asks for it: float32's."""
+    return dtype == torch.float32 and torch.backends.cuda.matmul.allow_tf32
 
 
 def on_device_of(x: Tensor) -> AbstractContextManager[Any]:

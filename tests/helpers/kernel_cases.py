@@ -206,6 +206,8 @@ def watch_launches(monkeypatch):
 
     def watched(kernel, grid, **options):
         launch, first = repeated(kernel, grid, **options), []
+        constants = [name for name in kernel.arg_names if name in options]
+        assert list(kernel.arg_names)[len(kernel.arg_names) - len(constants) :] == constants, f"{kernel}: not the last"
 
         def call(*arguments):
             found = [compiled_for(x) for x in arguments]

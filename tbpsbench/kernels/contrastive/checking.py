@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from ..dispatch import KernelError
+from ..launching import rounded
 from . import naive
 from .form import Form, Kind
 from .tiles import SMALL_ROWS
@@ -53,7 +54,7 @@ def _compare(kind: Kind, rows: int, width: int, device: torch.device, dtype: tor
     exact = [side_ND.double().requires_grad_() for side_ND in (anchor_ND, positive_ND)]
     expected_N = _definition(kind, exact[0], exact[1], label_N)
     expected = [expected_N.detach(), *torch.autograd.grad(expected_N, exact, grad_N.double())]
-    limit = LIMIT_TF32 if dtype == torch.float32 and torch.backends.cuda.matmul.allow_tf32 else LIMIT[dtype]
+    limit = LIMIT_TF32 if rounded(dtype) else LIMIT[dtype]
     for what, ours, theirs in zip(
         ("losses", "gradient of anchors", "gradient of positives"), found, expected, strict=True
     ):

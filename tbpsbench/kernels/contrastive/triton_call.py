@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..dispatch import KernelError, interpreting
-from ..launching import ALIGNED_BYTES, kept, parts_of, placed
+from ..launching import ALIGNED_BYTES, kept, parts_of, placed, rounded
 from .form import Form
 from .tiles import COMPARED_ROWS, SMALL_ROWS, Tile
 from .triton_statistics import identities_kernel
@@ -74,7 +74,7 @@ class Call:
         self.kinds: dict[str, Any] = {"KIND": form.kind, "MOMENTS": form.moments, "SLOPES": form.slopes}
         self.kinds |= {"ROOT": form.root, "BOTH": self.both, "HAS_SCALE": self.has_scale, "HAS_ALPHA": has_alpha}
         given = (*self.sides, self.label, self.scale)
-        types = (given[0].dtype, self.label.dtype, self.scale.dtype, self._tf32())
+        types = (given[0].dtype, self.label.dtype, self.scale.dtype, rounded(given[0].dtype))
         flags = (*self.kinds.values(), self.per_row, self.bulk)
         self.key = (self.rows, self.width, *strides, *types, *flags, placed(*given))
 
@@ -110,16 +110,12 @@ class Call:
             "BLOCK_M": tile.block_m,
             "BLOCK_N": tile.block_n,
             "BLOCK_K": tile.block_k,
-            "PRECISION": "tf32" if self._tf32() else "ieee",
+            "PRECISION": "tf32" if rounded(self.sides[0].dtype) else "ieee",
             "UP": interpreting(),
             "num_warps": tile.warps,
             "num_stages": tile.stages,
             "enable_fp_fusion": True,
         }
-
-    def _tf32(self) -> bool:
-        """Whether products of float32 may be rounded."""
-        return not self.half and torch.backends.cuda.matmul.allow_tf32
 
     def identities(self) -> tuple[Tensor, Tensor]:
         """Labels (N,) as numbers below N in float32, which compare faster, and how many rows have each row's (N,)."""

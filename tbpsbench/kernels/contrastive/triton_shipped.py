@@ -151,7 +151,7 @@ def _compiled(
 
 
 def shipped(capability: int) -> Iterator[Compiled]:
-    """What a GPU runs: every kernel; where kinds and types differ little, those that need the most.
+    """What a GPU runs, and what a sweep tries; where kinds and types differ little, those that need the most.
 
     Args:
         capability: e.g. 90.

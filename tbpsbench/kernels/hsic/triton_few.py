@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..dispatch import interpreting
-from ..launching import Tile, dense_rows, kept, on_device_of, parts_of, placed, product_of, up_to_power
+from ..launching import Tile, dense_rows, kept, on_device_of, parts_of, placed, product_of, rounded, up_to_power
 from .terms import scale, sizes_of
 from .triton import few_backward_kernel, few_kernel
 
@@ -52,7 +52,7 @@ def few_forward(
         return {"UNBIASED": unbiased} | blocks | few_product(x_ND.dtype, unbiased) | tile.options()
 
     with on_device_of(x_ND):
-        key = (sizes, x_ND.dtype, _tf32(x_ND), unbiased, tile, placed(x_ND, y_NE))
+        key = (sizes, x_ND.dtype, rounded(x_ND.dtype), unbiased, tile, placed(x_ND, y_NE))
         launch = kept(key, few_kernel, (1,), options)
         launch(x_ND, y_NE, value, matrices, means, *sizes, scale(rows, unbiased))
     return value, matrices, means, x_ND.new_empty(0, dtype=torch.float32)
@@ -81,12 +81,7 @@ def few_backward(
         return blocks | few_product(x_ND.dtype, unbiased) | tile.options()
 
     with on_device_of(x_ND):
-        key = (sizes, x_ND.dtype, grad.dtype, _tf32(x_ND), unbiased, wanted, tile, placed(*given))
+        key = (sizes, x_ND.dtype, grad.dtype, rounded(x_ND.dtype), unbiased, wanted, tile, placed(*given))
         launch = kept(key, few_backward_kernel, (sum(blocks),), options)
         launch(*given, *(x_ND if out is None else out for out in outs), *sizes, scale(sizes[0], unbiased), blocks[0])
     return outs[0], outs[1]
-
-
-def _tf32(x_ND: Tensor) -> bool:
-    """Whether products of float32 may be rounded, which is asked for in a setting that may change."""
-    return x_ND.dtype == torch.float32 and torch.backends.cuda.matmul.allow_tf32
