@@ -19,6 +19,7 @@ from typing import NoReturn
 STARTED_BY = "TBPSBENCH_STARTED_BY"
 PR_SET_PDEATHSIG = 1
 POLL_SECONDS = 0.5
+ASKED_AGAIN = 10  # times: a torchrun that is being killed is gone long before
 
 
 def child_environment() -> dict[str, str]:
@@ -37,6 +38,7 @@ def end_with_starter() -> None:
         _follow(os.getppid())
         if _agent_is_gone():
             _end()
+        threading.Thread(target=_ask_again, daemon=True).start()
 
 
 def end_with_parent(_worker: int = 0) -> None:
@@ -60,6 +62,17 @@ def _watch(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(POLL_SECONDS)
     _end()
+
+
+def _ask_again() -> None:
+    """Look for a torchrun that was being killed as this program started: its store answers until its last thread ends.
+
+    By then the kernel may have given this program to init, which is all that it can see of that.
+    """
+    for _ in range(ASKED_AGAIN):
+        time.sleep(POLL_SECONDS)
+        if _agent_is_gone():
+            _end()
 
 
 def _agent_is_gone() -> bool:

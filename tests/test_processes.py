@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -86,6 +87,32 @@ def test_all_ranks_end_with_one_that_is_killed(torchrun):
     os.kill(rank, signal.SIGKILL)
     assert process.wait(timeout=60) != 0
     assert orphans(mark) == {}
+
+
+@pytest.mark.parametrize("dies", [True, False])
+def test_a_rank_ends_with_a_torchrun_whose_store_answered_for_the_last_time(dies):
+    # The parent is this process and lives, as init does; all that a rank has to go by is the store.
+    with socket.create_server(("localhost", 0)) as store:
+        store.settimeout(60)
+        rank = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(TOOL)],
+            env={
+                **os.environ, "TORCHELASTIC_RUN_ID": "a", "TORCHELASTIC_USE_AGENT_STORE": "True", "GROUP_RANK": "0",
+                "MASTER_ADDR": "localhost", "MASTER_PORT": str(store.getsockname()[1]),
+            },
+        )  # fmt: skip
+        try:
+            asked, _ = store.accept()
+            asked.close()
+            if dies:
+                store.close()
+                assert rank.wait(timeout=30) == 1
+            else:
+                with pytest.raises(subprocess.TimeoutExpired):
+                    rank.wait(timeout=2)
+        finally:
+            rank.kill()
+            rank.wait()
 
 
 def test_a_program_whose_starter_has_ended_before_it_ran_ends_at_once():
