@@ -39,14 +39,17 @@ def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = _file_beside(path)
-        try:
-            with os.fdopen(handle, mode, encoding=None if "b" in mode else "utf-8") as stream:
+        with os.fdopen(handle, mode, encoding=None if "b" in mode else "utf-8") as stream:
+            # Published or removed before it is closed: until then nobody else takes it for a leftover, and from then
+            # on a file of this name is another writer's.
+            try:
                 yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
-                publish(temporary, path)  # before it is closed: until then nobody else takes it for a leftover
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+                publish(temporary, path)
+            except BaseException:
+                Path(temporary).unlink(missing_ok=True)
+                raise
     except OSError as error:
         raise storage_error(path, error) from error
 
@@ -76,8 +79,10 @@ def atomic_folder(folder: str | Path, *, replace: bool = False) -> Iterator[Path
             else:
                 _set_permissions(temporary)
                 temporary.rename(folder)  # fails if a folder with files is there
-        finally:
+        except BaseException:  # not in the end: a folder of this name is another's by then
             shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        finally:
             os.close(handle)
     except OSError as error:
         raise storage_error(folder, error) from error

@@ -3,9 +3,11 @@ import fcntl
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 
 import pytest
 
+from tbpsbench import files
 from tbpsbench.errors import DataError, StorageError
 from tbpsbench.files import atomic_folder, atomic_write, sha256_bytes, sha256_file, write_json
 from tbpsbench.reading import read_json
@@ -114,6 +116,34 @@ def test_two_that_write_the_same_at_once_do_not_mix(tmp_path, monkeypatch, flock
         (two / "two").touch()
         (one / "one").touch()
     assert names(tmp_path) == ["a", "b", "b/one"]
+
+
+def test_who_begins_as_another_ends_keeps_what_is_being_written(tmp_path, monkeypatch):
+    def meet(name, begin):
+        """Let somebody begin to write the same the moment that it took its place: (who began, what they write into)."""
+        began, ends = [], getattr(files, name)
+
+        def end_and_begin(temporary, path):
+            ends(temporary, path)
+            if not began:
+                began.append(None)
+                began[0] = others.enter_context(begin())
+
+        monkeypatch.setattr(files, name, end_and_begin)
+        return began
+
+    path, folder = tmp_path / "file", tmp_path / "folder"
+    with ExitStack() as others:
+        began = meet("publish", lambda: atomic_write(path, "w"))
+        write_json(path, 1)
+        began[0].write("2")
+        began = meet("publish_folder", lambda: atomic_folder(folder, replace=True))
+        with atomic_folder(folder, replace=True) as first:
+            (first / "1").touch()
+        (began[0] / "2").touch()
+    assert path.read_text() == "2"
+    assert [found.name for found in folder.iterdir()] == ["2"]
+    assert sorted(found.name for found in tmp_path.iterdir()) == ["file", "folder"]
 
 
 def test_a_folder_that_is_there_gives_way_only_if_told_to(tmp_path):
