@@ -12,9 +12,15 @@ class ItemError(TBPSError):
         reason: one word for tables: "refused", "bad-image", "server-error", "bad-reply", "too-long", "timeout", ...
         detail: what was seen, for a person.
         retry_later: whether the same request may succeed in another run.
+
+    Attributes:
+        used: tokens of prompt and reply that the server counted all the same, or None.
+        calls: that were made for it.
     """
 
     exit_code = 1
+    used: tuple[int, int] | None = None
+    calls: int = 1
 
     def __init__(self, reason: str, detail: str, *, retry_later: bool = False) -> None:
         super().__init__(f"{reason}: {detail}")

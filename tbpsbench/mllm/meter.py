@@ -119,8 +119,8 @@ class Meter:
         Raises:
             StopRun: before anything is sent, if the budget does not allow it.
         """
-        prompt, completion = estimate(request)
-        prompt = prompt * self._ratio
+        estimated, completion = estimate(request)
+        prompt = estimated * self._ratio
         load = _Load(1, prompt, completion, price.of(prompt, completion) if price else 0.0)
         if price is None and self.budget.usd is not None:
             raise StopRun(
@@ -135,7 +135,7 @@ class Meter:
             yield call
         finally:
             self._open.add(load, -1)
-            self._settle(call.used, prompt, price)
+            self._settle(call, estimated, price)
 
     async def _admit(self, load: _Load) -> None:
         while True:
@@ -148,13 +148,13 @@ class Meter:
                 self._settled = asyncio.Event()
             await self._settled.wait()
 
-    def _settle(self, used: tuple[int, int] | None, prompt: float, price: Price | None) -> None:
+    def _settle(self, call: _Call, estimated: float, price: Price | None) -> None:
         self._spent.calls += 1
-        self.failed += used is None
-        if used is not None:
-            self._spent.add(_Load(0, *used, price.of(*used) if price else 0.0))
+        self.failed += not call.done
+        if call.used is not None:
+            self._spent.add(_Load(0, *call.used, price.of(*call.used) if price else 0.0))
             self.unpriced += price is None
-            self._ratio = max(self._ratio, self._ratio * used[0] / max(prompt, 1.0))
+            self._ratio = max(self._ratio, call.used[0] / max(estimated, 1.0))
         if self._settled is not None:
             self._settled.set()
             self._settled = None
@@ -184,12 +184,17 @@ class Meter:
 
 @dataclass
 class _Call:
-    """What came of a call: tokens of prompt and reply, or None."""
+    """What came of a call: tokens of prompt and reply, or None; and whether there was a reply."""
 
     used: tuple[int, int] | None = None
+    done: bool = False
 
     def answered(self, prompt_tokens: int, completion_tokens: int) -> None:
         """Note the reply; a call that is never answered counts as failed."""
+        self.used, self.done = (prompt_tokens, completion_tokens), True
+
+    def billed(self, prompt_tokens: int, completion_tokens: int) -> None:
+        """Note what a call takes that brings no reply."""
         self.used = (prompt_tokens, completion_tokens)
 
 

@@ -42,7 +42,8 @@ class OpenAICompatible(MLLMClient):
         requests_per_minute, tokens_per_minute: limits of the account, per server; None for none.
         deadline: seconds for one call, from sending to the last byte.
         attempts: calls for one request that may fail before it is given up; refusals of a busy server do not count.
-        longer: a reply that was cut off is asked for once more with so many times `max_tokens`; 1 for never.
+        longer: a reply that was cut off, or whose thoughts left no room for it, is asked for once more with so many
+            times `max_tokens`; 1 for never.
         max_wait: seconds to wait, at most, where a server asks for it; the run stops if it asks for more.
         give_up_after: calls that fail in a row before a server counts as gone, if that lasts `patience` seconds.
         patience: see there.
@@ -102,12 +103,17 @@ class OpenAICompatible(MLLMClient):
             raise self._stopped
         try:
             sent = await self._sent(request)
-            reply = await self._answer(request, sent)
-            if reply.finish_reason == "length" and self.longer > 1:
-                wider = replace(request, max_tokens=int(request.max_tokens * self.longer))
-                again = await self._answer(wider, sent)
-                reply = replace(again, calls=reply.calls + again.calls)
-            return reply
+            try:
+                reply = await self._answer(request, sent)
+                if reply.finish_reason != "length" or self.longer <= 1:
+                    return reply
+                calls = reply.calls
+            except ItemError as error:
+                if error.reason != "no-answer" or self.longer <= 1:
+                    raise
+                calls = error.calls
+            again = await self._answer(replace(request, max_tokens=int(request.max_tokens * self.longer)), sent)
+            return replace(again, calls=calls + again.calls)
         except StopRun as error:
             self._stop(error)
             raise
@@ -116,7 +122,7 @@ class OpenAICompatible(MLLMClient):
         """Try every server with a few small requests; what they can all do is used."""
         try:
             for server in self.servers:
-                await probe(server, self._body, self.meter, self.price)
+                await probe(server, self._body, self.meter, self.price, self.extra)
         except StopRun as error:
             self._stop(error)
             raise
@@ -154,7 +160,7 @@ class OpenAICompatible(MLLMClient):
         }
 
     async def _answer(self, request: Request, sent: Mapping[str, Picture]) -> Reply:
-        calls, avoid = 0, None
+        calls, failures, avoid = 0, 0, None
         async for attempt in self._retries.tries():
             with attempt:  # keeps the error to itself; the loop tries again or raises it
                 server = self._choose(request, avoid)
@@ -162,8 +168,14 @@ class OpenAICompatible(MLLMClient):
                 try:
                     said, seconds = await self._send(server, request, sent)
                 except (Again, ItemError) as error:
+                    if isinstance(error, ItemError):
+                        error.calls = calls
                     named = self._named(server, request, sent)
                     if not named or not _may_lack_pictures(error):
+                        if isinstance(error, Again) and not error.refused:
+                            failures += 1
+                            if sum(server.failed for server in self.servers) > failures:
+                                error.same = ""  # others fail, too, and nobody is answered: it is not the request
                         avoid = server if isinstance(error, Again) and not error.refused else None
                         self._look_after(server, error)
                         raise
@@ -182,7 +194,12 @@ class OpenAICompatible(MLLMClient):
         able = server.capabilities
         extra = self.extra | (NO_THINKING if able.thinking == "off" else {})
         async with self.meter.call(request, self.price) as call:
-            said, seconds = await server.send(self._body(request, sent, server), extra, sum(estimate(request)))
+            try:
+                said, seconds = await server.send(self._body(request, sent, server), extra, sum(estimate(request)))
+            except (Again, ItemError) as error:
+                if error.used is not None:
+                    call.billed(*error.used)
+                raise
             call.answered(said.prompt_tokens, said.completion_tokens)
         if able.image_uuid:
             server.keep(*(sent[picture.sha256].sha256 for picture in request.pictures))

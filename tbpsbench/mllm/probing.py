@@ -44,7 +44,11 @@ def trial_picture() -> Picture:
 
 @dataclass
 class _Probe:
-    """One server under test."""
+    """One server under test.
+
+    Attributes:
+        extra: keys of every body: those that the client was given, and what is tried.
+    """
 
     server: Server
     body: Body
@@ -58,7 +62,9 @@ class _Probe:
         for left in reversed(range(TRIES)):
             try:
                 async with self.meter.call(request, self.price) as call:
-                    said, _ = await self.server.send(self.body(request, sent, self.server), dict(self.extra))
+                    body = self.body(request, sent, self.server)
+                    del body["temperature"]  # the newest models take none but their own
+                    said, _ = await self.server.send(body, dict(self.extra))
                     call.answered(said.prompt_tokens, said.completion_tokens)
                 return said
             except Again as error:
@@ -68,20 +74,21 @@ class _Probe:
         raise AssertionError("the last try returns or raises")
 
 
-async def probe(server: Server, body: Body, meter: Meter, price: Price | None) -> None:
+async def probe(server: Server, body: Body, meter: Meter, price: Price | None, extra: Mapping[str, Any]) -> None:
     """Find out what a server can do and write it into `server.capabilities`.
 
     Args:
         server: to be tried.
         body: makes the body of a request.
         meter, price: the few calls are paid for, too.
+        extra: keys that the client adds to every body.
 
     Raises:
         StopRun: if it does not answer the simplest question.
     """
     able = replace(server.capabilities, images=True, schema=False, image_uuid=False, thinking="none", notes=())
     server.capabilities = able
-    trial = _Probe(server, body, meter, price, {})
+    trial = _Probe(server, body, meter, price, extra)
     question = _request("What is in this picture? Answer in a few words.", trial_picture())
     images, notes = True, []
     try:
@@ -101,13 +108,13 @@ async def probe(server: Server, body: Body, meter: Meter, price: Price | None) -
         notes.append(f"no pictures: {error}")
     thinking = "none"
     if thinks:
-        trial.extra = NO_THINKING
+        trial.extra = {**extra, **NO_THINKING}
         try:
             thinking = "on" if await _thinks(trial, question) else "off"
         except (Again, ItemError) as error:
             thinking = "on"
             notes.append(f"cannot be told not to think: {error}")
-        trial.extra = NO_THINKING if thinking == "off" else {}
+        trial.extra = {**extra, **NO_THINKING} if thinking == "off" else extra
     server.capabilities = replace(able, images=images, thinking=thinking, schema=True)
     schema = await _follows_schema(trial)
     server.capabilities = replace(able, images=images, thinking=thinking, image_uuid=images)
@@ -137,18 +144,22 @@ async def _follows_schema(trial: _Probe) -> bool:
 
 
 async def _keeps_pictures(trial: _Probe, question: Request) -> bool:
-    """Whether a picture that is only named by its hash is seen: the prompt is as long as with the picture itself."""
+    """Whether a picture that is only named by its hash is seen: the prompt is as long as with the picture itself.
+
+    And longer than without one; some gateways count the text alone.
+    """
     sha256 = trial_picture().sha256
     trial.server.forget(sha256)
     try:
         whole = await trial.ask(question)
         trial.server.keep(sha256)
         named = await trial.ask(question)
+        bare = await trial.ask(_request(question.messages[0].text))
     except (Again, ItemError):
         return False
     finally:
         trial.server.forget(sha256)
-    return whole.prompt_tokens == named.prompt_tokens > 0
+    return whole.prompt_tokens == named.prompt_tokens > bare.prompt_tokens
 
 
 def _request(text: str, *pictures: Picture) -> Request:

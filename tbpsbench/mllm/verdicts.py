@@ -47,7 +47,12 @@ class Again(Exception):
         after: seconds that the server asks to wait, or None.
         refused: whether the server has too much to do, rather than a fault.
         same: equal for equal failures that may lie in the request; "" where they do not.
+
+    Attributes:
+        used: as of an `ItemError`.
     """
+
+    used: tuple[int, int] | None = None
 
     def __init__(
         self, reason: str, detail: str, *, after: float | None = None, refused: bool = False, same: str = ""
@@ -126,6 +131,18 @@ def read_reply(body: str, content_type: str = "application/json", key_from: str 
         code = error.get("status", error.get("code"))
         status = int(code) if str(code).isdigit() and 400 <= int(code) < 600 else 500
         raise failure(status, {}, body, key_from)
+    usage = whole.get("usage")
+    counts = (_count(usage, "prompt_tokens"), _count(usage, "completion_tokens"))
+    try:
+        text, reason, thought = _said(whole, body)
+    except (Again, ItemError) as error:
+        error.used = counts if any(counts) else None
+        raise
+    return Said(text, _legible(str(whole.get("model") or "")), reason, *counts, thought)
+
+
+def _said(whole: Mapping[str, Any], body: str) -> tuple[str, str, str]:
+    """Text, reason for its end and chain of thought of an answer."""
     choices = whole.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], Mapping):
         raise _bad(body, "the answer has no choices")
@@ -137,11 +154,13 @@ def read_reply(body: str, content_type: str = "application/json", key_from: str 
         raise ItemError("content-filter", f"the server holds the reply back ({message.get('refusal') or reason})")
     if text is None or not text.strip():
         if thought or reason == "length":
-            raise ItemError("no-answer", "the model used up max_tokens before it said a word: raise max_tokens")
+            raise ItemError(
+                "no-answer",
+                "the model said no word in the tokens that it had: give its client a larger `longer`, which is how "
+                "many times as many it gets at a second try, or tell it to think less (`extra`)",
+            )
         raise _bad(body, "the message has no text" if text is None else "the message is empty")
-    usage = whole.get("usage")
-    counts = [_count(usage, name) for name in ("prompt_tokens", "completion_tokens")]
-    return Said(text, str(whole.get("model") or ""), reason, counts[0], counts[1], str(thought or ""))
+    return text, reason, str(thought or "")
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -187,8 +206,13 @@ def _text_of(content: Any) -> str | None:
     """A text, or the texts of a list of parts."""
     if isinstance(content, list):
         texts = [part.get("text") for part in content if isinstance(part, Mapping)]
-        return "".join(text for text in texts if isinstance(text, str))
-    return content if isinstance(content, str) else None
+        return _legible("".join(text for text in texts if isinstance(text, str)))
+    return _legible(content) if isinstance(content, str) else None
+
+
+def _legible(text: str) -> str:
+    """Without halves of surrogate pairs, which JSON can hold and no file: a server cut a character in two."""
+    return text.encode("utf-8", "ignore").decode()
 
 
 def _count(usage: Any, name: str) -> int:
@@ -197,5 +221,5 @@ def _count(usage: Any, name: str) -> int:
 
 
 def _shown(text: str) -> str:
-    text = " ".join(text.split())
+    text = " ".join(_legible(text).split())
     return text if len(text) <= SHOWN else text[:SHOWN] + "..."

@@ -65,7 +65,7 @@ def test_waits_as_long_as_it_is_told(ask, headers, least):
 )
 def test_failure_of_one_request(ask, act, reason):
     with pytest.raises(ItemError) as caught:
-        asked(act, ask())
+        asked(act, ask(), times=2)
     assert caught.value.reason == reason
     assert not caught.value.retry_later
 
@@ -82,6 +82,63 @@ def test_same_failure_three_times_lies_in_the_request(ask, act, reason):
     with pytest.raises(ItemError, match=r"tried 3 times") as caught:
         asked(act, ask(), times=99)
     assert (caught.value.reason, caught.value.retry_later) == (reason, False)
+
+
+def test_what_others_meet_at_the_same_time_lies_in_no_request(ask):
+    """A proxy answers for a server that starts anew: all are asked again, until it is there."""
+
+    async def main():
+        away = error(502, message="Bad Gateway")
+        with ChatServer(lambda seen: away if seen.number < 40 else GOOD) as server:
+            async with OpenAICompatible("m", [server.url]) as client:
+                return await asyncio.gather(*(client.ask(ask(str(n))) for n in range(10)))
+
+    answers = asyncio.run(main())
+    assert {answer.text for answer in answers} == {"A man in a red coat."}
+    assert max(answer.calls for answer in answers) > 3
+
+
+def test_request_that_fails_while_others_are_answered_is_given_up(ask):
+    async def main():
+        with ChatServer(lambda seen: error(500) if seen.text == "bad" else GOOD) as server:
+            async with OpenAICompatible("m", [server.url], max_in_flight=4) as client:
+                asked = [asyncio.create_task(client.ask(ask("bad")))]
+                while not asked[0].done():
+                    await client.ask(ask("good"))
+                return asked[0].exception()
+
+    failed = asyncio.run(main())
+    assert (failed.reason, failed.retry_later) == ("server-error", False)
+    assert "tried 3 times" in failed.detail
+
+
+def test_half_a_character_is_left_out(ask):
+    answer, _ = asked(reply("A man \ud83d in red \U0001f9e5."), ask())
+    assert answer.text == "A man  in red \U0001f9e5."
+    with pytest.raises(ItemError) as caught:
+        asked(error(400, message="no \ud83d"), ask())
+    assert caught.value.detail.encode()
+
+
+def test_what_brings_no_word_is_paid_for_all_the_same(ask):
+    async def main():
+        thoughts = [reply(None, finish="length", prompt_tokens=80)] * 2
+        with ChatServer(lambda seen: [*thoughts, GOOD][min(seen.number, 2)]) as server:
+            async with OpenAICompatible("m", [server.url], price={"input": 1.0, "output": 1.0}) as client:
+                with pytest.raises(ItemError, match="larger `longer`"):
+                    await client.ask(ask())
+                return client.meter.plain(), [seen.body["max_tokens"] for seen in server.seen]
+
+    spent, room = asyncio.run(main())
+    assert room == [20, 40]
+    assert (spent["calls"], spent["failed"], spent["prompt_tokens"]) == (2, 2, 160)
+    assert spent["usd"] == pytest.approx(162e-6)
+
+
+def test_thoughts_that_left_no_room_are_given_more(ask):
+    answer, server = asked(reply(None, finish="length"), ask())
+    assert (answer.text, answer.calls) == ("A man in a red coat.", 2)
+    assert [seen.body["max_tokens"] for seen in server.seen] == [20, 40]
 
 
 def test_different_failures_may_be_over_in_the_next_run(ask):

@@ -55,6 +55,18 @@ def test_budget_holds_even_if_the_next_reply_is_as_long_as_it_may_be(budget, fit
     assert meter.calls == fits
 
 
+def test_estimate_is_corrected_once_by_calls_that_were_under_way_together():
+    """Each is twice as long as it was taken for: so is the next, and no longer."""
+
+    async def main():
+        await asyncio.gather(*(spend(meter, 1, used=(36, 5)) for _ in range(32)))
+        await spend(meter, 20, used=(36, 5))
+
+    meter = Meter(Budget(tokens=52 * 41 + 5))
+    asyncio.run(main())
+    assert meter.calls == 52
+
+
 @pytest.mark.parametrize("budget", [Budget(calls=20), Budget(tokens=460), Budget(usd=460e-6)])
 def test_budget_holds_though_many_ask_at_once(budget):
     """Calls that wait for what is under way use what that leaves over."""

@@ -136,6 +136,23 @@ def test_server_that_keeps_nothing_but_answers_is_found_out():
     assert not found.image_uuid
 
 
+def test_server_that_counts_no_pictures_is_not_believed_to_keep_them():
+    found, _ = served(lambda client, _: client.probe(), lambda seen: reply("A coat", prompt_tokens=10))
+    assert not found.image_uuid
+
+
+def test_server_is_tried_with_the_keys_of_every_request_and_its_own_temperature():
+    """The newest models of OpenAI take no temperature but their own, and some servers ask for a key of theirs."""
+
+    def script(seen):
+        picky = seen.body.get("temperature", 1) != 1 or seen.body.get("top_p") != 0.9
+        return error(400, message="no") if picky else reply("A coat")
+
+    found, (server,) = served(lambda client, _: client.probe(), script, extra={"top_p": 0.9})
+    assert found.images
+    assert server.seen
+
+
 def test_server_that_answers_nobody_stops_the_run():
     with pytest.raises(StopRun, match=r"does not answer the simplest question.*Try it with curl"):
         served(lambda client, _: client.probe(), lambda seen: error(400))
