@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -96,6 +96,7 @@ class Asker:
         clients: what for ("mllm", "reconstructor", "masker", "describer") -> who is asked.
         decoding: how.
         picture: the image; None where none is shown.
+        again: whether the image failed before and is tried anew: replies that were kept then are no tries of this run.
         usage: so far.
         attempts: the largest number of tries that a text took.
         servers: who answered.
@@ -104,6 +105,7 @@ class Asker:
     clients: Mapping[str, MLLMClient]
     decoding: Decoding
     picture: Picture | None = None
+    again: bool = False
     usage: Usage = field(default_factory=Usage)
     attempts: int = 1
     servers: set[str] = field(default_factory=set)
@@ -112,11 +114,12 @@ class Asker:
         self, prompt: Prompt, text: str, *, task: Task, topic: tuple[str, ...] = (), texts: tuple[str, ...] = (),
         shown: bool = True, attempt: int = 0, max_tokens: int | None = None,
     ) -> Request:  # fmt: skip
-        """The request for a prompt that was filled in."""
+        """The request for a prompt that was filled in; tries beyond those of one run begin anew."""
         pictures = (self.picture,) if shown and self.picture is not None else ()
+        first = attempt % (1 + self.decoding.retries) == 0
         return Request(
             (Message("user", text, pictures),), max_tokens or MAX_TOKENS[task],
-            self.decoding.temperature if attempt == 0 else self.decoding.retry_temperature,
+            self.decoding.temperature if first else self.decoding.retry_temperature,
             prompt=prompt.id, attempt=attempt, task=task, topic=topic, texts=texts,
         )  # fmt: skip
 
@@ -132,6 +135,19 @@ class Asker:
         if reply.server:
             self.servers.add(reply.server)
         return reply
+
+    async def tries(self, who: str, prompt: Prompt, text: str, **options: Any) -> AsyncIterator[Reply]:
+        """Replies to one question, each of another try: 1 + retries of them, and those of an earlier run before them.
+
+        Args:
+            who, prompt, text, options: see `sound` and `request`.
+        """
+        left, attempt = 1 + self.decoding.retries, 0
+        while left:
+            reply = await self.ask(who, self.request(prompt, text, attempt=attempt, **options))
+            left -= not (self.again and reply.cached)
+            attempt += 1
+            yield reply
 
     async def sound(
         self, who: str, what: str, prompt: Prompt, text: str, rules: Rules, *, task: Task,
@@ -153,11 +169,10 @@ class Asker:
             Unsound: if it stays unsound, or has no word.
             ItemError, StopRun: see `MLLMClient.ask`.
         """
-        reply, verdict = None, Verdict((), ())
-        for attempt in range(1 + self.decoding.retries):
-            request = self.request(prompt, text, task=task, topic=topic, texts=texts, shown=shown, attempt=attempt)
-            reply = await self.ask(who, request)
-            self.attempts = max(self.attempts, attempt + 1)
+        reply, verdict, tries = None, Verdict((), ()), 0
+        async for reply in self.tries(who, prompt, text, task=task, topic=topic, texts=texts, shown=shown):
+            tries += 1
+            self.attempts = max(self.attempts, tries)
             verdict = check(reply.text, rules, reply.finish_reason)
             if verdict.ok or (self.decoding.validation == "permissive" and not verdict.empty):
                 return tidy(reply.text), verdict

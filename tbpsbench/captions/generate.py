@@ -54,6 +54,7 @@ async def generate(
     decoding: Decoding,
     *,
     at_once: int = IMAGES_AT_ONCE,
+    again: bool = False,
     finished: Done | None = None,
 ) -> Outcome:
     """Caption images that have no record yet.
@@ -66,13 +67,15 @@ async def generate(
         store: where records and failures go.
         decoding: how models answer.
         at_once: images that are worked on at the same time.
+        again: ask anew about images that failed before, whatever was replied then.
         finished: called after each image with whether it has a record.
 
     Returns:
         What was done; `stopped` says why it ended early. Nothing is raised for a run that can go on later.
     """
     todo = iter([image for image in images if image.file not in store.done])
-    run = _Run(source, root, clients, store, decoding, uuid.uuid4().hex[:12], finished or (lambda _: None))
+    again_for = frozenset(store.failed) if again else frozenset()
+    run = _Run(source, root, clients, store, decoding, again_for, uuid.uuid4().hex[:12], finished or (lambda _: None))
     return await run.all(todo, at_once)
 
 
@@ -83,6 +86,7 @@ class _Run:
     clients: Mapping[str, MLLMClient]
     store: Store
     decoding: Decoding
+    again: frozenset[str]
     id: str
     finished: Done
     outcome: Outcome = field(default_factory=Outcome)
@@ -109,7 +113,8 @@ class _Run:
 
     async def _one(self, image: ImageRecord) -> bool:
         """One record or one failure."""
-        path, asker = self.root / image.file, Asker(self.clients, self.decoding)
+        path = self.root / image.file
+        asker = Asker(self.clients, self.decoding, again=image.file in self.again)
         try:
             asker.picture = read_picture(path)
             draft = await self.source.write(image, path, asker)
@@ -134,11 +139,9 @@ class _Run:
             "image_sha256": asker.picture.sha256 if asker.picture is not None else None,
             "split": image.split,
             "kind": self.source.name,
-            "model": {who: self.clients[who].name for who in self.source.clients},
+            **made_with(self.source, self.clients, self.decoding),
             "simulated": any(self.clients[who].simulated for who in self.source.clients),
             "servers": sorted(asker.servers),
-            "prompts": {prompt.name: prompt.version for prompt in self.source.prompts()},
-            "sampling": dict(vars(self.decoding)),
             "usage": asker.usage.plain(),
             "attempts": asker.attempts,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -149,6 +152,15 @@ class _Run:
     @staticmethod
     def _made(draft: Draft) -> dict[str, Any]:
         return {"texts": [text.plain() for text in draft.texts], **draft.log}
+
+
+def made_with(source: GeneratedSource, clients: Mapping[str, MLLMClient], decoding: Decoding) -> dict[str, Any]:
+    """Who is asked, what and how, as a record or a failure says it."""
+    return {
+        "model": {who: clients[who].name for who in source.clients},
+        "prompts": {prompt.name: prompt.version for prompt in source.prompts()},
+        "sampling": dict(vars(decoding)),
+    }
 
 
 def of_shard(images: Iterable[ImageRecord], shard: tuple[int, int]) -> list[ImageRecord]:

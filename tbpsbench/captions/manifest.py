@@ -39,6 +39,7 @@ class Made:
         prompts: name -> {"version", "text"}.
         models: what it is for -> the model's name and whether it is simulated.
         decoding: temperature and the like.
+        retriever: hash of the trained system that answers are held against, or None.
     """
 
     source: Mapping[str, Any]
@@ -49,10 +50,12 @@ class Made:
     prompts: Mapping[str, Mapping[str, str]]
     models: Mapping[str, Mapping[str, Any]]
     decoding: Mapping[str, Any]
+    retriever: Mapping[str, Any] | None = None
 
     def plain(self) -> dict[str, Any]:
-        """As plain data."""
-        return json.loads(json.dumps(vars(self), default=_plain))  # type: ignore[no-any-return]
+        """As plain data; without what there is none of."""
+        found = {key: value for key, value in vars(self).items() if value is not None}
+        return json.loads(json.dumps(found, default=_plain))  # type: ignore[no-any-return]
 
     @property
     def fingerprint(self) -> str:

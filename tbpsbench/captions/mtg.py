@@ -21,7 +21,6 @@ from tbpsbench.captions.prompts import QUESTION, QUESTIONS, RECONSTRUCT, STATIC,
 from tbpsbench.captions.reading import Reading, read
 from tbpsbench.captions.slots import SLOTS, Question, questions_for, slots_named
 from tbpsbench.captions.validate import Rules, Verdict, check, tidy
-from tbpsbench.mllm.messages import Reply
 from tbpsbench.model.roles import QUERY
 from tbpsbench.registry import CAPTION_SOURCES
 from tbpsbench.types import ImageRecord
@@ -125,12 +124,11 @@ class MTG(GeneratedSource):
                 break
             asked.append(question.name)
             text = QUESTION.fill(question=question.text)
-            for attempt in range(1 + asker.decoding.retries):
-                request = asker.request(QUESTION, text, task="answer", topic=(question.name,), attempt=attempt)
-                reply = await asker.ask("mllm", request)
-                if not _serious(reply):
+            async for reply in asker.tries("mllm", QUESTION, text, task="answer", topic=(question.name,)):
+                broken = _serious(reply.text, reply.finish_reason)
+                if broken is None:
                     break
-            self._consider(talk, question, reply.text, path, broken=_serious(reply))
+            self._consider(talk, question, reply.text, path, broken)
 
     async def _all_at_once(self, talk: _Dialogue, asker: Asker, path: Path) -> None:
         chosen: list[Question] = []
@@ -146,7 +144,7 @@ class MTG(GeneratedSource):
         )  # fmt: skip
         reply = await asker.ask("mllm", request)
         for question, answer in zip(chosen, numbered_answers(reply.text, len(chosen)), strict=True):
-            self._consider(talk, question, answer, path, broken=None)
+            self._consider(talk, question, answer, path, _serious(answer) if answer else None)
 
     def _consider(self, talk: _Dialogue, question: Question, reply: str, path: Path, broken: str | None) -> None:
         """Keep an answer or drop it, and note which."""
@@ -198,9 +196,9 @@ def coverage(slot: str, facts: Reading) -> float:
     return sum(factor in facts.facts for factor in factors) / len(factors)
 
 
-def _serious(reply: Reply) -> str | None:
+def _serious(answer: str, finish_reason: str = "stop") -> str | None:
     """Why an answer is no answer, or None."""
-    reasons = check(reply.text, ANSWER, reply.finish_reason).reasons
+    reasons = check(answer, ANSWER, finish_reason).reasons
     return next((f"unsound ({reason})" for reason in reasons if reason.startswith(SERIOUS)), None)
 
 

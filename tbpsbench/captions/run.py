@@ -11,7 +11,7 @@ from typing import Any
 
 from tbpsbench.annotations import Annotations
 from tbpsbench.captions.ask import Asker
-from tbpsbench.captions.generate import Done, Outcome, generate, of_shard
+from tbpsbench.captions.generate import Done, Outcome, generate, made_with, of_shard
 from tbpsbench.captions.generated import GeneratedSource, Study
 from tbpsbench.captions.manifest import Made, Resume, images_sha256, open_manifest
 from tbpsbench.captions.publish import publish
@@ -19,7 +19,7 @@ from tbpsbench.captions.settings import CaptionSettings, build_dataset, build_so
 from tbpsbench.captions.store import KEY, Store, read_lines
 from tbpsbench.data.base import PersonSearchDataset
 from tbpsbench.errors import DataError
-from tbpsbench.files import storage_error
+from tbpsbench.files import sha256_file, storage_error
 from tbpsbench.mllm.base import MLLMClient
 from tbpsbench.mllm.errors import StopRun
 from tbpsbench.mllm.meter import Meter
@@ -143,7 +143,8 @@ async def run(
         meter: counts calls, tokens and money.
         shard: (number, count) of this process' share.
         resume: whether a run that was begun may go on.
-        retry_failed: try images again that failed; those that may succeed later are tried in any case.
+        retry_failed: try images again that failed; those that may succeed later, or failed with other models, prompts
+            or decoding, are tried in any case.
         limit: images at most.
         own_cache: keep replies in a file of this share's own; SQLite's is for the processes of one machine.
         finished: called after each image.
@@ -162,12 +163,13 @@ async def run(
         async with open_clients(plan, meter, plan.folder, kept_in) as clients:
             await _begun(plan, clients, shard[1], resume)
             own = of_shard(plan.images, shard)
-            todo = [image for image in own if _is_open(image, store, retry_failed)]
+            made = made_with(plan.source, clients, plan.settings.decoding)
+            todo = [image for image in own if _is_open(image, store, retry_failed, made)]
             if started is not None:
                 started(len(own), len(own) - len(todo))
             return await generate(
                 plan.source, todo[:limit], plan.human.image_root, clients, store, plan.settings.decoding,
-                at_once=plan.settings.images_at_once, finished=finished,
+                at_once=plan.settings.images_at_once, again=retry_failed, finished=finished,
             )  # fmt: skip
 
 
@@ -249,6 +251,7 @@ def what_decides(plan: Plan, clients: Mapping[str, MLLMClient]) -> Made:
             for who, client in clients.items()
         },
         decoding=dict(vars(settings.decoding)),
+        retriever=settings.retriever and {"checkpoint_sha256": sha256_file(settings.retriever["checkpoint"])},
     )
 
 
@@ -259,11 +262,13 @@ def spread(images: Iterable[ImageRecord], count: int) -> list[ImageRecord]:
     return every[::step][:count]
 
 
-def _is_open(image: ImageRecord, store: Store, retry_failed: bool) -> bool:
+def _is_open(image: ImageRecord, store: Store, retry_failed: bool, made: Mapping[str, Any]) -> bool:
     if image.file in store.done:
         return False
     failure = store.failed.get(image.file)
-    return failure is None or retry_failed or bool(failure.get("retry_later"))
+    if failure is None or retry_failed or failure.get("retry_later"):
+        return True
+    return any(failure.get(key) != value for key, value in made.items())
 
 
 def _shown(settings: CaptionSettings) -> dict[str, Any]:

@@ -7,7 +7,7 @@ HAM (Jiang et al., CVPR 2025): whole captions, two per image, in different style
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +28,7 @@ from tbpsbench.captions.styles import (
     require_training_captions,
 )
 from tbpsbench.captions.validate import Rules, tidy
+from tbpsbench.mllm.errors import ItemError
 from tbpsbench.model.roles import QUERY
 from tbpsbench.registry import CAPTION_SOURCES, CLUSTERERS
 from tbpsbench.types import Caption, ImageRecord
@@ -88,7 +89,8 @@ class StyleClustered(GeneratedSource):
         found_in = {
             "split": "train", "captions": len(captions), "captions_digest": digest_of(captions),
             "annotations_sha256": study.annotations.sha256, "masking": self.masking, "naming": self.naming,
-            "clusterer": self.clusterer, "embedder": self.embedder, "seed": self.seed,
+            "clusterer": self.clusterer, "embedder": self.embedder, "seed": self.seed, "examples": self.examples,
+            "models": {who: study.asker.clients[who].name for who in self._studied_by()},
         }  # fmt: skip
         known = StyleBook.read(study.folder)
         if known is not None and {key: known.found_in.get(key) for key in found_in} == found_in:
@@ -109,6 +111,13 @@ class StyleClustered(GeneratedSource):
             styles.append(Style(0, len(captions), "", (), ()))
         self.book = StyleBook(tuple(styles), found_in | {"clusters": dict(clusters.report)})
         self.book.write(study.folder)
+
+    def _studied_by(self) -> Iterator[str]:
+        """Whose replies decide the styles."""
+        if self.masking == "model":
+            yield "masker"
+        if self.naming == "model":
+            yield "describer"
 
     def about(self, folder: Path) -> Mapping[str, Any]:
         book = self.book or StyleBook.read(folder)
@@ -147,16 +156,20 @@ class StyleClustered(GeneratedSource):
         texts = [caption.text for caption in captions]
         if self.masking == "none":
             return texts
-        if self.masking == "lexicon":
-            from tbpsbench.captions.masking import LexiconMasker
+        from tbpsbench.captions.masking import LexiconMasker
 
-            return [*map(LexiconMasker(), texts)]
+        by_words = LexiconMasker()
+        if self.masking == "lexicon":
+            return [*map(by_words, texts)]
         gate = asyncio.Semaphore(MASKED_AT_ONCE)
 
         async def masked(text: str) -> str:
             async with gate:
                 request = asker.request(MASK, MASK.fill(caption=text), task="mask", texts=(text,), shown=False)
-                return tidy((await asker.ask("masker", request)).text)
+                try:
+                    return tidy((await asker.ask("masker", request)).text)
+                except ItemError:  # a filter, mostly: one caption shall not keep all images from theirs
+                    return by_words(text)
 
         return list(await asyncio.gather(*map(masked, texts)))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -51,7 +52,7 @@ class OpenAICompatible(MLLMClient):
         route: "image" sends all requests about one image to one server, "load" each to the one with least to do, "auto"
             the first where the server keeps images.
         price: dict(input=..., output=...), US dollars per million tokens; None to look it up (prices.py).
-        extra: further keys of every request body, e.g. dict(top_p=0.9).
+        extra: further keys of every request body, e.g. dict(top_p=0.9); a hash of them ends the client's name.
         length_key: what the server calls the longest reply; "max_completion_tokens" for OpenAI's newest.
 
     Raises:
@@ -83,7 +84,7 @@ class OpenAICompatible(MLLMClient):
         super().__init__()
         base_urls = [base_urls] if isinstance(base_urls, str) else list(base_urls)
         _require_sound(base_urls, max_in_flight, attempts, longer, deadline)
-        self.model, self.name = model, model if min_pixels == MIN_PIXELS else f"{model}@{min_pixels}px"
+        self.model, self.name = model, _name_of(model, min_pixels, extra)
         self.longer, self.max_wait, self.min_pixels, self.route = longer, max_wait, min_pixels, route
         self.price = Price(**price) if price is not None else known_price(model, base_urls[0])
         self.extra, self.length_key = dict(extra or {}), length_key
@@ -258,6 +259,14 @@ class OpenAICompatible(MLLMClient):
             self._stopped = error
             for server in self.servers:
                 server.limiter.stop(error)
+
+
+def _name_of(model: str, min_pixels: int, extra: Mapping[str, Any] | None) -> str:
+    """Tells apart all whose replies may differ: by the size of the pictures and by what goes into every body."""
+    name = model if min_pixels == MIN_PIXELS else f"{model}@{min_pixels}px"
+    if not extra:
+        return name
+    return f"{name}+{hashlib.sha256(json.dumps(dict(extra), sort_keys=True, default=str).encode()).hexdigest()[:8]}"
 
 
 def _may_lack_pictures(error: Again | ItemError) -> bool:

@@ -47,6 +47,14 @@ def test_batched_takes_three_calls_and_says_the_same(caption):
         assert single["qa"][0] == batched["qa"][0]
 
 
+def test_batched_drops_an_answer_that_refuses(caption):
+    said = "1. I'm sorry, but I can't help with identifying people.\n2. The person wears black shoes."
+    _, records, *_ = caption(MTG(batched=True), replies={"questions": said})
+    first = records[0]["qa"][0]
+    assert (first["kept"], first["drop_reason"][:7]) == (False, "unsound")
+    assert "sorry" not in records[0]["texts"][0]["text"]
+
+
 def test_no_rounds_leave_the_static_caption(caption):
     _, records, _, asked = caption(MTG(rounds=0))
     assert len(asked) == 4

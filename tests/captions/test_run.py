@@ -9,7 +9,7 @@ import pytest
 from tbpsbench.annotations import read_annotations
 from tbpsbench.captions.manifest import differences
 from tbpsbench.captions.publish import compact
-from tbpsbench.captions.run import make_plan, run, spread
+from tbpsbench.captions.run import make_plan, run, spread, what_decides
 from tbpsbench.captions.settings import CaptionSettings, read_settings
 from tbpsbench.config.load import load_config
 from tbpsbench.data.mini_pedes import MiniPEDES
@@ -119,7 +119,30 @@ def test_failed_images_are_tried_again_when_asked(plan):
     assert go(made, limit=3).reasons == {"coverage": 3}
     assert go(made, limit=3).made == 0
     assert made.left() == len(made.images) - 6
-    assert go(made, limit=3, retry_failed=True).failed == 3
+    for _ in range(2):
+        meter = Meter()
+        assert asyncio.run(run(made, meter, limit=3, retry_failed=True)).failed == 3
+        assert meter.calls == 3 * 3  # the merged text alone, asked anew as often as at first; answers are kept
+
+
+def test_images_that_failed_otherwise_are_tried_again(plan):
+    source = {"type": "mtg", "name": "made", "min_slots": 99}
+    left = len(plan(source=source).images) - 3
+    for retries in (1, 0):
+        made = plan(source=source, retries=retries)
+        assert go(made, limit=3).reasons == {"coverage": 3}
+        assert made.left() == left
+
+
+def test_a_retriever_decides_texts(plan, tmp_path):
+    checkpoint = tmp_path / "best.pth"
+    checkpoint.write_bytes(b"1")
+    prints = [what_decides(plan(), {}).fingerprint]
+    with_one = plan(retriever={"checkpoint": str(checkpoint)})
+    prints.append(what_decides(with_one, {}).fingerprint)
+    checkpoint.write_bytes(b"2")
+    prints.append(what_decides(with_one, {}).fingerprint)
+    assert len({*prints}) == 3
 
 
 def test_compact(plan):

@@ -12,6 +12,7 @@ from tbpsbench.captions.generated import Study
 from tbpsbench.captions.style_clustered import StyleClustered
 from tbpsbench.captions.styles import Style, StyleBook, in_words
 from tbpsbench.errors import ConfigError, LeakError
+from tbpsbench.mllm.errors import ItemError
 
 KMEANS = {"type": "KMeans", "clusters": 3}
 
@@ -126,6 +127,17 @@ def test_masking_by_a_model(study, client):
     assert len(client.asked) == 10
     assert all(not request.pictures for request in client.asked)
     assert all(text.startswith("masked") for style in source.book.styles for text in style.examples)
+
+
+def test_a_caption_that_nobody_masks_is_masked_by_the_lexicon(study, client):
+    def masked(request):
+        return ItemError("content-filter", "no") if len(client.asked) == 3 else "masked"
+
+    source = study(
+        StyleClustered(clusterer=KMEANS, masking="model", naming="words", max_captions=10), replies={"mask": masked}
+    )
+    examples = [text for style in source.book.styles for text in style.examples]
+    assert sum(not text.startswith("masked") for text in examples) == 1
 
 
 def test_styles_are_drawn_as_often_as_they_are_written_in():

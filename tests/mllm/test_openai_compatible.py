@@ -48,6 +48,12 @@ def test_pictures_come_first_as_data_urls_in_the_object_form(ask, picture):
     assert server.seen[0].body.keys() == {"model", "messages", "max_tokens", "temperature"}
 
 
+def test_keys_of_every_request_are_part_of_the_name():
+    names = [OpenAICompatible("m", extra=extra).name for extra in (None, {}, {"top_p": 0.9}, {"top_p": 0.8})]
+    assert names[:2] == ["m", "m"]
+    assert len({*names}) == 3
+
+
 def test_conversation_keeps_its_order(picture):
     talk = (
         Message("system", "Be brief."),
