@@ -41,6 +41,11 @@ class PersonSearchDataset(ABC):
         self.root = given_path(root)
 
     @property
+    def title(self) -> str:
+        """What annotations and tables call it: the literature's name, or of data of one's own another."""
+        return self.name
+
+    @property
     def population(self) -> str:
         """Names the people whom the identities number: equal for data sets whose equal numbers are one person."""
         return self.name

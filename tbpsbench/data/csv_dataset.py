@@ -83,9 +83,13 @@ class CSVDataset(PersonSearchDataset):
         self.columns = {key: (columns or {}).get(key, key) for key in (*NEEDED, *OPTIONAL)}
 
     @property
+    def title(self) -> str:
+        return f"{self.source.stem} ({self.name})"
+
+    @property
     def population(self) -> str:
         """Equal numbers mean one person in files of one name; files of two names are taken for different people."""
-        return f"{self.source.stem} ({self.name})"
+        return self.title
 
     def prepare(
         self, *, splits_file: str | Path | None = None, allow_partial: bool = False, allow_missing: bool = False
@@ -105,7 +109,7 @@ class CSVDataset(PersonSearchDataset):
         raise_problems(self.source, contradictions(rows))
         records = to_records(rows)
         made_from = {**self._source(), "counts": counts(records)}
-        return write_annotations(path, self.population, "human", records, images=self.images, made_from=made_from)
+        return write_annotations(path, self.title, "human", records, images=self.images, made_from=made_from)
 
     def load(self, captions: str = "human") -> Annotations:
         """Read the annotation file of one caption source; "human" is made from the CSV file if it is not up to date.

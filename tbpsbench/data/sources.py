@@ -97,17 +97,7 @@ class Sources:
             "component": self.component,
             "counts": header.get("counts", {}),
             "partial": bool(header.get("notes", {}).get("partial")),
-            "sources": [
-                {
-                    "role": role,
-                    "source": file.source,
-                    "file": file.path.name,
-                    "sha256": file.sha256,
-                    "made_from": dict(file.header.get("made_from", {})),
-                    "notes": dict(file.header.get("notes", {})),
-                }
-                for role, file in self._files().items()
-            ],
+            "sources": [source_of(role, file) for role, file in self._files().items()],
         }
 
     def _files(self) -> dict[str, Annotations]:
@@ -115,6 +105,18 @@ class Sources:
                  "gallery": self.gallery_texts}  # fmt: skip
         files |= {f"{MORE}{file.path.stem}": file for file in self.more_captions}
         return {role: file for role, file in files.items() if file is not None}
+
+
+def source_of(role: str, file: Annotations) -> dict[str, Any]:
+    """What a record says of one caption file: what for, which, and what its header says of how it came to be."""
+    return {
+        "role": role,
+        "source": file.source,
+        "file": file.path.name,
+        "sha256": file.sha256,
+        "made_from": dict(file.header.get("made_from", {})),
+        "notes": dict(file.header.get("notes", {})),
+    }
 
 
 def read_sources(section: DataSection, gallery_texts: str | None, *, training: bool = True) -> Sources:

@@ -126,6 +126,7 @@ def build(
     }  # fmt: skip
     _claim(root, made_from)
     if _complete(root, made_from):
+        shutil.rmtree(root / ".parts", ignore_errors=True)  # a build may be killed just before it does so
         return root / "human.jsonl"
     parts = _draw_all(root, jobs, made_from, workers)
     drawn, digest = _verified(root, jobs, parts, seed, domain)

@@ -118,6 +118,7 @@ def make(
         "config": canonical(config),
         "data": data.hashes | {"tokenizer": tokenizer},
         "best": None if last else chosen,
+        "trained_on": {"provenance": data.provenance(), "start": None},
     }
     own["history"] = [] if last else [row for row in history if row["epoch"] <= best["epoch"]]
     save({"meta": {"epoch": 4, "seed": seed, "name": name}, "state_dict": {}, "tbpsbench": own}, checkpoint)

@@ -129,6 +129,9 @@ def test_an_interrupted_build_is_finished_with_the_same_bytes(tiny, tmp_path, mo
     assert path.read_bytes() == tiny.path.read_bytes()
     assert np.array_equal(load_png(first), load_png(tiny.image_root / first.name))
     assert not (tmp_path / ".parts").exists()
+    (tmp_path / ".parts").mkdir()  # killed when all but the tidying was done
+    build(tmp_path, "tiny", workers=1)
+    assert not (tmp_path / ".parts").exists()
 
 
 def test_workers_end_when_the_build_is_killed_and_the_next_one_finishes_it(tiny, tmp_path):

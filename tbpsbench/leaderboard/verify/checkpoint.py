@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tbpsbench.config.flat import canonical, differences
+from tbpsbench.data.sources import only_trained_on
 from tbpsbench.engine.workdir import BEST, CARD, LAST
 from tbpsbench.errors import CheckpointError, DataError
 from tbpsbench.files import sha256_file
@@ -83,6 +84,7 @@ def _check_content(found: Verification, path: Path) -> None:
     found.equal(STARTED, _plain(found.record.get(STARTED)), _plain(start), EDITED, str(path))
     if not is_transfer(found.record):
         _check_data(found, own.get("data"), path)
+    _check_sources(found, trained, path)
     if found.record["selection"]["rule"] != "given":
         _check_selection(found, own, path)
     found.checked.append(what)
@@ -111,6 +113,22 @@ def _check_data(found: Verification, hashes: object, path: Path) -> None:
         asked = name == "gallery" and found.record["selection"]["rule"] == "given"
         if name in recorded and not asked:
             found.equal(f"data.sources.{name}", recorded[name], digest, EDITED, f"{path}, which was trained on it,")
+
+
+def _check_sources(found: Verification, trained: object, path: Path) -> None:
+    """What training read is told as the training told it: made by whom, from what."""
+    read = trained.get("provenance") if isinstance(trained, Mapping) else None
+    told = read.get("sources") if isinstance(read, Mapping) else None
+    if not isinstance(told, list) or not all(isinstance(source, Mapping) for source in told):
+        return
+    by_role = {source.get("role"): source for source in told}
+    for source in found.record["data"]["sources"]:
+        role = source["role"]
+        own = by_role.get(role)
+        evaluated = not only_trained_on(role) and is_transfer(found.record)
+        if own is not None and not evaluated and own.get("sha256") == source["sha256"]:
+            recorded, trained_with = _plain(source), _plain(own)
+            found.equal(f"data.sources.{role}", recorded, trained_with, EDITED, f"{path}, which was trained on it,")
 
 
 def _check_selection(found: Verification, own: Mapping[str, Any], path: Path) -> None:

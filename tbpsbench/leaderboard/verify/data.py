@@ -15,7 +15,7 @@ from tbpsbench import registry
 from tbpsbench.annotations import Annotations, counts, read_annotations
 from tbpsbench.config.caption_files import caption_source
 from tbpsbench.data.base import PersonSearchDataset
-from tbpsbench.data.sources import MORE, data_name, only_trained_on
+from tbpsbench.data.sources import MORE, data_name, only_trained_on, source_of
 from tbpsbench.data.styled import style_captions, style_texts
 from tbpsbench.errors import DataError, RegistryError
 from tbpsbench.leaderboard.verify.checkpoint import run_folder
@@ -93,7 +93,12 @@ def _arguments(component: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_data(
-    found: Verification, evidence: Mapping[str, Evidence], data: str | Path | None, *, rebuild: bool = False
+    found: Verification,
+    evidence: Mapping[str, Evidence],
+    data: str | Path | None,
+    *,
+    rebuild: bool = False,
+    strict: bool = True,
 ) -> None:
     """Compare a record with the annotation files on this machine.
 
@@ -103,6 +108,7 @@ def check_data(
         data: root of the data set; "auto" takes the usual one, for a record in its run's folder that of the run; None
             checks nothing.
         rebuild: draw MiniPEDES again from its seed instead of reading a file.
+        strict: whether a given root must be the record's; otherwise it is left unchecked.
 
     Raises:
         DataError: if a given root does not hold the annotation file, or its annotation file is damaged.
@@ -119,7 +125,7 @@ def check_data(
                 names = ", ".join(source["file"] for source in found.record["data"]["sources"])
                 raise DataError(f"{dataset.root}: contains none of {names}. Name the root of the data set.")
     except (RegistryError, DataError) as error:
-        if isinstance(error, DataError) and data != "auto":
+        if isinstance(error, DataError) and data != "auto" and strict:
             raise
         found.skip(WHAT, str(error))
 
@@ -177,9 +183,12 @@ def _files(found: Verification, dataset: PersonSearchDataset) -> dict[str, Annot
             continue
         read = dataset.arrange(read_annotations(path))
         files[source["role"]] = read
+        what = f"data.sources.{source['role']}"
         if read.sha256 != source["sha256"]:
-            what = f"data.sources.{source['role']}"
             found.equal(what, source["sha256"], read.sha256, OTHER, f"the annotation file {path}")
+            continue
+        for key, told in source_of(source["role"], read).items():
+            found.equal(f"{what}.{key}", source[key], told, EDITED, f"the header of {path}")
     return files
 
 

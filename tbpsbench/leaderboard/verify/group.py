@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from tbpsbench.config.flat import canonical, differences
 from tbpsbench.errors import DataError
+from tbpsbench.leaderboard.verify.data import WHAT
 from tbpsbench.leaderboard.verify.record import verify
 from tbpsbench.leaderboard.verify.report import Verification
 from tbpsbench.leaderboard.verify.rescore import rescore
@@ -84,16 +85,18 @@ def verify_all(
 
     Args:
         root: a folder of records, or a record.json.
-        data, rebuild: as for `verify`.
+        data, rebuild: as for `verify`; the files of a named root are compared with the records that are of them.
 
     Raises:
-        DataError: if `root` does not exist, holds no record, or a data root was named and cannot be read.
+        DataError: if `root` does not exist, holds no record, or a data root was named that no record is of.
     """
     found = GroupVerification(Path(root))
     folders = find_records(root)
     if not folders:
         raise DataError(f"{shown(root)}: no {RECORD} below it. A record is what tools/train.py or tools/test.py wrote.")
-    found.records = [verify(folder, data=data, rebuild=rebuild) for folder in folders]
+    found.records = [verify(folder, data=data, rebuild=rebuild, strict=False) for folder in folders]
+    if data not in (None, "auto") and all(WHAT in dict(one.unchecked) for one in found.records):
+        verify(folders[0], data=data, rebuild=rebuild)  # says what is wrong with it
     below = found.root if found.root.is_dir() else found.root.parent
     found.problems = group_problems([(one.folder.relative_to(below).as_posix(), one.record) for one in found.records])
     return found

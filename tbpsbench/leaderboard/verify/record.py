@@ -53,6 +53,7 @@ def verify(
     checkpoint: Path | None = None,
     data: str | Path | Literal["auto"] | None = "auto",
     rebuild: bool = False,
+    strict: bool = True,
 ) -> Verification:
     """Verify one record.
 
@@ -61,6 +62,7 @@ def verify(
         checkpoint: the evaluated file; by default the one that the run left beside the record, if any.
         data: root of the data set; "auto" takes the record's own where it exists, None checks no files.
         rebuild: draw MiniPEDES again from its seed instead of reading a file.
+        strict: whether a named root must be the record's; otherwise its files are left unchecked.
 
     Raises:
         CheckpointError, DataError: if a checkpoint or data root was named and cannot be read.
@@ -89,7 +91,7 @@ def verify(
         check_selection(found)
     found.skip("scores of single heads, cost and environment", "they do not follow from the ranks")
     check_checkpoint(found, checkpoint)
-    check_data(found, evidence, data, rebuild=rebuild)
+    check_data(found, evidence, data, rebuild=rebuild, strict=strict)
     found.skip(UNSCORED, "it was not evaluated again (verify --rescore does)")
     return found
 

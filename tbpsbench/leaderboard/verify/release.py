@@ -8,7 +8,7 @@ from typing import Any
 from tbpsbench.builtins import BUILTINS
 from tbpsbench.data.base import PersonSearchDataset
 from tbpsbench.data.icfg_pedes import CARVED
-from tbpsbench.errors import DataError, RegistryError
+from tbpsbench.errors import ConfigError, DataError, RegistryError
 from tbpsbench.leaderboard.verify.report import Verification
 from tbpsbench.minipedes.build import DATASET, plan
 from tbpsbench.records.badges import is_external
@@ -30,13 +30,19 @@ def check_release(found: Verification) -> None:
         what = f"{name} is read by {' or '.join(sorted(known[name]))}, not by {kind!r}"
         found.problem("data.dataset", what, "A data set of one's own needs a name of its own.")
         return
-    if kind in BUILTINS["DATASETS"] and kind not in known.get(name, {}):
-        found.problem("data.dataset", f"is {name!r}, which {kind} does not read", FIX)
-        return
+    if kind in BUILTINS["DATASETS"]:
+        try:
+            title = DATASETS.build({"root": "", **data["component"]}, "data.component").title
+        except (ConfigError, RegistryError) as error:
+            found.problem("data.component", str(error), FIX)
+            return
+        if name != title:
+            found.problem("data.dataset", f"is {name!r}, {kind} reads {title!r}", FIX)
+            return
     if kind == DATASET:
         _check_drawn(found)
     _check_trained_on(found)
-    reader = known.get(name, {}).get(kind)
+    reader = DATASETS.get(kind) if kind in BUILTINS["DATASETS"] else known.get(name, {}).get(kind)
     if reader is None:
         found.skip("counts against the release", f"no plug-in that is installed here reads {name}")
     elif reader.expected is not None and not data["partial"]:

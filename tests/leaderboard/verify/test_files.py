@@ -53,6 +53,15 @@ def other_data(whole, tmp_path):
     return tmp_path / "other"
 
 
+@pytest.mark.parametrize("key", ["notes", "made_from", "source"])
+def test_what_a_file_says_of_itself_cannot_be_edited_away(run, whole, key):
+    """Badges are read from it."""
+    edit(run, lambda r: r["data"]["sources"][-1].update({key: {"a": 1} if key != "source" else "people"}))
+    role = read(run)["data"]["sources"][-1]["role"]
+    assert f"data.sources.{role}.{key}" in places(verify(run, data=whole / "data"))
+    assert f"data.sources.{role}" in places(verify(run, data=None))  # the checkpoint beside it tells
+
+
 def test_other_annotation_file_is_found(run, other_data):
     found = verify(run, data=other_data)
     assert "data.sources.captions" in places(found)

@@ -5,6 +5,8 @@ import shutil
 import numpy as np
 import pytest
 
+from tbpsbench.errors import DataError
+from tbpsbench.leaderboard.verify.data import WHAT
 from tbpsbench.leaderboard.verify.group import verify_all
 from tbpsbench.leaderboard.verify.recompute import per_query, recomputed
 from tbpsbench.leaderboard.verify.record import verify
@@ -27,6 +29,16 @@ def trained(tool, demo, trained_folder):
         code, _, err = tool("train", demo[0], "--work-dir", trained_folder, *demo[1:], "schedule.max_epochs=1")
         assert code == 0, err
     return trained_folder
+
+
+def test_a_root_is_that_of_the_records_that_it_fits(tmp_path):
+    imagined = imagine(tmp_path / "data")
+    make(tmp_path / "runs" / "one", imagined)
+    edit(make(tmp_path / "runs" / "two", imagined), lambda r: r["data"]["component"].update(seed=3))
+    found = verify_all(tmp_path / "runs", data=imagined.root)
+    assert [WHAT in unchecked(one) for one in found.records] == [False, True]
+    with pytest.raises(DataError, match="Name the root of the data set"):
+        verify_all(tmp_path / "runs", data=tmp_path)
 
 
 def test_missing_seeds_are_found(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 from tbpsbench.annotations import counts, read_annotations, write_annotations
 from tbpsbench.data.icfg_pedes import carve, is_carved
-from tbpsbench.files import sha256_file
+from tbpsbench.data.sources import source_of
 from tbpsbench.leaderboard.verify.record import verify
 
 from ..factory import VAL, edit, imagine, make, places, read
@@ -57,6 +57,16 @@ def test_name_of_a_release_on_other_data_is_found(run):
     assert "data.dataset" not in places(verify(run, data=None))
 
 
+def test_own_pictures_are_called_by_their_file(run):
+    own = {"root": "anywhere", "file": "photos.csv"}
+    edit(run, lambda r: as_release(r, "CSVDataset", "photos (CSV)", **own), hashes=True)
+    assert verify(run, data=None).ok
+    edit(run, lambda r: as_release(r, "CSVDataset", "RSTPReid", **own), hashes=True)
+    assert "data.dataset" in places(verify(run, data=None))
+    edit(run, lambda r: as_release(r, "CSVDataset", "photos (CSV)", file="a/b.csv"), hashes=True)
+    assert "data.component" in places(verify(run, data=None))
+
+
 def test_a_few_people_are_not_all_of_minipedes(run):
     def claim(people):
         return lambda r: r["data"]["sources"][0]["made_from"].update(identities=people)
@@ -95,7 +105,7 @@ def test_honest_record_with_carved_validation_has_no_problem(run, imagined, tmp_
     def honest(record):
         as_release(record, "ICFGPEDES", "ICFG-PEDES", val_carve=True)
         record["data"] |= {"counts": counts(carved.records), "partial": True}
-        record["data"]["sources"][0]["sha256"] = sha256_file(path)
+        record["data"]["sources"] = [source_of("captions", carved)]
         record["selection"]["split"] = "val-carved"
 
     edit(run, honest, hashes=True)
