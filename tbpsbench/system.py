@@ -27,7 +27,7 @@ from torch import Tensor
 from tbpsbench.config.flat import canonical
 from tbpsbench.data.preprocess import Picture, Preprocess
 from tbpsbench.data.tokenizers.base import Tokenizer
-from tbpsbench.errors import CheckpointError, DataError
+from tbpsbench.errors import CheckpointError, ConfigError, DataError
 from tbpsbench.metrics.leaks import TrainingTexts
 from tbpsbench.model.base import SearchModel
 from tbpsbench.model.modes import evaluating
@@ -267,7 +267,7 @@ def load_system(path: str | Path, *, device: str | torch.device | None = None) -
     Raises:
         CheckpointError: if there is nothing to load, the file is damaged or of an older form, or its tokenizer cannot
             be had as it was.
-        ConfigError: if a plug-in is missing that the system needs.
+        ConfigError: if a plug-in is missing that the system needs, or the device cannot be used.
     """
     parts = read_parts(Path(path))
     trained_on = parts.pop("trained_on")
@@ -278,7 +278,13 @@ def load_system(path: str | Path, *, device: str | torch.device | None = None) -
             f"{path}: what it says of its training data is damaged ({error}). Copy it again."
         ) from error
     system = System(**parts, trained_on=known)
-    system.model.eval().to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        system.model.eval().to(device)
+    except (RuntimeError, AssertionError) as error:  # of torch, for a name that is none, too
+        reason = str(error).strip().partition("\n")[0].partition(". ")[0].rstrip(".")
+        there = ", ".join(["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))])
+        raise ConfigError(f"device {str(device)!r} cannot be used here: {reason}. There are: {there}.") from error
     return system
 
 

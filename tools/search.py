@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from typing import Any
 
 from tbpsbench.cli import run_tool
 from tbpsbench.errors import DataError
@@ -31,13 +32,13 @@ def main() -> None:
     with Gallery.open(args.index, args.checkpoint, device=args.device) as gallery:
         found = gallery.search(args.texts, k=args.top)
         for text, hits in zip(args.texts, found, strict=True):
-            files = [shown(gallery.item(hit.item).file) for hit in hits]
+            files = [gallery.item(hit.item).file for hit in hits]
             if args.json:
                 told = [{"rank": h.rank, "score": h.score, "file": f} for h, f in zip(hits, files, strict=True)]
-                print(json.dumps({"text": text, "hits": told}, ensure_ascii=False))
+                print(_as_json({"text": text, "hits": told}))
                 continue
             print(f"{text}   ({len(gallery)} pictures, by {gallery.system.name})")
-            print(*(f"{h.rank:5d}  {h.score:7.4f}  {f}" for h, f in zip(hits, files, strict=True)), sep="\n")
+            print(*(f"{h.rank:5d}  {h.score:7.4f}  {shown(f)}" for h, f in zip(hits, files, strict=True)), sep="\n")
         if args.sheet:
 
             def picture(item: int, lines: tuple[str, ...]) -> Shown:
@@ -53,6 +54,16 @@ def main() -> None:
             hits_sheet(f"{gallery.system.name}: the best of {len(gallery)} pictures", rows, args.sheet)
             if not args.json:
                 print(f"drawn to {args.sheet}")
+
+
+def _as_json(value: Any) -> str:
+    """One line; in ASCII where a file's name is not UTF-8, which is then as Python keeps it: \\udce9 for a byte E9."""
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value)
+    return text
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -103,7 +104,7 @@ class Systems:
         """Names the pictures and their order, so that a session is not played again on others; no file's name shows."""
         digest = hashlib.sha256()
         for item in self._item_G:
-            digest.update(self._first.item(int(item)).file.encode() + b"\0")
+            digest.update(os.fsencode(self._first.item(int(item)).file) + b"\0")
         return digest.hexdigest()[:32]
 
     def picture(self, position: int) -> Image.Image:

@@ -90,24 +90,25 @@ def build(
     Args:
         gallery: writable; its `root` is looked through.
         batch_size, workers: see `embedded_batches`.
-        prune: remove pictures whose files are gone.
+        prune: remove pictures whose files are gone; not those that cannot be looked at.
         progress: show a bar on a terminal.
 
     Returns:
         What became of each file; it also stands in `report.json` in the index's folder.
 
     Raises:
-        DataError: if there is no picture in the folder, or none that can be used; or batch_size or workers are not
-            positive.
+        DataError: if there is no picture in the folder (nothing is removed then), or none that can be used; or
+            batch_size or workers are not positive.
         StorageError: if the index cannot be written; what was committed stays.
     """
     require_positive(batch_size, workers)
     start = time.perf_counter()
     found = find_pictures(gallery.root, gallery.folder)
     report = Report(bad=found.problems, others=found.others)
+    if not found.pictures and (prune or not len(gallery)):
+        kept = f"\nNothing was removed from {gallery.folder}: is the folder where it was?" if len(gallery) else ""
+        raise DataError(f"{nothing_found(gallery.root, found)}{kept}")
     wanted = _sort(gallery, found, report, prune=prune)
-    if not found.pictures and not len(gallery):
-        raise DataError(nothing_found(gallery.root, found))
     bar = progress_bar(total=len(found.pictures), done=len(found.pictures) - len(wanted), what="index", shown=progress)
     with bar, closing(embedded_batches(gallery.system, gallery.root, wanted, batch_size, workers)) as batches:
         _embed(gallery, batches, report, bar.update)
@@ -130,7 +131,9 @@ def _sort(gallery: Gallery, found: Found, report: Report, *, prune: bool) -> lis
         else:
             wanted.append(item)
     there = {item.file for item in found.pictures}
-    gone = [file for file in gallery.files() if file not in there]
+    unseen = tuple(path for path, _ in found.problems)
+    hidden = tuple(f"{path}/" for path in unseen)
+    gone = [file for file in gallery.files() if not (file in there or file in unseen or file.startswith(hidden))]
     if prune:
         gallery.remove([number for file in gone if (number := gallery.id_of(file)) is not None], leave_out=False)
     (report.removed if prune else report.gone).extend(gone)

@@ -13,6 +13,7 @@ from tbpsbench.system import System
 
 VERSION = 1
 DESCRIPTION = "index.json"
+LOCK = "lock"
 
 
 def write_description(
@@ -24,7 +25,7 @@ def write_description(
         DataError: if the folder holds something.
         StorageError: if it cannot be written.
     """
-    begun = {f".{DESCRIPTION}.tmp"}  # what a process leaves that was killed while it made an index
+    begun = {f".{DESCRIPTION}.tmp", LOCK}  # what a process leaves that was killed, or failed, while it made an index
     if folder.exists() and (not folder.is_dir() or {path.name for path in folder.iterdir()} - begun):
         raise DataError(f"{shown(folder)}: is there already and no index. Choose another folder.")
     told = {

@@ -17,6 +17,7 @@ Shapes: Q queries, N pictures, K best.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,7 @@ from tbpsbench.data.images import BadImageError, decode, read_image
 from tbpsbench.errors import CheckpointError, DataError
 from tbpsbench.locking import Lock
 from tbpsbench.reading import shown
-from tbpsbench.retrieval.description import describe, require_same, write_description
+from tbpsbench.retrieval.description import LOCK, describe, require_same, write_description
 from tbpsbench.retrieval.items import Item, Items
 from tbpsbench.retrieval.scores import Scores
 from tbpsbench.retrieval.sets import Sets
@@ -42,7 +43,7 @@ from tbpsbench.retrieval.writer import Writer
 from tbpsbench.system import Embedded, System, load_system
 from tbpsbench.vectors import Encoded
 
-JOURNAL, VECTORS, SETS, LOCK = "journal", "vectors", "sets", "lock"
+JOURNAL, VECTORS, SETS = "journal", "vectors", "sets"
 EXACT: Mapping[str, Any] = {"type": "exact"}
 Queries: TypeAlias = str | Sequence[str] | Tensor | Encoded
 
@@ -115,7 +116,11 @@ class Gallery:
         folder = Path(folder)
         registry.INDEXES.entry(index["type"])  # an unknown name is found before anything is written
         told = write_description(folder, system, pictures, checkpoint, index)
-        return cls(folder, told, system, writable=True)
+        try:
+            return cls(folder, told, system, writable=True)
+        except BaseException:
+            _clear(folder)  # so that the same folder can be tried with other options
+            raise
 
     @classmethod
     def open(
@@ -241,7 +246,7 @@ class Gallery:
         return self._items.id_of(file)
 
     def numbers_of(self, files: Sequence[str]) -> list[int]:
-        """The numbers of several files' pictures.
+        """The numbers of several files' pictures, each named as it is or as messages show it.
 
         Raises:
             DataError: if one is not in the index; names it.
@@ -249,7 +254,9 @@ class Gallery:
         numbers = []
         for file in files:
             if (number := self.id_of(file)) is None:
-                near = did_you_mean(file, self.files())
+                number = next((self.id_of(own) for own in self.files() if shown(own) == file), None)
+            if number is None:
+                near = did_you_mean(file, [shown(own) for own in self.files()])
                 raise DataError(
                     f"{shown(file)}: is not in the index {self.folder}.{near} Give paths below {self.root}."
                 )
@@ -297,3 +304,16 @@ class Gallery:
         if isinstance(queries, Tensor | Encoded):
             return queries.float()
         return self.system.encode_text(queries)
+
+
+def _clear(folder: Path) -> None:
+    """Empty the folder of an index that could not be made, unless another process is at work there."""
+    lock = Lock(folder / LOCK)
+    if not lock.acquire(patience=0.0):
+        return
+    for made in folder.iterdir():
+        if made.is_dir():
+            shutil.rmtree(made, ignore_errors=True)
+        elif not made.name.startswith(LOCK):
+            made.unlink(missing_ok=True)
+    lock.release()

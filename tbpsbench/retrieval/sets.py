@@ -82,7 +82,9 @@ class Sets:
 
     def _head(self, name: str, id_N: np.ndarray) -> Vectors:
         dim, end_N = self.dims[name], self._end_N[name]
-        value_MD = np.memmap(self._paths(name)[0], "<f4", "r").reshape(-1, dim) if len(id_N) else np.empty((0, dim))
+        # As many as were committed: whoever writes may have got halfway with more.
+        shape = (int(end_N[-1]) if len(id_N) else 0, dim)
+        value_MD = np.memmap(self._paths(name)[0], "<f4", "r", shape=shape) if shape[0] else np.empty(shape)
         stop_N = end_N[id_N]
         start_N = np.where(id_N > 0, end_N[id_N - 1], 0)
         length_N = stop_N - start_N

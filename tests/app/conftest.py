@@ -1,5 +1,6 @@
 """A page on a few pictures: two untrained systems, indexes of both, and the application without a server."""
 
+import os
 import shutil
 
 import pytest
@@ -16,12 +17,13 @@ def app_checkpoints(mini, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def photos(mini, tmp_path_factory):
-    """Forty pictures, one with a name that is HTML; beside them a file that nobody may see."""
+    """Forty pictures, two of them with a name that is HTML or not UTF-8; beside them a file that nobody may see."""
     folder = tmp_path_factory.mktemp("app")
     photos = folder / "photos"
     photos.mkdir()
     for number, path in enumerate(sorted((mini / "tiny-0" / "images").glob("*.png"))[:40]):
-        shutil.copy(path, photos / (f"{number:02d}.png" if number else "<img src=x onerror=alert(1)>.png"))
+        odd = {0: "<img src=x onerror=alert(1)>.png", 39: os.fsdecode(b"caf\xe9.png")}
+        shutil.copy(path, photos / odd.get(number, f"{number:02d}.png"))
     shutil.copy(photos / "01.png", folder / "outside.png")
     return photos
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from tbpsbench import load_system
 from tbpsbench.errors import DataError
+from tbpsbench.retrieval import walk
 from tbpsbench.retrieval.build import build
 from tbpsbench.retrieval.gallery import Gallery
 
@@ -117,6 +118,51 @@ def test_a_second_run_embeds_only_what_is_new(index, photos, tmp_path):
     assert "1 gone from the folder: removed:\n  3.png" in index("--prune")[1]
     with Gallery.open(tmp_path / "index") as gallery:
         assert "3.png" not in gallery.files()
+
+
+def test_what_cannot_be_seen_is_not_pruned(index, photos, tmp_path, monkeypatch):
+    assert index()[0] == 0
+    away = photos.rename(tmp_path / "away")
+    photos.mkdir()  # where a disk is not mounted
+    code, _, err = index("--prune")
+    assert code == 2
+    assert "Nothing was removed" in err
+    photos.rmdir()
+    away.rename(photos)
+    looked = walk.os.scandir
+
+    def scandir(path):
+        if str(path).endswith("more"):
+            raise PermissionError(13, "Permission denied")
+        return looked(path)
+
+    monkeypatch.setattr(walk.os, "scandir", scandir)
+    (photos / "0.png").unlink()
+    assert "1 gone from the folder: removed:\n  0.png" in index("--prune")[1]
+    with Gallery.open(tmp_path / "index") as gallery:
+        assert {"more/8.png", "more/9.png"} <= {*gallery.files()}
+        assert len(gallery) == 9
+
+
+def test_an_index_that_could_not_be_made_can_be_made_otherwise(index):
+    code, _, err = index("--index-options", "dtype=float8")
+    assert code == 2
+    assert "dtype" in err
+    assert index("--index-options", "dtype=float16")[0] == 0
+
+
+def test_a_name_that_is_no_text_is_shown_searched_and_removed(index, tool, photos, tmp_path):
+    """The names of files are bytes; such a byte is shown as an escape, and in JSON as Python keeps it."""
+    (photos / "0.png").rename(photos / os.fsdecode(b"caf\xe9.png"))
+    (photos / "1.png").rename(photos / "a\u202fb.png")
+    assert index()[0] == 0
+    folder = tmp_path / "index"
+    code, out, err = tool("search", folder, "a man", "--top", 10, "--json")
+    assert code == 0, err
+    assert {"caf\udce9.png", "a\u202fb.png"} <= {hit["file"] for hit in json.loads(out)["hits"]}
+    assert tool("index", "--out", folder, "--remove", r"caf\xe9.png", r"a\u202fb.png")[0] == 0
+    with Gallery.open(folder) as gallery:
+        assert len(gallery) == 8
 
 
 def test_a_removed_picture_stays_out_until_it_is_restored(index, tool, tmp_path):

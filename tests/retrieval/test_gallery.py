@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tbpsbench import load_system
-from tbpsbench.errors import CheckpointError, DataError
+from tbpsbench.errors import CheckpointError, ConfigError, DataError
 from tbpsbench.retrieval.gallery import Gallery
 from tbpsbench.retrieval.items import Item
 
@@ -47,6 +47,17 @@ def test_a_search_gives_the_systems_ranking(made, photos, kind):
         np.testing.assert_allclose(score_QN, system.similarity(TEXTS, embedded).numpy(), rtol=1e-5, atol=1e-6)
         assert gallery.path(8) == photos / "more" / "8.png"
         assert gallery.picture(8).mode == "RGB"
+
+
+def test_what_is_half_written_behind_the_sets_is_not_read(made):
+    """A process that adds pictures has got that far, or was killed there."""
+    folder, system, embedded = made("sets")
+    with (folder / "sets" / "tokens.f32").open("ab") as stream:
+        stream.write(b"1234567")
+    with Gallery.open(folder) as gallery:
+        assert [hit.item for hit in gallery.search(TEXTS, k=4)[0]] == system.rank(TEXTS, embedded, k=4).order[
+            0
+        ].tolist()
 
 
 @pytest.mark.parametrize("kind", ["vectors", "sets"])
@@ -100,6 +111,12 @@ def test_the_checkpoint_may_move(made, checkpoints, tmp_path):
         Gallery.open(folder)
     with Gallery.open(folder, checkpoints["vectors"]) as gallery:
         assert len(gallery) == 10
+
+
+def test_a_device_that_is_not_there_is_named(made):
+    folder, *_ = made("vectors")
+    with pytest.raises(ConfigError, match=r"device 'gpu' cannot be used here: .*There are: cpu"):
+        Gallery.open(folder, device="gpu")
 
 
 def test_one_process_writes(made):
