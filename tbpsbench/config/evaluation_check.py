@@ -12,7 +12,7 @@ from tbpsbench.entries import Problem
 
 
 def evaluation_problems(values: Mapping[str, Any], *, other_model: bool = False) -> Iterator[Problem]:
-    """Protocols that do not exist or lack their pictures, and re-rankers that ask a loss which the model has not.
+    """Protocols that are none, unknown or without their pictures, and re-rankers that ask a loss that is not there.
 
     Args:
         values: of a config without other problems.
@@ -20,6 +20,10 @@ def evaluation_problems(values: Mapping[str, Any], *, other_model: bool = False)
     """
     section, known = values.get("evaluation") or {}, registry.PROTOCOLS.names()
     protocols = section.get("protocols", ())
+    if "protocols" in section and not protocols:
+        yield Problem(
+            "evaluation.protocols", "is empty, so that nothing would be scored.", f"Name some of {', '.join(known)}."
+        )
     for name in protocols:
         if name not in known:
             message = f"no protocol is called {name!r}.{did_you_mean(name, known)}"

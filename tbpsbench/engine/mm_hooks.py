@@ -106,7 +106,7 @@ class LearningRate(EngineHook):
         base_rates: learning rate of each group before any schedule.
     """
 
-    priority = "VERY_HIGH"
+    priority = "HIGHEST"  # before mmengine reads the rates for its log
 
     def __init__(self, rates: LearningRates, per: str, base_rates: Sequence[float]) -> None:
         self.rates, self.per, self.base_rates = rates, per, list(base_rates)

@@ -31,6 +31,7 @@ def test_the_demo_config_has_no_problems():
         ("optimizer.learning_rate=1", "optimizer.learning_rate", "AdamW has no argument"),
         ("optimizer.lr=fast", "optimizer.lr", "the learning rate is a number"),
         ("evaluation.selection=best", "evaluation.selection", "'val' or 'last' or 'test'"),
+        ("evaluation.protocols=()", "evaluation.protocols", "is empty, so that nothing would be scored"),
         ("evaluation.protocols=('standrad',)", "evaluation.protocols", "Did you mean 'standard'?"),
         ("evaluation.protocols=('standard', 'distractors')", "evaluation.distractors", "needs a folder of pictures"),
         ("evaluation.rerank=[dict(type='ImageTextMatching')]", "evaluation.rerank.0.loss", "asks the loss 'itm'"),

@@ -1,3 +1,4 @@
+import json
 import math
 
 import numpy as np
@@ -49,3 +50,16 @@ def test_rates_are_those_of_one_written_out_function_bit_for_bit(kind):
         )  # fmt: skip
         for epoch in (0, *rng.uniform(0, epochs, 5), epochs - 1):
             assert factor(schedule, float(epoch)) == written_out(schedule, float(epoch))
+
+
+def test_the_log_gives_each_steps_own_rate(tool, demo, tmp_path):
+    """Nobody reads the rate before it is set."""
+    options = ("schedule.max_epochs=1", "schedule.warmup_epochs=1", "schedule.per=iteration", "runtime.log_interval=1")
+    code, _, err = tool("train", demo[0], "--work-dir", tmp_path / "run", *demo[1:], *options, "optimizer.lr=0.01")
+    assert code == 0, err
+    (log,) = (tmp_path / "run" / "logs").rglob("scalars.json")
+    rows = [row for row in map(json.loads, log.read_text().splitlines()) if "lr" in row]
+    schedule = ScheduleSection(max_epochs=1, warmup_epochs=1)
+    expected = [0.01 * factor(schedule, step / len(rows)) for step in range(len(rows))]
+    assert len(rows) > 2
+    assert [row["lr"] for row in rows] == pytest.approx(expected)
