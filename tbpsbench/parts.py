@@ -10,10 +10,16 @@ import platform
 import shutil
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
+from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 
 from tbpsbench import __version__
+from tbpsbench.errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 # What an extra is for; one that is not listed is shown by its packages alone.
 USES = {
@@ -100,6 +106,22 @@ def machine() -> list[tuple[str, str]]:
         ("processor", f"{os.cpu_count()} cores, {memory:.0f} GB of memory"),
         ("disk", f"{shutil.disk_usage('.').free / 1e9:.0f} GB free in this folder"),
     ]
+
+
+def move_to(model: nn.Module, device: str | torch.device | None) -> None:
+    """Let a model compute on a device; None for the GPU where there is one.
+
+    Raises:
+        ConfigError: if there is no such device.
+    """
+    import torch
+
+    try:
+        model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    except (RuntimeError, AssertionError) as error:  # what torch says to a name that is none, too
+        reason = str(error).strip().partition("\n")[0].partition(". ")[0].rstrip(".")
+        there = ", ".join(name for name, _ in devices())
+        raise ConfigError(f"device {str(device)!r} cannot be used here: {reason}. There are: {there}.") from error
 
 
 def devices() -> list[tuple[str, str]]:

@@ -27,11 +27,12 @@ from torch import Tensor
 from tbpsbench.config.flat import canonical
 from tbpsbench.data.preprocess import Picture, Preprocess
 from tbpsbench.data.tokenizers.base import Tokenizer
-from tbpsbench.errors import CheckpointError, ConfigError, DataError
+from tbpsbench.errors import CheckpointError, DataError
 from tbpsbench.metrics.leaks import TrainingTexts
 from tbpsbench.model.base import SearchModel
 from tbpsbench.model.modes import evaluating
 from tbpsbench.model.person_search import joint
+from tbpsbench.parts import move_to
 from tbpsbench.reading import require_text
 from tbpsbench.system_files import read_parts, save_system
 from tbpsbench.types import Ranking
@@ -50,6 +51,7 @@ class TrainedOn:
         texts: what the leak guard must know of the training texts.
         hashes: SHA-256 of each caption file.
         start: the system that training started from (records/started.py); None where it started from scratch.
+        changes: of the config while it was trained (records/changed.py).
     """
 
     name: str
@@ -57,6 +59,7 @@ class TrainedOn:
     texts: TrainingTexts
     hashes: Mapping[str, str]
     start: Mapping[str, Any] | None = None
+    changes: Sequence[Mapping[str, Any]] = ()
 
     def to_plain(self) -> dict[str, Any]:
         """As plain data."""
@@ -66,13 +69,15 @@ class TrainedOn:
             "texts": self.texts.to_plain(),
             "hashes": dict(self.hashes),
             **({} if self.start is None else {"start": dict(self.start)}),
+            **({"changes": [dict(change) for change in self.changes]} if self.changes else {}),
         }
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> TrainedOn:
         """Back from `to_plain`."""
         texts = TrainingTexts.from_plain(plain["texts"])
-        return cls(str(plain["name"]), plain["provenance"], texts, plain["hashes"], plain.get("start"))
+        changes = tuple(plain.get("changes", ()))
+        return cls(str(plain["name"]), plain["provenance"], texts, plain["hashes"], plain.get("start"), changes)
 
 
 @dataclass(frozen=True)
@@ -278,13 +283,7 @@ def load_system(path: str | Path, *, device: str | torch.device | None = None) -
             f"{path}: what it says of its training data is damaged ({error}). Copy it again."
         ) from error
     system = System(**parts, trained_on=known)
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        system.model.eval().to(device)
-    except (RuntimeError, AssertionError) as error:  # of torch, for a name that is none, too
-        reason = str(error).strip().partition("\n")[0].partition(". ")[0].rstrip(".")
-        there = ", ".join(["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))])
-        raise ConfigError(f"device {str(device)!r} cannot be used here: {reason}. There are: {there}.") from error
+    move_to(system.model.eval(), device)
     return system
 
 

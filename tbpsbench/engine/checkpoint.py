@@ -27,6 +27,7 @@ from tbpsbench.engine.resumable import kept_config, require_sound
 from tbpsbench.engine.workdir import BEST, LAST
 from tbpsbench.errors import CheckpointError, TrainingError
 from tbpsbench.reading import shown
+from tbpsbench.records.changed import change
 from tbpsbench.records.identity import in_first_form, same_run
 from tbpsbench.system import System
 from tbpsbench.system_files import describe
@@ -238,7 +239,7 @@ def _will_validate(runner: Any) -> bool:
     return epoch >= loop.val_begin and (epoch % loop.val_interval == 0 or epoch == loop.max_epochs)
 
 
-def guard_resume(path: Path, system: System, allowed: Collection[str]) -> frozenset[str]:
+def guard_resume(path: Path, system: System, allowed: Collection[str]) -> tuple[frozenset[str], list[dict[str, Any]]]:
     """Refuse to go on with a run whose config or data have changed since, which mmengine would ignore or mix.
 
     Args:
@@ -247,13 +248,15 @@ def guard_resume(path: Path, system: System, allowed: Collection[str]) -> frozen
         allowed: keys (or beginnings of keys) that may differ, from `--allow-config-change`.
 
     Returns:
-        The keys that differ.
+        The keys that differ, and all changes of the run's config so far as records tell them (records/changed.py):
+        those that had to be allowed.
 
     Raises:
         CheckpointError: naming every changed key with its old and new value, or the value of the checkpoint that no run
             writes.
     """
-    own = require_sound(read_checkpoint(path), path)
+    content = read_checkpoint(path)
+    own = require_sound(content, path)
     lines = run_changes(own, system, path, lambda key: same_run(key, tuple(allowed)))
     if lines:
         raise CheckpointError(
@@ -261,4 +264,7 @@ def guard_resume(path: Path, system: System, allowed: Collection[str]) -> frozen
             "Keep the old ones, or start again (--overwrite, --work-dir), or, if you mean it, name the keys with "
             "--allow-config-change KEY."
         )
-    return frozenset(config_changes(own, system, path))
+    changed, done = config_changes(own, system, path), content.get("meta", {}).get("epoch", 0)
+    known = list((own.get("trained_on") or {}).get("changes", ()))
+    new = [change(done, key, old, value) for key, (old, value) in changed.items() if not same_run(key)]
+    return frozenset(changed), known + new

@@ -49,6 +49,7 @@ def record_of(
         suite=suite,
         trained_on=_trained_on(system, data),
         started_from=None if system.trained_on is None else system.trained_on.start,
+        changes=() if system.trained_on is None else system.trained_on.changes,
     )
 
 

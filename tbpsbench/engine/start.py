@@ -27,6 +27,7 @@ from tbpsbench.files import sha256_file
 from tbpsbench.metrics.leaks import TrainingTexts
 from tbpsbench.model.base import SearchModel
 from tbpsbench.reading import given_path
+from tbpsbench.records.changed import CHANGES
 from tbpsbench.records.identity import system_sha256
 from tbpsbench.records.started import NOT_READ, UNKNOWN
 from tbpsbench.system_files import checkpoint_file, described, restore_tokenizer
@@ -208,6 +209,7 @@ def _told(own: Mapping[str, Any], file: Path, weights: Mapping[str, Tensor]) -> 
         "selection": {"rule": str(config["evaluation"]["selection"])},
         "data": data,
         **({"started_from": trained["start"]} if trained.get("start") else {}),
+        **({CHANGES: list(trained["changes"])} if trained.get("changes") else {}),
     }
 
 

@@ -117,12 +117,17 @@ class Training:
         self.resumes = first_says(workdir.last is not None)
         if self.resumes:
             anew = self._go_on(workdir.path / LAST, allow_config_change)
-        self.checkpointer = Checkpointer(workdir.path, run.system, self.metric, self.hooks, self.progress, anew=anew)
+        self.checkpointer = Checkpointer(
+            workdir.path, self.run.system, self.metric, self.hooks, self.progress, anew=anew
+        )
 
     def _go_on(self, last: Path, allowed: Collection[str]) -> bool:
         """Take weights and optimiser from a checkpoint; whether the choice of the best epoch starts anew."""
         max_epochs = self.run.settings.schedule.max_epochs
-        changed = guard_resume(last, self.run.system, allowed)
+        changed, changes = guard_resume(last, self.run.system, allowed)
+        assert self.run.system.trained_on is not None
+        trained_on = replace(self.run.system.trained_on, changes=changes)
+        self.run = replace(self.run, system=replace(self.run.system, trained_on=trained_on))
         content = read_checkpoint(last)
         require_whole(content, last, self.run.model, max_epochs)
         self.notes += filter(None, [resume_optimizer(content, last, self.wrapper, changed)])

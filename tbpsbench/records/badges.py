@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tbpsbench.records.changed import changes_of
 from tbpsbench.records.identity import TRAINING, data_key
 from tbpsbench.records.started import UNKNOWN, starts
 
 SIMULATED = "simulated descriptions"
 SIMULATED_CAPTIONS = "simulated captions"
 UNKNOWN_START = "started from unknown training"
+CHANGED = "config changed while training"
 TALKED = ("simulated dialogue", "answered by a witness", "answered from the target")
 # A status, a badge and the type of a model: features or rankings that other code made.
 EXTERNAL = "external"
@@ -28,6 +30,7 @@ def badges_of(record: Mapping[str, Any]) -> list[str]:
     badges += ["partial data"] if record["data"].get("partial") else []
     badges += [f"started from {start['name']}" for start in starts(record)]
     badges += [UNKNOWN_START] if any(start["trained_on"] == UNKNOWN for start in starts(record)) else []
+    badges += [CHANGED] if any(changes_of(one) for one in (record, *starts(record))) else []
     badges += [SIMULATED] if simulated(record) else []
     badges += [SIMULATED_CAPTIONS] if simulated_captions(record) else []
     return badges

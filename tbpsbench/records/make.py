@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from tbpsbench.config.places import components
 from tbpsbench.files import atomic_write, sha256_bytes, sha256_file, write_json
 from tbpsbench.metrics.bootstrap import bootstrap_interval
 from tbpsbench.metrics.result import Evaluation
+from tbpsbench.records.changed import CHANGES
 from tbpsbench.records.environment import code_version, environment, plugin_provenance
 from tbpsbench.records.evidence import EVIDENCE, pack_evidence
 from tbpsbench.records.identity import system_sha256
@@ -37,6 +38,7 @@ def make_record(
     suite: Mapping[str, Any] | None = None,
     trained_on: str | None = None,
     started_from: Mapping[str, Any] | None = None,
+    changes: Sequence[Mapping[str, Any]] = (),
     status: str = "measured",
     protocol: Mapping[str, Any] | None = None,
 ) -> tuple[dict[str, Any], bytes]:
@@ -56,6 +58,7 @@ def make_record(
         suite: the leaderboard suite that asked for this run: its name, entry and all of its seeds.
         trained_on: the data set that the model was trained on, where it is not the evaluated one.
         started_from: the system that training started from (records/started.py), if any.
+        changes: of the config while the model was trained (records/changed.py).
         status: "measured", or "external" for what other code made.
         protocol: what replaces or joins the record's `protocol`, where no heads of ours compared anything.
 
@@ -91,6 +94,7 @@ def make_record(
         "environment": environment(),
         "data": dict(provenance),
         **({STARTED: dict(started_from)} if started_from is not None else {}),
+        **({CHANGES: [dict(change) for change in changes]} if changes else {}),
         "protocol": {
             "similarity": f"weighted sum of the heads' {evaluation.compared}, float32",
             "ties": config["evaluation"]["ties"],

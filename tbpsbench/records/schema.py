@@ -11,6 +11,7 @@ from typing import Any
 from tbpsbench.errors import DataError
 from tbpsbench.reading import parse_json
 from tbpsbench.records.badges import EXTERNAL, GIVEN, is_external
+from tbpsbench.records.changed import CHANGES
 from tbpsbench.records.interaction import INTERACTION
 from tbpsbench.records.shape import ROUNDING, Each, Maybe, Name, Number, Optional, Pair, Some, Text, misfits, shown
 from tbpsbench.records.started import STARTED, starts
@@ -50,6 +51,7 @@ class Finding:
 SHA256 = Text(r"[0-9a-f]{64}", "64 hexadecimal digits")
 RULES = ("val", "last", "test", "given")
 NAME, LINE = Name(), Name(500, shortest=0)
+JSON = Text(r"[ -~]{1,100000}", "a value as JSON")
 COUNT, QUERIES = Number(0, MAX_ITEMS, whole=True), Number(0, MAX_QUERIES, whole=True)
 EPOCH, SEED = Number(0, MAX_EPOCHS, whole=True), Number(0, 2**32 - 1, whole=True)
 PERCENT = Number(-ROUNDING, 100 + ROUNDING)
@@ -109,6 +111,7 @@ COST: dict[Any, Any] = {
     ...: Maybe(AMOUNT),
 }
 DISTRACTORS = {"images": Number(1, 1 << 40, whole=True), "sha256": SHA256}
+CHANGED = [{"epoch": EPOCH, "key": NAME, "before": JSON, "after": JSON}]
 RERANK = [{"component": {"type": NAME}, "transductive": bool}]
 PLUGIN = {
     "name": NAME,
@@ -130,6 +133,7 @@ START_SHAPE: dict[str, Any] = {
     "selection": {"rule": NAME},
     "data": {"dataset": NAME, "component": {"type": NAME}, "partial": bool, "sources": [SOURCE]},
     STARTED: Optional(dict),
+    CHANGES: Optional(CHANGED),
 }
 RECORD_SHAPE: dict[str, Any] = {
     "schema": int,
@@ -179,6 +183,7 @@ RECORD_SHAPE: dict[str, Any] = {
     },
     "rerank": Optional(RERANK),
     STARTED: Optional(dict),
+    CHANGES: Optional(CHANGED),
     "interaction": Optional(INTERACTION),
     "results": Each(RESULT, least=1),
     "cost": COST,

@@ -7,6 +7,9 @@ import torch
 from runs import train_in
 
 from tbpsbench.errors import CheckpointError
+from tbpsbench.files import write_json
+from tbpsbench.leaderboard.verify.record import verify
+from tbpsbench.records.badges import CHANGED, badges_of
 from tbpsbench.weights.files import read_checkpoint
 
 MORE = "schedule.max_epochs=4"
@@ -64,6 +67,32 @@ def test_looks_at_the_test_split_are_not_forgotten(demo, tmp_path):
     _, record = train_in(tmp_path, demo, *FIRST, MORE, allow=["schedule.max_epochs", "evaluation.selection"])
     assert record["selection"]["rule"] == "val"
     assert record["selection"]["test_evaluations"] == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "allow"),
+    [
+        ((), []),
+        (("evaluation.metric=mAP",), ["evaluation.metric"]),
+        (("evaluation.interval=2",), ["evaluation.interval"]),
+        (("evaluation.selection=last",), ["evaluation.selection"]),
+        (("evaluation.selection=test",), ["evaluation.selection"]),
+        (("optimizer.lr=1e-9",), ["optimizer.lr"]),  # the best epoch lies before it
+    ],
+)
+def test_what_was_changed_is_told_and_verified(begun, demo, options, allow):
+    """Else a table would say that all epochs were trained by the last config."""
+    _, record = go_on(begun, demo, MORE, *options, allow=allow)
+    told = {one["key"]: (one["epoch"], one["before"], one["after"]) for one in record["config_changes"]}
+    assert told.keys() == {"schedule.max_epochs", *allow}
+    assert told["schedule.max_epochs"] == (2, "2", "4")
+    assert CHANGED in badges_of(record)
+    assert read_checkpoint(begun / "last.pth")["tbpsbench"]["trained_on"]["changes"] == record["config_changes"]
+    found = verify(begun / "record")
+    assert found.ok, found.report()
+    for spoilt in ([], record["config_changes"][:-1], [{**record["config_changes"][0], "epoch": 0}]):
+        write_json(begun / "record" / "record.json", {**record, "config_changes": spoilt})
+        assert not verify(begun / "record").ok
 
 
 def test_run_is_not_cut_shorter_than_it_is(begun, demo):

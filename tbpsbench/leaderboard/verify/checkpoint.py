@@ -15,6 +15,7 @@ from tbpsbench.files import sha256_file
 from tbpsbench.leaderboard.verify.report import Verification
 from tbpsbench.reading import parse_json
 from tbpsbench.records.badges import is_external
+from tbpsbench.records.changed import CHANGES, seen_by, values_at
 from tbpsbench.records.identity import is_transfer, same_run
 from tbpsbench.records.started import STARTED
 from tbpsbench.weights.checkpoint import KEY
@@ -82,12 +83,21 @@ def _check_content(found: Verification, path: Path) -> None:
     trained = own.get("trained_on")
     start = trained.get("start") if isinstance(trained, Mapping) else None
     found.equal(STARTED, _plain(found.record.get(STARTED)), _plain(start), EDITED, str(path))
+    told = list(trained.get("changes", ())) if isinstance(trained, Mapping) else []
+    seen = seen_by(found.record, _epoch(found.record))
+    found.equal(CHANGES, _plain(seen), _plain(told), EDITED, str(path))
     if not is_transfer(found.record):
         _check_data(found, own.get("data"), path)
     _check_sources(found, trained, path)
     if found.record["selection"]["rule"] != "given":
         _check_selection(found, own, path)
     found.checked.append(what)
+
+
+def _epoch(record: Mapping[str, Any]) -> int | None:
+    """The epoch of the checkpoint, after which its run may have gone on otherwise; None if it was the last."""
+    selection = record["selection"]
+    return selection.get("epoch") if selection["rule"] in ("val", "test") else None
 
 
 def _plain(start: object) -> str:
@@ -98,8 +108,9 @@ def _check_config(found: Verification, config: Mapping[str, Any], path: Path) ->
     changed = differences(config, json.loads(canonical(found.record["config"])))
     # A checkpoint that is evaluated on its own may be asked for other scores than its training was.
     free = ("evaluation", "data.dataset.root") if found.record["selection"]["rule"] == "given" else ()
+    known = values_at(found.record, _epoch(found.record))
     for key, (trained, recorded) in changed.items():
-        if not same_run(key, free):
+        if not same_run(key, free) and known.get(key) != json.dumps(trained):
             found.problem(f"config.{key}", f"the record says {recorded!r}, {path} was trained with {trained!r}", EDITED)
 
 

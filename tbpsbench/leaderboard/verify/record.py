@@ -34,6 +34,7 @@ from tbpsbench.protocols.base import (
     protocol_name,
 )
 from tbpsbench.records.badges import is_external, shows_two_towers
+from tbpsbench.records.changed import change_problems
 from tbpsbench.records.evidence import DAMAGED, EDITED, MAX_FILE, Evidence, read_evidence
 from tbpsbench.records.identity import system_sha256
 from tbpsbench.records.read import RECORD, read_record
@@ -155,8 +156,8 @@ def _check_protocol(found: Verification) -> None:
 
 
 def _check_start(found: Verification) -> None:
-    """The system that training started from."""
-    for place, message in start_problems(found.record):
+    """The system that training started from, and changes of the config on the way."""
+    for place, message in (*start_problems(found.record), *change_problems(found.record)):
         found.problem(place, message, EDITED)
     if STARTED in found.record:
         found.checked.append("what is said of the system that training started from")

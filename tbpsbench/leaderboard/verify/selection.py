@@ -10,8 +10,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from tbpsbench.engine.resumable import SCORING
 from tbpsbench.leaderboard.verify.recompute import TOLERANCE
 from tbpsbench.leaderboard.verify.report import Verification
+from tbpsbench.records.changed import was_changed
 from tbpsbench.records.identity import is_transfer
 
 WHAT = "selection"
@@ -61,6 +63,9 @@ def _check_split(found: Verification, selection: Mapping[str, Any]) -> None:
         message = f"the rule is {rule!r}, but the checkpoint was chosen on the split {split!r}"
         found.problem(f"{WHAT}.split", message, FIX)
     looked = 1 + (len(selection["history"]) if rule == "test" else 0)
+    if was_changed(found.record, SCORING):
+        looked = max(looked, selection["test_evaluations"])  # those by an earlier rule count, too
+        found.skip("number of evaluations on test", "what chooses was changed while training; the record says so")
     found.equal(f"{WHAT}.test_evaluations", selection["test_evaluations"], looked, FIX, f"the rule {rule!r}")
     if is_transfer(found.record):
         found.skip("number of queries that chose the checkpoint", "the record counts the data of the evaluation only")
@@ -76,7 +81,9 @@ def _check_history(found: Verification, selection: Mapping[str, Any]) -> None:
     found.equal(f"{WHAT}.metric", selection["metric"], config["evaluation"]["metric"], FIX, "config.evaluation.metric")
     last, interval = config["schedule"]["max_epochs"], config["evaluation"].get("interval", 1)
     epochs = [row["epoch"] for row in history]
-    if not _are_due(epochs, last, interval):
+    if was_changed(found.record, ("schedule.max_epochs", *SCORING)):
+        found.skip("which epochs were validated", "that was changed while training; the record says so")
+    elif not _are_due(epochs, last, interval):
         message = f"has the epochs {_few(epochs)}; the config validates every {interval} epochs and after {last}"
         found.problem(f"{WHAT}.history", message, FIX)
     if not history:
