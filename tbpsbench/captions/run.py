@@ -18,7 +18,7 @@ from tbpsbench.captions.publish import publish
 from tbpsbench.captions.settings import CaptionSettings, build_dataset, build_source, with_annotations
 from tbpsbench.captions.store import KEY, Store, read_lines
 from tbpsbench.data.base import PersonSearchDataset
-from tbpsbench.errors import DataError
+from tbpsbench.errors import ConfigError, DataError
 from tbpsbench.files import sha256_file, storage_error
 from tbpsbench.mllm.base import MLLMClient
 from tbpsbench.mllm.errors import StopRun
@@ -96,7 +96,13 @@ def make_plan(settings: CaptionSettings, dataset: PersonSearchDataset | None = N
         raise DataError(f"{human.image_root / images[0].file}: no such image. Put the images where the data set says.")
     if not images:
         raise DataError("splits is empty: name whose images are captioned, e.g. splits=('train',)")
-    return Plan(settings, dataset, human, source, images, settings.folder(dataset, source))
+    plan = Plan(settings, dataset, human, source, images, settings.folder(dataset, source))
+    if plan.path.resolve() == human.path.resolve():
+        raise ConfigError(
+            f"source.name: {source.name!r} would put the generated captions in the place of the data set's own, "
+            f"{human.path}. Choose another name."
+        )
+    return plan
 
 
 @asynccontextmanager

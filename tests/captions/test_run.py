@@ -134,6 +134,11 @@ def test_images_that_failed_otherwise_are_tried_again(plan):
         assert made.left() == left
 
 
+def test_the_data_sets_own_captions_are_not_overwritten(plan):
+    with pytest.raises(ConfigError, match=r"source\.name: 'human' would put .* Choose another name"):
+        plan(source={"type": "mtg", "name": "human"})
+
+
 def test_a_retriever_decides_texts(plan, tmp_path):
     checkpoint = tmp_path / "best.pth"
     checkpoint.write_bytes(b"1")
