@@ -3,7 +3,7 @@
 They have the form of weights/checkpoint.py: the system whole, and besides it what a resumed run needs.
 
 Order at the end of an epoch: best.pth (if this epoch is the best), then last.pth. A process killed between the two goes
-on from the epoch before and writes the same best.pth again.
+on from the epoch before, with the best.pth of then (best.py).
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook as EngineHook
 
 from tbpsbench.config.flat import canonical, differences
+from tbpsbench.engine.best import set_aside
+from tbpsbench.engine.best import settle as settle_best
 from tbpsbench.engine.cost import peak_memory
 from tbpsbench.engine.energy import EnergyMeter
 from tbpsbench.engine.hooks import Hook
@@ -145,7 +147,11 @@ class Checkpointer(EngineHook):
                 "hooks": {name: hook.state_dict() for name, hook in self.hooks.items()},
             },
         }
+        if name == BEST:
+            set_aside(self.folder)
         save(content, self.folder / name)
+        if name == LAST:
+            settle_best(self.folder)
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:  # noqa: ARG002
         """Take back what is ours when mmengine resumes, and leave mmengine the epoch alone.

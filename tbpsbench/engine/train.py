@@ -20,6 +20,7 @@ from tbpsbench.config.load import load_config
 from tbpsbench.config.settings import Settings
 from tbpsbench.data.evaluation import EvaluationData
 from tbpsbench.distributed import ddp_config, first_says, rank_and_world
+from tbpsbench.engine.best import settle, take_back
 from tbpsbench.engine.checkpoint import Checkpointer, guard_resume
 from tbpsbench.engine.cost import model_cost
 from tbpsbench.engine.evaluate import best_metric, evaluate, score_names
@@ -38,6 +39,7 @@ from tbpsbench.files import write_json
 from tbpsbench.model.base import SearchModel
 from tbpsbench.records.environment import code_version, environment
 from tbpsbench.records.make import write_record
+from tbpsbench.weights.checkpoint import KEY
 from tbpsbench.weights.files import read_checkpoint, read_state_dict
 from tbpsbench.weights.load import load_into
 
@@ -139,6 +141,15 @@ class Training:
                     "it chose with tools/test.py, or train on with a larger schedule.max_epochs."
                 )
             self.notes.append("the best epoch is chosen among those to come: earlier scores follow other rules")
+        best = content[KEY].get("best")
+        if self.metric is not None and not anew and best is not None:
+            folder = self.workdir.path
+            if not first_says(take_back(folder, best) if is_main_process() else True):
+                raise CheckpointError(
+                    f"{folder / BEST}: is not there, or not the checkpoint of epoch {best['epoch']} with "
+                    f"{best['metric']} {best['score']:.4f}, which {LAST} names. Put back a good copy, or start again "
+                    "(--overwrite)."
+                )
         return anew
 
     def train(self) -> dict[str, Any]:
@@ -159,6 +170,7 @@ class Training:
         barrier()  # the first process is still writing
         if self.metric is None and is_main_process():
             (folder / BEST).unlink(missing_ok=True)  # of a rule that was changed since
+            settle(folder)
         load_into(run.model, read_state_dict(self.chosen), source=str(self.chosen))
         found = self.record(run.evaluation)
         if found is None:

@@ -90,8 +90,8 @@ class Session:
 
     @property
     def known(self) -> tuple[str, ...]:
-        """The query, and the answers that hold."""
-        return (self.query, *(text for text, _ in self.state.answers))
+        """The query, or what a person wrote in its place, and the answers that hold and came after it."""
+        return self.state.known(self.query)
 
     def at(self, turns: int) -> Session:
         """The session as it was after so many of the turns that count."""
@@ -191,7 +191,7 @@ class Session:
 
     def _after(self, state: State, turn: Turn) -> State:
         if isinstance(turn, Refined):
-            return replace(state, refined=turn.text, merged=len(state.answers))
+            return state.rewritten(turn)
         if isinstance(turn, Answered):
             answers = (*state.answers, *((text, turn.image) for text in turn.answers))
             # Without a filter the query is made anew from whatever was said, be it nothing.
@@ -221,7 +221,7 @@ class Session:
         kept = tuple((text, image) for text, image in state.answers if image is None)
         if len(kept) == len(state.answers):
             return replace(state, anchor=anchor)
-        return replace(state, anchor=anchor, answers=kept, asked=(), refined=None, merged=0)
+        return replace(state, anchor=anchor, answers=kept, asked=(), refined=None, merged=0, written=None)
 
     def _walks_on(self, state: State) -> bool:
         """The released code of ICL asks its judge again wherever the refined query is the old one, to no effect."""

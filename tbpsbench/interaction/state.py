@@ -5,11 +5,12 @@ Shapes: B queries, G gallery images, K candidates.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tbpsbench.interaction import fusion
+from tbpsbench.interaction.turns import PERSON, Refined
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class State:
         asked: slots that were asked about.
         refined: the query that says more, or None.
         merged: answers that it was made from.
+        written: the refined query in a person's own words, and how many answers came before it; or None.
         stopped: whether the search was sure enough to stop.
         judged: candidates that the model judged, in order.
         rejected: pictures that a person said no to last.
@@ -80,8 +82,20 @@ class State:
     asked: tuple[str, ...] = ()
     refined: str | None = None
     merged: int = 0
+    written: tuple[str, int] | None = None
     stopped: bool = False
     judged: tuple[int, ...] = ()
     rejected: frozenset[int] = frozenset()
     said_yes: bool = False
     given: bool = False
+
+    def known(self, query: str) -> tuple[str, ...]:
+        """The query, as it was asked or as a person wrote it anew, and the answers that hold and came after it."""
+        text, before = self.written or (query, 0)
+        return (text, *(answer for answer, _ in self.answers[before:]))
+
+    def rewritten(self, turn: Refined) -> State:
+        """After a new query text, made from all answers so far."""
+        count = len(self.answers)
+        written = (turn.text, count) if turn.by == PERSON else self.written
+        return replace(self, refined=turn.text, merged=count, written=written)

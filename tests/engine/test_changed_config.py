@@ -6,6 +6,7 @@ import pytest
 import torch
 from runs import train_in
 
+from tbpsbench.engine import checkpoint
 from tbpsbench.errors import CheckpointError
 from tbpsbench.files import write_json
 from tbpsbench.leaderboard.verify.record import verify
@@ -93,6 +94,35 @@ def test_what_was_changed_is_told_and_verified(begun, demo, options, allow):
     for spoilt in ([], record["config_changes"][:-1], [{**record["config_changes"][0], "epoch": 0}]):
         write_json(begun / "record" / "record.json", {**record, "config_changes": spoilt})
         assert not verify(begun / "record").ok
+
+
+def test_a_best_epoch_that_was_never_confirmed_is_not_taken_for_the_one_before(demo, tmp_path, monkeypatch):
+    """Killed between the two files, and by the new rate the epoch is not the best any more."""
+    run, save = tmp_path / "run", checkpoint.save
+
+    def killed(content, path):
+        if path.name == "last.pth" and content["meta"]["epoch"] == 3:
+            raise KeyboardInterrupt
+        save(content, path)
+
+    monkeypatch.setattr(checkpoint, "save", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train_in(run, demo, MORE, FIRST[1])
+    monkeypatch.undo()
+    names = [read_checkpoint(run / name)["meta"]["epoch"] for name in ("best.pth", "last.pth")]
+    assert names == [3, 2], "the test needs a third epoch that is better"
+    lost = (run / ".best.pth.before").read_bytes()
+    _, record = train_in(run, demo, MORE, FIRST[1], "optimizer.lr=1e-9", allow=["optimizer.lr"])
+    assert record["selection"]["epoch"] == read_checkpoint(run / "best.pth")["meta"]["epoch"] < 3
+    assert (run / "best.pth").read_bytes() == lost
+    assert not (run / ".best.pth.before").exists()
+    assert verify(run / "record").ok
+
+
+def test_a_best_checkpoint_that_is_gone_is_told_before_training(begun, demo):
+    (begun / "best.pth").unlink()
+    with pytest.raises(CheckpointError, match=r"best\.pth: is not there, or not the checkpoint of epoch"):
+        go_on(begun, demo, MORE, allow=[])
 
 
 def test_run_is_not_cut_shorter_than_it_is(begun, demo):

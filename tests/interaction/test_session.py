@@ -115,6 +115,20 @@ def test_a_person_answers_one_question_at_a_time_and_the_query_grows():
     assert isinstance(session.step(), Ask)
 
 
+def test_what_a_person_wrote_is_what_further_answers_are_added_to():
+    session = begin(QUERY, BASE, PERSONS)
+    session = session.take(answered(session.step(), "blue jeans", session.known, session.rules, PERSON))
+    session = session.take(Refined(joined(session.step().texts), by="template"))
+    session = session.take(Refined("a man with a beard in a green parka", by=PERSON))
+    assert session.known == ("a man with a beard in a green parka",)
+    asked = session.step()
+    session = session.take(answered(asked, "a black backpack", session.known, session.rules, PERSON))
+    assert session.step() == Merge(("a man with a beard in a green parka", "a black backpack"))
+    session = session.take(Refined(joined(session.step().texts), by="template"))
+    assert session.state.refined == "a man with a beard in a green parka. a black backpack."
+    assert session.undo().undo().undo().known == (QUERY, "blue jeans")
+
+
 def test_a_person_picks_rejects_edits_and_undoes():
     session = begin(QUERY, BASE, PERSONS)
     picked = session.take(Judged(4, True, by=PERSON))
