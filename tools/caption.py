@@ -144,6 +144,7 @@ def _shares(plan: Plan, args: argparse.Namespace, parser: argparse.ArgumentParse
     """A process for each share; returns one exit code for all."""
     from tbpsbench.captions.run import prepare
     from tbpsbench.captions.shares import commands, left_of, worst
+    from tbpsbench.captions.spent import spent_in
     from tbpsbench.launching import on_ray, on_this_machine
     from tbpsbench.mllm.meter import Meter
 
@@ -156,7 +157,11 @@ def _shares(plan: Plan, args: argparse.Namespace, parser: argparse.ArgumentParse
     asyncio.run(prepare(plan, meter, args.workers, args.resume))
     told = ["--resume", "always" if args.resume == "always" else "same"]  # whether they may begin has been found out
     told += ["--retry-failed"] * args.retry_failed + ["--own-cache"] * (args.own_cache or args.launcher == "ray")
-    lines = commands(args.config, args.cfg_options, left_of(budget, meter), args.workers, told)
+    left = left_of(budget, spent_in(plan.folder))
+    lines = commands(
+        args.config, args.cfg_options, left, args.workers, told,
+        lambda number: spent_in(plan.folder, f"{number}of{args.workers}"),
+    )  # fmt: skip
     if args.launcher == "ray":
         answers = on_ray(lines)
         print(*(printed.rstrip() for _, printed in answers), sep="\n")

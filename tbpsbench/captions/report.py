@@ -79,8 +79,10 @@ class Progress:
         meter, finished = self.meter, self.made + self.failed
         text = f"{self.failed} failed, {meter.calls} calls, {meter.prompt_tokens + meter.completion_tokens} tokens"
         if meter.usd:
-            whole = meter.usd / finished * (self.total - self.before) if finished else 0.0
-            text += f", ${meter.usd:.2f} so far, about ${whole:.2f} in all"
+            before = meter.earlier.usd
+            text += f", ${before + meter.usd:.2f} so far"
+            if finished:
+                text += f", about ${before + meter.usd / finished * (self.total - self.before):.2f} in all"
         return text + (f", {meter.unpriced} calls without a price" if meter.unpriced and meter.usd else "")
 
 

@@ -16,6 +16,7 @@ from tbpsbench.captions.generated import GeneratedSource, Study
 from tbpsbench.captions.manifest import Made, Resume, images_sha256, open_manifest
 from tbpsbench.captions.publish import publish
 from tbpsbench.captions.settings import CaptionSettings, build_dataset, build_source, with_annotations
+from tbpsbench.captions.spent import accounted
 from tbpsbench.captions.store import KEY, Store, read_lines
 from tbpsbench.data.base import PersonSearchDataset
 from tbpsbench.errors import ConfigError, DataError
@@ -164,8 +165,9 @@ async def run(
         StorageError: if the folder cannot be written.
         StopRun: if models cannot be asked at all.
     """
-    with Store(plan.folder, shard) as store:
-        kept_in = f"replies-{shard[0]}of{shard[1]}.sqlite" if own_cache else CACHE
+    name = f"{shard[0]}of{shard[1]}"
+    with Store(plan.folder, shard) as store, accounted(plan.folder, name, meter, whole=shard[1] == 1):
+        kept_in = f"replies-{name}.sqlite" if own_cache else CACHE
         async with open_clients(plan, meter, plan.folder, kept_in) as clients:
             await _begun(plan, clients, shard[1], resume)
             own = of_shard(plan.images, shard)
@@ -189,8 +191,9 @@ async def prepare(plan: Plan, meter: Meter, shards: int, resume: Resume = "same"
         plan.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise storage_error(plan.folder, error) from error
-    async with open_clients(plan, meter, plan.folder) as clients:
-        await _begun(plan, clients, shards, resume)
+    with accounted(plan.folder, "prepare", meter, whole=True):
+        async with open_clients(plan, meter, plan.folder) as clients:
+            await _begun(plan, clients, shards, resume)
 
 
 async def _begun(plan: Plan, clients: Clients, shards: int, resume: Resume) -> None:
@@ -210,7 +213,7 @@ async def preview(plan: Plan, meter: Meter, folder: Path) -> tuple[Outcome, list
     Raises:
         StorageError, StopRun: as `run`.
     """
-    with Store(folder) as store:
+    with Store(folder) as store, accounted(plan.folder, "preview", meter, whole=True):
         async with open_clients(plan, meter, plan.folder) as clients:
             await probe(clients)
             await plan.source.study(

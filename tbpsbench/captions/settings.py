@@ -44,7 +44,7 @@ class CaptionSettings:
         splits: whose images are captioned.
         out: folder of the run; default: captions/NAME below the data set's root.
         temperature, retry_temperature, retries, validation: see `Decoding`.
-        budget: dict(calls=, tokens=, usd=): the run stops before it would pass one of them.
+        budget: dict(calls=, tokens=, usd=): the run stops before it would pass one of them, all its starts together.
         cache: keep every reply, so that nothing is asked twice.
         recording: also append requests and replies to FOLDER/replies-WHO.jsonl, for the client Replay.
         images_at_once: images that are worked on at a time; how many calls a server gets settles by itself.

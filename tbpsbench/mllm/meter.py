@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,6 +47,18 @@ class Budget:
     usd: float | None = None
 
 
+@dataclass(frozen=True)
+class Spent:
+    """Calls, tokens of prompts and replies, and US dollars."""
+
+    calls: float = 0
+    tokens: float = 0
+    usd: float = 0.0
+
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(self.calls + other.calls, self.tokens + other.tokens, self.usd + other.usd)
+
+
 @dataclass
 class _Load:
     """Calls, tokens and money; of one call, of all that are under way, or of the whole run."""
@@ -69,6 +81,8 @@ class Meter:
 
     Attributes:
         budget: may be set until the first call.
+        earlier: what counts against it besides.
+        settled: called after each call.
         failed: calls that brought no reply.
         unpriced: calls of clients whose price is unknown; `usd` leaves them out.
     """
@@ -76,6 +90,8 @@ class Meter:
     budget: Budget = field(default_factory=Budget)
     failed: int = 0
     unpriced: int = 0
+    earlier: Spent = Spent()
+    settled: Callable[[], None] | None = None
     _spent: _Load = field(default_factory=_Load)
     _open: _Load = field(default_factory=_Load)
     _ratio: float = 1.0  # largest real prompt over its estimate
@@ -100,6 +116,11 @@ class Meter:
     def usd(self) -> float:
         """Spent so far, in US dollars."""
         return self._spent.usd
+
+    @property
+    def spent(self) -> Spent:
+        """All of it."""
+        return Spent(self.calls, self._spent.prompt_tokens + self._spent.completion_tokens, self.usd)
 
     def plain(self) -> dict[str, Any]:
         """As plain data, for records and progress."""
@@ -158,20 +179,18 @@ class Meter:
         if self._settled is not None:
             self._settled.set()
             self._settled = None
+        if self.settled is not None:
+            self.settled()
 
     def _over(self, load: _Load, under_way: _Load) -> tuple[str, str] | None:
         """What would be too much, and what to do, or None."""
         total = _Load()
         for part in (self._spent, under_way, load):
             total.add(part)
-        tokens = self._spent.prompt_tokens + self._spent.completion_tokens
-        sums = {
-            "calls": (total.calls, self.calls, ""),
-            "tokens": (total.prompt_tokens + total.completion_tokens, tokens, ""),
-            "usd": (total.usd, round(self.usd, 4), " US dollars"),
-        }
-        for name, (would, spent, unit) in sums.items():
-            bound = getattr(self.budget, name)
+        asked = Spent(total.calls, total.prompt_tokens + total.completion_tokens, total.usd) + self.earlier
+        so_far = self.spent + self.earlier
+        for name, unit in (("calls", ""), ("tokens", ""), ("usd", " US dollars")):
+            bound, would, spent = getattr(self.budget, name), getattr(asked, name), round(getattr(so_far, name), 4)
             if bound is not None and would > bound:
                 return (
                     f"The budget of {bound:g}{unit or ' ' + name} is used up ({spent:g}{unit or ' ' + name} spent, the "

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from tbpsbench.annotations import read_annotations
+from tbpsbench.captions.spent import spent_in
 
 
 @pytest.fixture
@@ -73,6 +74,25 @@ def test_a_budget_that_is_used_up(config, tool):
     assert "the same command goes on" in err
     assert tool("caption", config)[0] == 0
     assert "of 36 images" in out
+
+
+def test_a_budget_holds_for_all_starts_together(config, tool, tmp_path):
+    budget = "--cfg-options", "budget=dict(calls=30)", "images_at_once=1"
+    assert tool("caption", config, "--preview", "1", *budget)[0] == 0
+    kept = tmp_path / "run" / "spent"
+    assert 3 <= spent_in(tmp_path / "run", "preview").calls <= 4
+    for _ in range(3):
+        code, _, err = tool("caption", config, *budget)
+        assert code == 1
+        assert "The budget of 30 calls is used up (30 calls spent" in err
+        assert spent_in(tmp_path / "run").calls == 30
+    code, _, err = tool("caption", config, "--workers", 2, *budget)
+    assert code == 2
+    assert "budget.calls: 0 is less than one for each of 2 workers" in err
+    assert {path.name for path in kept.iterdir()} == {"preview.jsonl", "0of1.jsonl", "prepare.jsonl"}
+    budget = "--cfg-options", "budget=dict(calls=50)"
+    assert tool("caption", config, "--workers", 2, *budget)[0] != 0
+    assert 30 < spent_in(tmp_path / "run").calls <= 50
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
@@ -162,13 +182,16 @@ def test_a_worker_that_was_killed_is_no_success():
 
 def test_workers_share_what_is_left_of_a_budget():
     from tbpsbench.captions.shares import commands, left_of
-    from tbpsbench.mllm.meter import Meter
+    from tbpsbench.mllm.meter import Spent
 
-    left = left_of({"calls": 100, "tokens": None, "usd": 5.0}, Meter())
+    assert left_of({"calls": 9}, Spent(calls=10)) == {"calls": 0}
+    left = left_of({"calls": 110, "tokens": None, "usd": 5.5}, Spent(10, 1000, 0.5))
     assert left == {"calls": 100, "tokens": None, "usd": 5.0}
     for number, line in enumerate(commands("c.py", ["out=here"], left, 4), start=1):
         assert line[line.index("--shard") + 1] == f"{number}/4"
         assert line[line.index("--cfg-options") + 1 :] == ["out=here", "budget.calls=25", "budget.usd=1.25"]
+    again = commands("c.py", [], left, 4, spent=lambda number: Spent(calls=number, usd=1.0))
+    assert [line[-2:] for line in again] == [[f"budget.calls={25 + n}", "budget.usd=2.25"] for n in range(4)]
 
 
 def test_workers_write_in_clustered_styles_and_begin_once(config, tool, mini):
