@@ -116,12 +116,14 @@ def move_to(model: nn.Module, device: str | torch.device | None) -> None:
     """
     import torch
 
+    place = device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.zeros(1, device=place)
     except (RuntimeError, AssertionError) as error:  # what torch says to a name that is none, too
         reason = str(error).strip().partition("\n")[0].partition(". ")[0].rstrip(".")
         there = ", ".join(name for name, _ in devices())
-        raise ConfigError(f"device {str(device)!r} cannot be used here: {reason}. There are: {there}.") from error
+        raise ConfigError(f"device {str(place)!r} cannot be used here: {reason}. There are: {there}.") from error
+    model.to(place)
 
 
 def devices() -> list[tuple[str, str]]:

@@ -260,8 +260,14 @@ def what_decides(plan: Plan, clients: Mapping[str, MLLMClient]) -> Made:
             for who, client in clients.items()
         },
         decoding=dict(vars(settings.decoding)),
-        retriever=settings.retriever and {"checkpoint_sha256": sha256_file(settings.retriever["checkpoint"])},
+        retriever=settings.retriever and _hashes(Path(settings.retriever["checkpoint"])),
     )
+
+
+def _hashes(system: Path) -> dict[str, str]:
+    """Of a checkpoint, or of the files of a saved system's folder."""
+    files = sorted(path for path in system.rglob("*") if path.is_file()) if system.is_dir() else [system]
+    return {path.name: sha256_file(path) for path in files}
 
 
 def spread(images: Iterable[ImageRecord], count: int) -> list[ImageRecord]:

@@ -77,6 +77,7 @@ class StyleClustered(GeneratedSource):
         self.max_captions, self.seed = max_captions, seed
         self.sides: dict[str, str] = {**SIDES, **(sides or {})}
         self.book: StyleBook | None = None
+        self.masked_by_words = 0  # captions that nobody masked, for masking="model"
 
     def prompts(self) -> tuple[Prompt, ...]:
         asked = (CAPTION,) if self.output == "caption" else (IDENTITY, CLOTHING)
@@ -109,7 +110,9 @@ class StyleClustered(GeneratedSource):
                 styles.append(Style(number, len(members), prompt, examples, sources))
         if not styles:  # the clusterer "none": what the other rows of a table are compared with
             styles.append(Style(0, len(captions), "", (), ()))
-        self.book = StyleBook(tuple(styles), found_in | {"clusters": dict(clusters.report)})
+        told: dict[str, Any] = {"clusters": dict(clusters.report)}
+        told |= {"masked_by_words": self.masked_by_words} if self.masking == "model" else {}
+        self.book = StyleBook(tuple(styles), found_in | told)
         self.book.write(study.folder)
 
     def _studied_by(self) -> Iterator[str]:
@@ -168,7 +171,10 @@ class StyleClustered(GeneratedSource):
                 request = asker.request(MASK, MASK.fill(caption=text), task="mask", texts=(text,), shown=False)
                 try:
                     return tidy((await asker.ask("masker", request)).text)
-                except ItemError:  # a filter, mostly: one caption shall not keep all images from theirs
+                except ItemError as error:
+                    if error.retry_later:
+                        raise
+                    self.masked_by_words += 1  # a filter, mostly: one caption shall not keep all images from theirs
                     return by_words(text)
 
         return list(await asyncio.gather(*map(masked, texts)))

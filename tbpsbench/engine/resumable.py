@@ -182,6 +182,19 @@ def chooses_anew(changed: Collection[str]) -> bool:
     return any(_below(key, SCORING) and not _below(key, NOT_SCORING) for key in changed)
 
 
+def require_epochs_to_come(content: Mapping[str, Any], path: Path, max_epochs: int) -> None:
+    """Refuse to choose anew among no epochs.
+
+    Raises:
+        CheckpointError: if the run of the checkpoint is finished.
+    """
+    if content["meta"]["epoch"] >= max_epochs:
+        raise CheckpointError(
+            f"{shown(path)}: the run is finished, so no epoch can be chosen by other rules of evaluation. Test what it "
+            "chose with tools/test.py, or train on with a larger schedule.max_epochs."
+        )
+
+
 def resume_optimizer(
     content: Mapping[str, Any], path: Path, wrapper: OptimWrapper, changed: Collection[str]
 ) -> str | None:

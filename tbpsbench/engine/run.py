@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -47,6 +49,12 @@ class Run:
     training: TrainingData
     evaluation: EvaluationData
     notes: tuple[str, ...] = ()
+
+    def after(self, changes: Sequence[Mapping[str, Any]]) -> Run:
+        """The same run, of which records say that its config was changed (records/changed.py)."""
+        assert self.system.trained_on is not None
+        trained_on = replace(self.system.trained_on, changes=changes)
+        return replace(self, system=replace(self.system, trained_on=trained_on))
 
     @property
     def name(self) -> str:

@@ -20,7 +20,7 @@ from tbpsbench.config.load import load_config
 from tbpsbench.config.settings import Settings
 from tbpsbench.data.evaluation import EvaluationData
 from tbpsbench.distributed import ddp_config, first_says, rank_and_world
-from tbpsbench.engine.best import settle, take_back
+from tbpsbench.engine.best import require_best, settle
 from tbpsbench.engine.checkpoint import Checkpointer, guard_resume
 from tbpsbench.engine.cost import model_cost
 from tbpsbench.engine.evaluate import best_metric, evaluate, score_names
@@ -30,16 +30,14 @@ from tbpsbench.engine.mm_hooks import FirstStep, LearningRate, Progress, Require
 from tbpsbench.engine.optim import build_optim_wrapper, build_optimizer, group_table
 from tbpsbench.engine.plan import choosing, plan_evaluation
 from tbpsbench.engine.record import record_of
-from tbpsbench.engine.resumable import chooses_anew, require_whole, resume_optimizer
+from tbpsbench.engine.resumable import chooses_anew, require_epochs_to_come, require_whole, resume_optimizer
 from tbpsbench.engine.run import Run, build_run
 from tbpsbench.engine.schedule import LearningRates
 from tbpsbench.engine.workdir import BEST, CARD, LAST, Resume, WorkDir, undo_if_refused
-from tbpsbench.errors import CheckpointError
 from tbpsbench.files import write_json
 from tbpsbench.model.base import SearchModel
 from tbpsbench.records.environment import code_version, environment
 from tbpsbench.records.make import write_record
-from tbpsbench.weights.checkpoint import KEY
 from tbpsbench.weights.files import read_checkpoint, read_state_dict
 from tbpsbench.weights.load import load_into
 
@@ -119,37 +117,23 @@ class Training:
         self.resumes = first_says(workdir.last is not None)
         if self.resumes:
             anew = self._go_on(workdir.path / LAST, allow_config_change)
-        self.checkpointer = Checkpointer(
-            workdir.path, self.run.system, self.metric, self.hooks, self.progress, anew=anew
-        )
+        system = self.run.system
+        self.checkpointer = Checkpointer(workdir.path, system, self.metric, self.hooks, self.progress, anew=anew)
 
     def _go_on(self, last: Path, allowed: Collection[str]) -> bool:
         """Take weights and optimiser from a checkpoint; whether the choice of the best epoch starts anew."""
         max_epochs = self.run.settings.schedule.max_epochs
         changed, changes = guard_resume(last, self.run.system, allowed)
-        assert self.run.system.trained_on is not None
-        trained_on = replace(self.run.system.trained_on, changes=changes)
-        self.run = replace(self.run, system=replace(self.run.system, trained_on=trained_on))
+        self.run = self.run.after(changes)
         content = read_checkpoint(last)
         require_whole(content, last, self.run.model, max_epochs)
         self.notes += filter(None, [resume_optimizer(content, last, self.wrapper, changed)])
         anew = chooses_anew(changed)
         if anew and self.metric is not None:
-            if content["meta"]["epoch"] >= max_epochs:
-                raise CheckpointError(
-                    f"{last}: the run is finished, so no epoch can be chosen by other rules of evaluation. Test what "
-                    "it chose with tools/test.py, or train on with a larger schedule.max_epochs."
-                )
+            require_epochs_to_come(content, last, max_epochs)
             self.notes.append("the best epoch is chosen among those to come: earlier scores follow other rules")
-        best = content[KEY].get("best")
-        if self.metric is not None and not anew and best is not None:
-            folder = self.workdir.path
-            if not first_says(take_back(folder, best) if is_main_process() else True):
-                raise CheckpointError(
-                    f"{folder / BEST}: is not there, or not the checkpoint of epoch {best['epoch']} with "
-                    f"{best['metric']} {best['score']:.4f}, which {LAST} names. Put back a good copy, or start again "
-                    "(--overwrite)."
-                )
+        if self.metric is not None and not anew:
+            require_best(self.workdir.path, content)
         return anew
 
     def train(self) -> dict[str, Any]:

@@ -201,8 +201,8 @@ class Session:
             state = replace(state, stopped=False)
             if not turn.yes:
                 state = replace(state, rejected=state.rejected | {turn.image})
-                return self._anchored(replace(state, given=False), -1) if turn.image == state.anchor else state
-            return self._anchored(replace(state, rejected=state.rejected - {turn.image}, given=True), turn.image)
+                return replace(state, given=False).anchored(-1) if turn.image == state.anchor else state
+            return replace(state, rejected=state.rejected - {turn.image}, given=True).anchored(turn.image)
         number = len(state.judged)
         taken = fusion.accepts(
             self.rules.gate, number, yes=turn.yes, earlier_yes=state.said_yes, sure=self.confidence, xi=self.rules.xi
@@ -212,16 +212,7 @@ class Session:
         state = replace(
             state, judged=(*state.judged, turn.image), said_yes=state.said_yes or turn.yes, stopped=stops,
         )  # fmt: skip
-        return self._anchored(state, turn.image) if taken and not state.given else state
-
-    def _anchored(self, state: State, anchor: int) -> State:
-        """Another anchor: what was seen on the one before does not hold any more."""
-        if anchor == state.anchor:
-            return state
-        kept = tuple((text, image) for text, image in state.answers if image is None)
-        if len(kept) == len(state.answers):
-            return replace(state, anchor=anchor)
-        return replace(state, anchor=anchor, answers=kept, asked=(), refined=None, merged=0, written=None)
+        return state.anchored(turn.image) if taken and not state.given else state
 
     def _walks_on(self, state: State) -> bool:
         """The released code of ICL asks its judge again wherever the refined query is the old one, to no effect."""

@@ -99,3 +99,13 @@ class State:
         count = len(self.answers)
         written = (turn.text, count) if turn.by == PERSON else self.written
         return replace(self, refined=turn.text, merged=count, written=written)
+
+    def anchored(self, anchor: int) -> State:
+        """With another anchor: what was seen on the one before does not hold any more, what a person wrote does."""
+        kept = tuple((text, image) for text, image in self.answers if image is None)
+        if anchor == self.anchor or len(kept) == len(self.answers):
+            return replace(self, anchor=anchor)
+        text, before = self.written or (None, 0)
+        merged = sum(image is None for _, image in self.answers[:before])
+        written = None if text is None else (text, merged)
+        return replace(self, anchor=anchor, answers=kept, asked=(), refined=text, merged=merged, written=written)

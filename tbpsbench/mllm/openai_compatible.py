@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -16,13 +17,13 @@ from typing import Any, Literal
 from tbpsbench.mllm.base import Capabilities, MLLMClient
 from tbpsbench.mllm.errors import ItemError, StopRun
 from tbpsbench.mllm.limiter import Limiter
-from tbpsbench.mllm.messages import Picture, Reply, Request
+from tbpsbench.mllm.messages import Message, Picture, Reply, Request
 from tbpsbench.mllm.meter import Price, estimate
 from tbpsbench.mllm.pictures import MIN_PIXELS, enlarged
 from tbpsbench.mllm.prices import known_price
 from tbpsbench.mllm.probing import probe
 from tbpsbench.mllm.rates import Rates
-from tbpsbench.mllm.retries import Retries
+from tbpsbench.mllm.retries import SAME, Retries
 from tbpsbench.mllm.server import Server
 from tbpsbench.mllm.verdicts import Again, Said
 from tbpsbench.mllm.wire import NO_THINKING, body_of
@@ -161,7 +162,7 @@ class OpenAICompatible(MLLMClient):
         }
 
     async def _answer(self, request: Request, sent: Mapping[str, Picture]) -> Reply:
-        calls, failures, avoid = 0, 0, None
+        calls, same, avoid = 0, Counter[str](), None
         async for attempt in self._retries.tries():
             with attempt:  # keeps the error to itself; the loop tries again or raises it
                 server = self._choose(request, avoid)
@@ -173,10 +174,10 @@ class OpenAICompatible(MLLMClient):
                         error.calls = calls
                     named = self._named(server, request, sent)
                     if not named or not _may_lack_pictures(error):
-                        if isinstance(error, Again) and not error.refused:
-                            failures += 1
-                            if sum(server.failed for server in self.servers) > failures:
-                                error.same = ""  # others fail, too, and nobody is answered: it is not the request
+                        if isinstance(error, Again) and error.same:
+                            same[error.same] += 1
+                            if same[error.same] >= SAME and not await self._answers_at_all(server):
+                                error.same = ""  # it does not lie in the request
                         avoid = server if isinstance(error, Again) and not error.refused else None
                         self._look_after(server, error)
                         raise
@@ -207,6 +208,16 @@ class OpenAICompatible(MLLMClient):
         if able.thinking == "on" and "</think>" in said.text:
             said = replace(said, text=said.text.rpartition("</think>")[2].strip() or said.text)
         return said, seconds
+
+    async def _answers_at_all(self, server: Server) -> bool:
+        """Whether a server that fails answers the simplest question; a proxy may speak for one that is not there."""
+        try:
+            await self._send(server, Request((Message("user", "Say hello."),), max_tokens=64, temperature=0.0), {})
+        except Again:
+            return False
+        except ItemError:
+            pass  # an answer, too
+        return True
 
     def _named(self, server: Server, request: Request, sent: Mapping[str, Picture]) -> list[str]:
         """Hashes of the request's pictures that the server should have."""

@@ -40,9 +40,6 @@ class Server:
         patience: see there.
         limiter: how many requests at a time.
         rates: how many a minute.
-
-    Attributes:
-        failed: calls that failed in a row, whoever made them.
     """
 
     def __init__(
@@ -55,7 +52,7 @@ class Server:
         self.capabilities = Capabilities()
         self.gone: StopRun | None = None
         self._away_until = 0.0
-        self.failed, self._last_good = 0, time.monotonic()
+        self._failed, self._last_good = 0, time.monotonic()
         self._kept: OrderedDict[str, None] = OrderedDict()
         self._client = _connect(url, os.environ.get(api_key_env) or "none", deadline)
 
@@ -157,14 +154,14 @@ class Server:
         return read_reply(text, kind, self.key_from)
 
     def _good(self) -> None:
-        self.failed, self._last_good = 0, time.monotonic()
+        self._failed, self._last_good = 0, time.monotonic()
 
     def _bad(self, error: Again | ItemError) -> None:
-        self.failed += 1
+        self._failed += 1
         silent = time.monotonic() - self._last_good
-        if self.failed >= self.give_up_after and silent >= self.patience and self.gone is None:
+        if self._failed >= self.give_up_after and silent >= self.patience and self.gone is None:
             self.gone = StopRun(
-                f"{self.name} failed {self.failed} times in a row, for {silent:.0f} s (last: {error})",
+                f"{self.name} failed {self._failed} times in a row, for {silent:.0f} s (last: {error})",
                 UNREACHABLE if isinstance(error, Again) else "Look at what it refuses: the prompt, the pictures' size "
                 "or the model's settings do not suit this server.",
             )  # fmt: skip

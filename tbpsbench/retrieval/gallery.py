@@ -76,7 +76,9 @@ class Gallery:
         writable: whether this process holds the lock, and may add and remove.
     """
 
-    def __init__(self, folder: Path, told: Mapping[str, Any], system: System, *, writable: bool) -> None:
+    def __init__(
+        self, folder: Path, told: Mapping[str, Any], system: System, *, writable: bool, fresh: bool = False
+    ) -> None:
         self.folder, self.system, self.writable = folder, system, writable
         self.root, self._told, self._lock = Path(told["pictures"]), told, Lock(folder / LOCK)
         if writable and not self._lock.acquire(patience=0.0):
@@ -90,6 +92,8 @@ class Gallery:
             self._scores = Scores(system, self.index, sets)
             self._writer = Writer(system, self._items, self.index, sets)
         except BaseException:
+            if fresh:
+                _clear(folder)
             self._lock.release()
             raise
 
@@ -116,11 +120,7 @@ class Gallery:
         folder = Path(folder)
         registry.INDEXES.entry(index["type"])  # an unknown name is found before anything is written
         told = write_description(folder, system, pictures, checkpoint, index)
-        try:
-            return cls(folder, told, system, writable=True)
-        except BaseException:
-            _clear(folder)  # so that the same folder can be tried with other options
-            raise
+        return cls(folder, told, system, writable=True, fresh=True)
 
     @classmethod
     def open(
@@ -307,13 +307,9 @@ class Gallery:
 
 
 def _clear(folder: Path) -> None:
-    """Empty the folder of an index that could not be made, unless another process is at work there."""
-    lock = Lock(folder / LOCK)
-    if not lock.acquire(patience=0.0):
-        return
+    """Empty the folder of an index that could not be made, so that it can be tried with other options."""
     for made in folder.iterdir():
         if made.is_dir():
             shutil.rmtree(made, ignore_errors=True)
         elif not made.name.startswith(LOCK):
             made.unlink(missing_ok=True)
-    lock.release()

@@ -147,7 +147,12 @@ def test_a_retriever_decides_texts(plan, tmp_path):
     prints.append(what_decides(with_one, {}).fingerprint)
     checkpoint.write_bytes(b"2")
     prints.append(what_decides(with_one, {}).fingerprint)
-    assert len({*prints}) == 3
+    folder = tmp_path / "saved"
+    folder.mkdir()
+    for text in ("{}", "{ }"):
+        (folder / "config.json").write_text(text)
+        prints.append(what_decides(plan(retriever={"checkpoint": str(folder)}), {}).fingerprint)
+    assert len({*prints}) == 5
 
 
 def test_compact(plan):

@@ -138,6 +138,10 @@ def test_a_caption_that_nobody_masks_is_masked_by_the_lexicon(study, client):
     )
     examples = [text for style in source.book.styles for text in style.examples]
     assert sum(not text.startswith("masked") for text in examples) == 1
+    assert source.book.found_in["masked_by_words"] == 1
+    away = ItemError("server-error", "no", retry_later=True)
+    with pytest.raises(ItemError, match="server-error"):
+        study(StyleClustered(name="away", clusterer=KMEANS, masking="model", naming="words"), replies={"mask": away})
 
 
 def test_styles_are_drawn_as_often_as_they_are_written_in():

@@ -1,6 +1,7 @@
 """A run that goes on with another config, which the user allowed: nothing of the two is mixed up."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -79,6 +80,7 @@ def test_looks_at_the_test_split_are_not_forgotten(demo, tmp_path):
         (("evaluation.selection=last",), ["evaluation.selection"]),
         (("evaluation.selection=test",), ["evaluation.selection"]),
         (("optimizer.lr=1e-9",), ["optimizer.lr"]),  # the best epoch lies before it
+        (("data.captions_per_sample=2", "optimizer.lr=1e-9"), ["data.captions_per_sample", "optimizer.lr"]),
     ],
 )
 def test_what_was_changed_is_told_and_verified(begun, demo, options, allow):
@@ -96,6 +98,21 @@ def test_what_was_changed_is_told_and_verified(begun, demo, options, allow):
         assert not verify(begun / "record").ok
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "allow"),
+    [
+        ((), ("evaluation.selection=last",), "evaluation.selection"),
+        (("evaluation.selection=last",), ("evaluation.protocols=('standard',)",), "evaluation.protocols"),
+    ],
+)
+def test_a_finished_run_that_is_reported_otherwise_is_verified(demo, tmp_path, before, after, allow):
+    train_in(tmp_path / "run", demo, *FIRST, *before)
+    _, record = train_in(tmp_path / "run", demo, *FIRST, *before, *after, allow=[allow])
+    assert [(one["epoch"], one["key"].startswith(allow)) for one in record["config_changes"]] != []
+    found = verify(tmp_path / "run" / "record")
+    assert found.ok, found.report()
+
+
 def test_a_best_epoch_that_was_never_confirmed_is_not_taken_for_the_one_before(demo, tmp_path, monkeypatch):
     """Killed between the two files, and by the new rate the epoch is not the best any more."""
     run, save = tmp_path / "run", checkpoint.save
@@ -111,6 +128,10 @@ def test_a_best_epoch_that_was_never_confirmed_is_not_taken_for_the_one_before(d
     monkeypatch.undo()
     names = [read_checkpoint(run / name)["meta"]["epoch"] for name in ("best.pth", "last.pth")]
     assert names == [3, 2], "the test needs a third epoch that is better"
+    older = shutil.copytree(run, tmp_path / "older")
+    (older / ".best.pth.before").unlink()
+    train_in(older, demo, MORE, FIRST[1])  # a run that an older version left so goes on
+    assert verify(older / "record").ok
     lost = (run / ".best.pth.before").read_bytes()
     _, record = train_in(run, demo, MORE, FIRST[1], "optimizer.lr=1e-9", allow=["optimizer.lr"])
     assert record["selection"]["epoch"] == read_checkpoint(run / "best.pth")["meta"]["epoch"] < 3

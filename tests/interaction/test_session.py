@@ -11,6 +11,7 @@ from tbpsbench.interaction.fusion import ranks_of
 from tbpsbench.interaction.merging import joined
 from tbpsbench.interaction.rules import PRESETS, Rules
 from tbpsbench.interaction.session import begin, read_session
+from tbpsbench.interaction.state import State
 from tbpsbench.interaction.turns import PERSON, Answered, Ask, Done, Judge, Judged, Merge, Refined
 from tbpsbench.interaction.verdicts import says_yes
 
@@ -127,6 +128,17 @@ def test_what_a_person_wrote_is_what_further_answers_are_added_to():
     session = session.take(Refined(joined(session.step().texts), by="template"))
     assert session.state.refined == "a man with a beard in a green parka. a black backpack."
     assert session.undo().undo().undo().known == (QUERY, "blue jeans")
+
+
+def test_what_a_person_wrote_outlasts_the_anchor():
+    said = State(anchor=2, answers=(("from memory", None), ("seen on it", 2)), asked=("lower", "bag"), merged=2)
+    state = said.rewritten(Refined("a tall man", by=PERSON))
+    state = replace(state, answers=(*state.answers, ("seen later", 2), ("remembered later", None)))
+    other = state.anchored(1)
+    assert other.known(QUERY) == ("a tall man", "remembered later")
+    assert (other.refined, other.merged, len(other.answers)) == ("a tall man", 1, 2)
+    assert said.anchored(1).known(QUERY) == (QUERY, "from memory")
+    assert (said.anchored(1).refined, said.anchored(1).merged) == (None, 0)
 
 
 def test_a_person_picks_rejects_edits_and_undoes():

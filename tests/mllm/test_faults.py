@@ -78,10 +78,18 @@ def test_failure_of_one_request(ask, act, reason):
         (json_act(200, {"choices": []}), "bad-reply"),
     ],
 )
-def test_same_failure_three_times_lies_in_the_request(ask, act, reason):
-    with pytest.raises(ItemError, match=r"tried 3 times") as caught:
-        asked(act, ask(), times=99)
-    assert (caught.value.reason, caught.value.retry_later) == (reason, False)
+@pytest.mark.parametrize("count", [1, 4])
+def test_same_failure_three_times_lies_in_the_request(ask, act, reason, count):
+    async def main():
+        """Several such requests and no other; whatever else is asked is answered."""
+        with ChatServer(lambda seen: act if seen.text.startswith("bad") else GOOD) as server:
+            async with OpenAICompatible("m", [server.url], patience=0.0) as client:
+                asked = [client.ask(ask(f"bad {number}")) for number in range(count)]
+                return await asyncio.gather(*asked, return_exceptions=True)
+
+    for failed in asyncio.run(main()):
+        assert (failed.reason, failed.retry_later) == (reason, False)
+        assert "tried 3 times" in failed.detail
 
 
 def test_what_others_meet_at_the_same_time_lies_in_no_request(ask):

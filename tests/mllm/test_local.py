@@ -109,10 +109,11 @@ def test_real_server_sees_pictures_and_prompts(tiny, served, ask, picture):
                 found = await client.probe()
                 tried = len(proxy.seen)
                 replies = [await client.ask(request) for request in requests]
+                usage = [one for one in counted if one][-len(replies) :]
                 bad = await asyncio.gather(client.ask(_broken()), return_exceptions=True)
-                return found, replies, proxy.seen[tried:], bad[0]
+                return found, replies, usage, proxy.seen[tried:], bad[0]
 
-    found, replies, seen, bad = asyncio.run(main())
+    found, replies, usage, seen, bad = asyncio.run(main())
     assert (found.images, found.schema, found.image_uuid, found.thinking) == (True, False, False, "none")
     for number, request in enumerate(requests):
         assert digest(seen[number].pictures[0]) == enlarged(request.pictures[0]).sha256
@@ -121,7 +122,6 @@ def test_real_server_sees_pictures_and_prompts(tiny, served, ask, picture):
     # The server leaves some special tokens in its text, which random weights say as readily as others.
     assert [re.sub(r"<\|\w+\|>", "", reply.text) for reply in replies] == [reply.text for reply in said]
     assert [reply.prompt_tokens for reply in replies] == [reply.prompt_tokens for reply in said]
-    usage = [one for one in counted if one][-len(replies) :]
     assert [one["prompt_tokens"] for one in usage] == [reply.prompt_tokens for reply in replies]
     assert isinstance(bad, ItemError)
 

@@ -16,7 +16,7 @@ from tbpsbench.leaderboard.verify.report import Verification
 from tbpsbench.reading import parse_json
 from tbpsbench.records.badges import is_external
 from tbpsbench.records.changed import CHANGES, seen_by, values_at
-from tbpsbench.records.identity import is_transfer, same_run
+from tbpsbench.records.identity import in_first_form, is_transfer, same_run
 from tbpsbench.records.started import STARTED
 from tbpsbench.weights.checkpoint import KEY
 from tbpsbench.weights.files import read_checkpoint, weight_file
@@ -95,9 +95,9 @@ def _check_content(found: Verification, path: Path) -> None:
 
 
 def _epoch(record: Mapping[str, Any]) -> int | None:
-    """The epoch of the checkpoint, after which its run may have gone on otherwise; None if it was the last."""
+    """The epoch of the checkpoint, after which its run may have gone on otherwise; None where no run is known."""
     selection = record["selection"]
-    return selection.get("epoch") if selection["rule"] in ("val", "test") else None
+    return None if selection["rule"] == "given" else selection.get("epoch")
 
 
 def _plain(start: object) -> str:
@@ -105,7 +105,8 @@ def _plain(start: object) -> str:
 
 
 def _check_config(found: Verification, config: Mapping[str, Any], path: Path) -> None:
-    changed = differences(config, json.loads(canonical(found.record["config"])))
+    recorded_config = json.loads(canonical(found.record["config"]))
+    changed = differences(in_first_form(config), in_first_form(recorded_config))
     # A checkpoint that is evaluated on its own may be asked for other scores than its training was.
     free = ("evaluation", "data.dataset.root") if found.record["selection"]["rule"] == "given" else ()
     known = values_at(found.record, _epoch(found.record))
