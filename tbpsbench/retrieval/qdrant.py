@@ -10,12 +10,15 @@ Shapes: Q queries, N items, D width, K best.
 from __future__ import annotations
 
 import os
+import uuid
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tbpsbench.errors import DataError, StorageError
+from tbpsbench.files import atomic_write
+from tbpsbench.reading import read_text
 from tbpsbench.registry import INDEXES
 from tbpsbench.retrieval.base import Index
 from tbpsbench.retrieval.extras import require
@@ -23,6 +26,8 @@ from tbpsbench.retrieval.extras import require
 KEY_VARIABLE = "QDRANT_API_KEY"
 # Vectors in one request.
 PART = 256
+# Holds the name of the collection that this index has made on a server.
+MARK = "collection"
 
 
 @INDEXES.register("qdrant")
@@ -34,31 +39,43 @@ class QdrantIndex(Index):
     Args:
         folder, dim, writable: supplied by the gallery.
         url: of the server, e.g. "http://localhost:6333"; None: the engine in this process.
-        collection: its name on the server; one index each.
+        collection: its name on the server, where it must be new; one index each. None: a name that nobody else has.
         exact: let the server compare every vector, instead of walking its graph.
 
     Raises:
         ConfigError: if the package is not installed.
-        StorageError: if the server does not answer.
+        StorageError: if the server does not answer, or holds a collection of this name that is not this index's.
     """
 
     def __init__(
         self, folder: str | Path, dim: int, writable: bool = True, url: str | None = None,
-        collection: str = "tbpsbench", exact: bool = False,
+        collection: str | None = None, exact: bool = False,
     ) -> None:  # fmt: skip
         client = require("qdrant_client", "qdrant", "the index 'qdrant'")
         self._models: Any = client.models
         self.folder, self.dim, self.writable = Path(folder), dim, writable
-        self._url, self._collection = url, collection
+        self._url, mark = url, self.folder / MARK
+        ours = read_text(mark).strip() if mark.is_file() else None
+        self._collection = name = collection or ours or (f"tbpsbench-{uuid.uuid4().hex[:12]}" if url else "tbpsbench")
         self._exact, self._hidden = exact, np.empty(0, np.int64)
         try:
             if url is None:
                 self._client: Any = client.QdrantClient(path=str(self.folder / "qdrant"))
             else:
                 self._client = client.QdrantClient(url=url, api_key=os.environ.get(KEY_VARIABLE))
-            if not self._client.collection_exists(collection):
+            there = self._client.collection_exists(name)
+            if there and url is not None and name != ours:
+                raise StorageError(
+                    f"{url}: holds a collection {name!r} already, of another index. Choose another name (collection=)."
+                )
+            if writable and url is not None and name != ours:
+                with atomic_write(mark, "w") as stream:
+                    stream.write(name)
+            if not there:
                 sizes = self._models.VectorParams(size=dim, distance=self._models.Distance.DOT, on_disk=True)
-                self._client.create_collection(collection, vectors_config=sizes)
+                self._client.create_collection(name, vectors_config=sizes)
+        except StorageError:
+            raise
         except Exception as error:  # of the client, its transport, or another process that holds the folder
             raise StorageError(f"{url or self.folder}: Qdrant cannot be opened ({error})") from error
 

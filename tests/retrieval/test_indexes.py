@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from tbpsbench.errors import ConfigError, DataError
+from tbpsbench.errors import ConfigError, DataError, StorageError
 from tbpsbench.retrieval import exact, half
 from tbpsbench.retrieval.exact import ExactIndex
+from tbpsbench.retrieval.qdrant import QdrantIndex
 from tbpsbench.retrieval.rows import Rows
 from tbpsbench.retrieval.scan import scan
 from tbpsbench.testing import check_index
@@ -70,6 +71,37 @@ def test_an_old_faiss_is_refused_before_anything_is_written(tmp_path, monkeypatc
     with pytest.raises(ConfigError, match=r"needs FAISS 1\.13\.2 or newer, found 1\.13\.1"):
         FaissRaBitQ(tmp_path / "index", 64)
     assert not (tmp_path / "index").exists()
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """Qdrant's own engine in the place of a server; what is closed stays there."""
+    client = pytest.importorskip("qdrant_client")
+    engine = client.QdrantClient(":memory:")
+    monkeypatch.setattr(engine, "close", lambda: None)
+    monkeypatch.setattr(client, "QdrantClient", lambda **_: engine)
+    return engine
+
+
+def test_indexes_on_one_server_keep_apart(server, tmp_path):
+    vectors = np.eye(4, dtype=np.float32)
+    for name, rows in (("one", vectors), ("other", vectors[::-1])):
+        (tmp_path / name).mkdir()
+        QdrantIndex(tmp_path / name, 4, url="http://there").add(np.arange(4), rows)
+    assert len(server.get_collections().collections) == 2
+    for name, rows in (("one", vectors), ("other", vectors[::-1])):
+        index = QdrantIndex(tmp_path / name, 4, writable=False, url="http://there")
+        assert np.array_equal(index.vectors(np.arange(4)), rows)
+
+
+def test_a_collection_of_another_index_is_refused(server, tmp_path):
+    folders = [tmp_path / name for name in ("one", "other")]
+    for folder in folders:
+        folder.mkdir()
+    QdrantIndex(folders[0], 4, url="http://there", collection="mine").add(np.arange(4), np.eye(4, dtype=np.float32))
+    assert len(QdrantIndex(folders[0], 4, url="http://there", collection="mine").ids()) == 4
+    with pytest.raises(StorageError, match="holds a collection 'mine' already, of another index"):
+        QdrantIndex(folders[1], 4, url="http://there", collection="mine")
 
 
 def test_qdrant_keeps_the_contract():
