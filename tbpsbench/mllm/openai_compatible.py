@@ -162,7 +162,7 @@ class OpenAICompatible(MLLMClient):
         }
 
     async def _answer(self, request: Request, sent: Mapping[str, Picture]) -> Reply:
-        calls, same, avoid = 0, Counter[str](), None
+        calls, same, alive, avoid = 0, Counter[str](), False, None
         async for attempt in self._retries.tries():
             with attempt:  # keeps the error to itself; the loop tries again or raises it
                 server = self._choose(request, avoid)
@@ -176,8 +176,10 @@ class OpenAICompatible(MLLMClient):
                     if not named or not _may_lack_pictures(error):
                         if isinstance(error, Again) and error.same:
                             same[error.same] += 1
-                            if same[error.same] >= SAME and not await self._answers_at_all(server):
-                                error.same = ""  # it does not lie in the request
+                            if same[error.same] >= SAME:
+                                before, alive = alive, await self._answers_at_all(server)
+                                # It lies in the request if it came after others were answered, and they still are.
+                                error.same = error.same if before and alive else ""
                         avoid = server if isinstance(error, Again) and not error.refused else None
                         self._look_after(server, error)
                         raise
@@ -213,10 +215,8 @@ class OpenAICompatible(MLLMClient):
         """Whether a server that fails answers the simplest question; a proxy may speak for one that is not there."""
         try:
             await self._send(server, Request((Message("user", "Say hello."),), max_tokens=64, temperature=0.0), {})
-        except Again:
-            return False
-        except ItemError:
-            pass  # an answer, too
+        except (Again, ItemError) as error:
+            return isinstance(error, ItemError)  # which is an answer, too
         return True
 
     def _named(self, server: Server, request: Request, sent: Mapping[str, Picture]) -> list[str]:

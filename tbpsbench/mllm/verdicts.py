@@ -5,11 +5,11 @@ error code and shape alone, not by the words of a message.
 
     200, a text                                    the reply; `finish_reason` "length" marks one that was cut off
     200, no text, finish_reason "content_filter"   this request fails
-    200, damaged JSON, HTML, no choices, ...       again; the same three times: this request fails, if others would not
+    200, damaged JSON, HTML, no choices, ...       again; the same four times: this request fails, if others would not
     200, {"error": ...}                            as the status or code that it names
     429 insufficient_quota and the like, 402       the run stops
     429, 503, 529                                  refused for now: again, and fewer at a time
-    408, 409, 425, other 5xx                       again; the same three times: this request fails, if others would not
+    408, 409, 425, other 5xx                       again; the same four times: this request fails, if others would not
     401, 403, 404, 405                             the run stops
     other 4xx                                      this request fails
 """
