@@ -32,7 +32,7 @@ def set_aside(folder: Path) -> None:
 
 def settle(folder: Path) -> None:
     """Forget what was set aside: last.pth names what best.pth holds."""
-    for name in (BEFORE, f".{BEFORE}.tmp", f".{BEST}.tmp"):
+    for name in (BEFORE, f".{BEFORE}.link", f".{BEST}.link"):
         (folder / name).unlink(missing_ok=True)
 
 
@@ -92,7 +92,7 @@ def _best_of(path: Path) -> Mapping[str, Any]:
 
 def _give(path: Path, name: Path) -> None:
     """Let a file have another name, too; whoever looks finds the old one under it or this one."""
-    temporary = name.with_name(f".{name.name}.tmp")
+    temporary = name.with_name(f".{name.name}.link")
     temporary.unlink(missing_ok=True)
     try:
         os.link(path, temporary)

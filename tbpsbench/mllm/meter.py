@@ -154,6 +154,9 @@ class Meter:
         call = _Call()
         try:
             yield call
+        except Exception as error:
+            call.used = call.used or getattr(error, "used", None)  # a call that brings no reply may be paid for
+            raise
         finally:
             self._open.add(load, -1)
             self._settle(call, estimated, price)
@@ -211,10 +214,6 @@ class _Call:
     def answered(self, prompt_tokens: int, completion_tokens: int) -> None:
         """Note the reply; a call that is never answered counts as failed."""
         self.used, self.done = (prompt_tokens, completion_tokens), True
-
-    def billed(self, prompt_tokens: int, completion_tokens: int) -> None:
-        """Note what a call takes that brings no reply."""
-        self.used = (prompt_tokens, completion_tokens)
 
 
 def estimate(request: Request) -> tuple[float, float]:

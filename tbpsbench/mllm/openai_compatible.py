@@ -198,12 +198,7 @@ class OpenAICompatible(MLLMClient):
         able = server.capabilities
         extra = self.extra | (NO_THINKING if able.thinking == "off" else {})
         async with self.meter.call(request, self.price) as call:
-            try:
-                said, seconds = await server.send(self._body(request, sent, server), extra, sum(estimate(request)))
-            except (Again, ItemError) as error:
-                if error.used is not None:
-                    call.billed(*error.used)
-                raise
+            said, seconds = await server.send(self._body(request, sent, server), extra, sum(estimate(request)))
             call.answered(said.prompt_tokens, said.completion_tokens)
         if able.image_uuid:
             server.keep(*(sent[picture.sha256].sha256 for picture in request.pictures))

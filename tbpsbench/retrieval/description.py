@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,15 @@ def write_description(
     }
     write_json(folder / DESCRIPTION, told)
     return told
+
+
+def clear(folder: Path) -> None:
+    """Empty the folder of an index that could not be made, but for its lock, so that it can be made otherwise."""
+    for made in folder.iterdir():
+        if made.is_dir():
+            shutil.rmtree(made, ignore_errors=True)
+        elif not made.name.startswith(LOCK):
+            made.unlink(missing_ok=True)
 
 
 def describe(folder: str | Path) -> dict[str, Any]:

@@ -17,7 +17,6 @@ Shapes: Q queries, N pictures, K best.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +33,7 @@ from tbpsbench.data.images import BadImageError, decode, read_image
 from tbpsbench.errors import CheckpointError, DataError
 from tbpsbench.locking import Lock
 from tbpsbench.reading import shown
-from tbpsbench.retrieval.description import LOCK, describe, require_same, write_description
+from tbpsbench.retrieval.description import LOCK, clear, describe, require_same, write_description
 from tbpsbench.retrieval.items import Item, Items
 from tbpsbench.retrieval.scores import Scores
 from tbpsbench.retrieval.sets import Sets
@@ -93,11 +92,9 @@ class Gallery:
             self._writer = Writer(system, self._items, self.index, sets)
         except BaseException:
             if fresh:
-                _clear(folder)
+                clear(folder)
             self._lock.release()
             raise
-
-    # -- opening -------------------------------------------------------------------------------------------------
 
     @classmethod
     def create(
@@ -167,8 +164,6 @@ class Gallery:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # -- searching -----------------------------------------------------------------------------------------------
-
     def __len__(self) -> int:
         return len(self._items)
 
@@ -212,8 +207,6 @@ class Gallery:
         """
         return self._scores.all(self._embedded(queries))
 
-    # -- pictures ------------------------------------------------------------------------------------------------
-
     def item(self, item_id: int) -> Item:
         """A picture's file, its size and time of change when it was embedded.
 
@@ -253,9 +246,7 @@ class Gallery:
         """
         numbers = []
         for file in files:
-            if (number := self.id_of(file)) is None:
-                number = next((self.id_of(own) for own in self.files() if shown(own) == file), None)
-            if number is None:
+            if (number := self._items.named(file)) is None:
                 near = did_you_mean(file, [shown(own) for own in self.files()])
                 raise DataError(
                     f"{shown(file)}: is not in the index {self.folder}.{near} Give paths below {self.root}."
@@ -266,8 +257,6 @@ class Gallery:
     def files(self) -> Sequence[str]:
         """The files of all pictures, in the order in which they came."""
         return self._items.files()
-
-    # -- changing ------------------------------------------------------------------------------------------------
 
     def add(self, items: Sequence[Item], embedded: Embedded, replacing: Sequence[int] = ()) -> range:
         """Take in files with what `System.encode_images` made of them (see `Writer.add`); returns their numbers."""
@@ -293,8 +282,6 @@ class Gallery:
             "root": str(self.root), "index": told["index"], **self.index.about(),
         }  # fmt: skip
 
-    # -- inside --------------------------------------------------------------------------------------------------
-
     def _writing(self) -> Writer:
         if not self.writable:
             raise DataError(f"{self.folder}: was opened for searching; open it with writable=True to change it")
@@ -304,12 +291,3 @@ class Gallery:
         if isinstance(queries, Tensor | Encoded):
             return queries.float()
         return self.system.encode_text(queries)
-
-
-def _clear(folder: Path) -> None:
-    """Empty the folder of an index that could not be made, so that it can be tried with other options."""
-    for made in folder.iterdir():
-        if made.is_dir():
-            shutil.rmtree(made, ignore_errors=True)
-        elif not made.name.startswith(LOCK):
-            made.unlink(missing_ok=True)

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tbpsbench.errors import DataError
+from tbpsbench.reading import shown
 from tbpsbench.retrieval.journal import Journal
 
 
@@ -84,6 +85,11 @@ class Items:
     def id_of(self, file: str) -> int | None:
         """The number of a file's picture, if it is there."""
         return self._by_file.get(file)
+
+    def named(self, name: str) -> int | None:
+        """The number of a picture whose file is named as it is, or as messages show it; None if it is not there."""
+        number = self.id_of(name)
+        return number if number is not None else next((n for f, n in self._by_file.items() if shown(f) == name), None)
 
     def files(self) -> Sequence[str]:
         """Files that are there, in the order in which they came."""

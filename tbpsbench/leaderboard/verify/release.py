@@ -32,7 +32,7 @@ def check_release(found: Verification) -> None:
         return
     if kind in BUILTINS["DATASETS"]:
         try:
-            title = DATASETS.build({"root": "", **data["component"]}, "data.component").title
+            title = DATASETS.build({**data["component"], "root": ""}, "data.component").title
         except (ConfigError, RegistryError) as error:
             found.problem("data.component", str(error), FIX)
             return
