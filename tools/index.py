@@ -44,8 +44,9 @@ def main() -> None:
         if args.restore:
             gallery.restore(args.restore)
         if args.remove:
-            gallery.remove(gallery.numbers_of(args.remove))
-            print(f"{len(args.remove)} removed: {', '.join(map(shown, args.remove))}")
+            files = list(dict.fromkeys(args.remove))
+            gallery.remove(gallery.numbers_of(files))
+            print(f"{len(files)} removed: {', '.join(map(shown, files))}")
         if args.images is not None:
             report = build(gallery, batch_size=args.batch_size, workers=args.workers, prune=args.prune)
             print(*report.lines(), sep="\n")

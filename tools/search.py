@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from typing import Any
 
 from tbpsbench.cli import run_tool
@@ -33,6 +34,8 @@ def main() -> None:
         found = gallery.search(args.texts, k=args.top)
         for text, hits in zip(args.texts, found, strict=True):
             files = [gallery.item(hit.item).file for hit in hits]
+            if unread := gallery.system.tokenizer.unread(text):
+                print(f"warning: the text is too long to be read whole; left out: {unread!r:.200}", file=sys.stderr)
             if args.json:
                 told = [{"rank": h.rank, "score": h.score, "file": f} for h, f in zip(hits, files, strict=True)]
                 print(_as_json({"text": text, "hits": told}))

@@ -12,7 +12,7 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 ASGI: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 # A form with the longest query, percent-encoded; a session that is opened again.
-MAX_BODY, MAX_SESSION = 16_384, 2_000_000
+MAX_BODY, MAX_SESSION = 65_536, 2_000_000
 MAX_URL = 2_048
 FORM = b"application/x-www-form-urlencoded"
 POLICY = (

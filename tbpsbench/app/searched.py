@@ -55,6 +55,8 @@ class Searched:
         self.fingerprint = str(gallery.about()["fingerprint"])
         self._order_G = order_G
         self._most = max(2, KEPT_BYTES // (4 * len(gallery)))
+        # An export has no sets of vectors: what plays it again must be embedded as it was, by itself.
+        self._batch = BATCH if gallery.system.model.cosine else 1
         # A vector's bytes -> what was seen; the thread that embeds writes, and each step is one that Python does whole.
         self._kept: OrderedDict[bytes, Seen] = OrderedDict()
         self._waiting: list[tuple[str, asyncio.Future[Embedded]]] = []
@@ -78,7 +80,7 @@ class Searched:
 
     async def _work(self, run: Callable[[Callable[[], Embedded]], Any]) -> None:
         while self._waiting:
-            batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+            batch, self._waiting = self._waiting[: self._batch], self._waiting[self._batch :]
             texts = [text for text, _ in batch]
             try:
                 embedded = await run(lambda texts=texts: self._embedded(texts))  # type: ignore[misc]
@@ -99,6 +101,10 @@ class Searched:
             for row, seen in enumerate(self._computed(vector_TD)):
                 self._keep(vector_TD[row].numpy().tobytes(), seen)
         return embedded
+
+    def unread(self, text: str) -> str:
+        """The words at the end of a text that the system's text encoder has no room for; "" where it reads all."""
+        return self.gallery.system.tokenizer.unread(text)
 
     def seen(self, embedded: Embedded) -> Seen:
         """One text's similarity with every picture.

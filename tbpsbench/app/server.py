@@ -62,7 +62,7 @@ class Page:
         self._fixed = {
             "names": [searched.name for searched in systems.searched], "pictures": len(systems),
             "only_in_one": systems.only_in_one, "assistant": assistant.names if assistant else "",
-            "max_query": talks.MAX_QUERY, "dont_know": DONT_KNOW,
+            "max_query": talks.MAX_QUERY, "max_refined": talks.MAX_REFINED, "dont_know": DONT_KNOW,
         }  # fmt: skip
 
     # -- what a visitor does: each changes the visitor and gives a sentence about what has happened --------------

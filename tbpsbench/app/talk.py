@@ -24,7 +24,8 @@ from tbpsbench.system import Embedded
 # A person answers, may point at any picture at any time, and what they reject comes last; a model that looks on may be
 # sure early, and the person may go on all the same.
 RULES: Rules = replace(PRESETS["ctgi"], answerer="person", rejected="last", stop_refines=True)
-MAX_QUERY = 1000
+# Characters of a query or an answer, and of a query with its answers.
+MAX_QUERY, MAX_REFINED = 1000, 4000
 TEMPLATE = "template"
 # A search that a person has made, and one that is opened again, have no more turns, undone ones included.
 MOST_TURNS = 500
@@ -124,7 +125,7 @@ def starts(turns: tuple[Turn, ...]) -> list[int]:
     return found
 
 
-def checked(text: str, what: str) -> str:
+def checked(text: str, what: str, longest: int = MAX_QUERY) -> str:
     """A text that a person has typed, without space around it.
 
     Raises:
@@ -133,8 +134,8 @@ def checked(text: str, what: str) -> str:
     text = " ".join(text.split())
     if not text:
         raise DataError(f"{what} is empty: write a few words")
-    if len(text) > MAX_QUERY:
-        raise DataError(f"{what} has {len(text)} characters; at most {MAX_QUERY} are read")
+    if len(text) > longest:
+        raise DataError(f"{what} has {len(text)} characters; at most {longest} are read")
     return require_text(text, what)
 
 
@@ -184,14 +185,19 @@ async def refine(systems: Systems, talk: Talk, text: str) -> Talk:
     Raises:
         DataError: if it is empty or far too long.
     """
-    text = checked(text, "The refined query")
+    text = checked(text, "The refined query", MAX_REFINED)
     return talk if text == talk.refined else await settled(systems, talk.taking(Refined(text, by=PERSON)))
 
 
 async def settled(systems: Systems, talk: Talk) -> Talk:
-    """What follows by itself: a query is made of what is known, and embedded."""
+    """What follows by itself: a query is made of what is known, and embedded.
+
+    Raises:
+        DataError: if it is far too long.
+    """
     while isinstance(step := talk.first.step(), Merge):
-        talk = talk.taking(Refined(joined(step.texts)[:MAX_QUERY], by=TEMPLATE))
+        text = checked(joined(step.texts), "The query with this answer", MAX_REFINED)
+        talk = talk.taking(Refined(text, by=TEMPLATE))
     refined = talk.refined
     if refined not in talk.embedded:
         talk = replace(talk, embedded={**talk.embedded, refined: await systems.embed(refined)})
@@ -237,7 +243,7 @@ async def replayed(systems: Systems, text: str, place: str = "session") -> tuple
     embedded: dict[str, tuple[Embedded, ...]] = {}
     kept = about.get("vectors")
     for words in dict.fromkeys([read.query, *(turn.text for turn in read.turns if isinstance(turn, Refined))]):
-        now = await systems.embed(checked(words, "a text of the session"))
+        now = await systems.embed(checked(words, "a text of the session", MAX_REFINED))
         stored = kept.get(words) if isinstance(kept, dict) else None
         if isinstance(stored, list) and len(stored) == len(now):
             now = tuple(unpacked(one, like, words) for one, like in zip(stored, now, strict=True))

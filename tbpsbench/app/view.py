@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from textwrap import shorten
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -83,7 +84,11 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """All of it."""
+    """All of it.
+
+    Attributes:
+        unread: (letter of a system, the words at the end of the refined query that its text encoder has no room for).
+    """
 
     query: str
     refined: str
@@ -94,6 +99,7 @@ class View:
     slot: str
     chips: tuple[str, ...]
     pictures: int
+    unread: tuple[tuple[str, str], ...]
 
 
 def ranks_at(score_G: np.ndarray, positions: Sequence[int]) -> list[int]:
@@ -136,6 +142,7 @@ def view(systems: Systems, talk: Talk, shown: int, token_of: TokenOf) -> View:
         talk.query, talk.refined, tuple(columns), tuple(_aside(talk, scores[0], token_of)),
         tuple(_history(talk, token_of)), question.text if question else "", question.slot if question else "",
         tuple(CHIPS.get(question.slot, ())) if question else (), len(systems),
+        tuple((one.letter, _begins(words)) for one in systems.searched if (words := one.unread(talk.refined))),
     )  # fmt: skip
 
 
@@ -168,6 +175,10 @@ def _said(turn: Turn, token_of: TokenOf) -> Said:
 
 def _move(before: int, rank: int) -> Move:
     return "up" if rank < before else "down" if rank > before else ""
+
+
+def _begins(words: str) -> str:
+    return shorten(words, 120, placeholder=" …") or words[:120]
 
 
 def _similarity(score: float) -> str:

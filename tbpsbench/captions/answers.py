@@ -7,10 +7,11 @@ from collections.abc import Collection, Sequence
 
 from tbpsbench.captions.reading import Reading, read
 
-# "No, her eyes ..." is an answer; "No hat", "none" and "cannot be seen" are not.
+# "No, her eyes ..." and "a shirt with no visible logo" are answers; "No hat", "none" and "cannot be seen" are not.
 NOTHING = re.compile(
-    r"\b(?:not? (?:\w+ )?(?:visible|clear|shown|seen|discernible|possible to)|invisible|cannot be|can't be|can not be"
-    r"|unclear|unknown|not sure|hard to (?:say|tell)|unable to|n/?a)\b|^\W*(?:none|nothing|no)\W*$",
+    r"(?<!\bwith )\bnot? (?:\w+ )?(?:visible|clear|shown|seen|discernible|possible to)\b"
+    r"|\b(?:invisible|cannot be|can't be|can not be|unclear|unknown|not sure|hard to (?:say|tell)|unable to|n/?a)\b"
+    r"|^\W*(?:none|nothing|no)\W*$",
     re.IGNORECASE,
 )
 ABSENT = re.compile(

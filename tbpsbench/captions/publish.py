@@ -14,9 +14,10 @@ from tbpsbench.captions.manifest import NAME
 from tbpsbench.captions.store import KEY, read_lines
 from tbpsbench.errors import ConfigError, DataError
 from tbpsbench.files import atomic_write
-from tbpsbench.reading import read_json
+from tbpsbench.reading import parse_json, read_json, shown
 from tbpsbench.types import Caption, ImageRecord
 
+MAX_HEADER = 1 << 24
 CAPTIONER = "captioner"  # key of `made_from`: the texts were generated, and how
 
 
@@ -42,9 +43,11 @@ def publish(
         partial: also if some have neither a record nor a failure.
 
     Raises:
-        DataError: if images are missing, or records are not of these images.
+        DataError: if images are missing, records are not of these images, or the file holds another run's captions.
         StorageError: if it cannot be written.
     """
+    manifest = read_json(folder / NAME)
+    require_own(path, manifest)
     records = {record[KEY]: record for record in read_lines(folder, "records")}
     failed = {line[KEY]: line for line in read_lines(folder, "failed") if line[KEY] not in records}
     wanted = {image.file for image in images}
@@ -58,7 +61,6 @@ def publish(
         raise DataError(f"{folder}: no image has a caption: there is nothing to publish")
     if strange := sorted(records.keys() - {record.file for record in human.records}):
         raise DataError(f"{folder}: has a caption of {strange[0]!r}, which {human.path} does not have")
-    manifest = read_json(folder / NAME)
     made = manifest["made"]
     captioner = {
         "source": source_type,
@@ -84,6 +86,35 @@ def publish(
         made_from={**human.header.get("made_from", {}), CAPTIONER: captioner},
         notes=notes,
     )  # fmt: skip
+
+
+def require_own(path: Path, manifest: Mapping[str, Any]) -> None:
+    """Refuse to write captions over those of another run, or over what is no run's.
+
+    Args:
+        path: of the caption file, which need not be there.
+        manifest: of the run.
+
+    Raises:
+        DataError: if the file holds something else than this run's captions.
+    """
+    if not path.is_file():
+        return
+    if _fingerprint(path) not in [made["fingerprint"] for made in manifest["history"]]:
+        raise DataError(
+            f"{shown(path)}: holds captions that this run has not made, and would be written over. Give this source "
+            "another name (source.name), or move or delete the file."
+        )
+
+
+def _fingerprint(path: Path) -> str | None:
+    """Of the run that made a caption file; None if none did."""
+    with path.open("rb") as stream:
+        head = stream.readline(MAX_HEADER)
+    try:
+        return str(parse_json(head, shown(path))["made_from"][CAPTIONER]["fingerprint"])
+    except (DataError, KeyError, TypeError):
+        return None
 
 
 def _with_texts(human: Annotations, records: Mapping[str, Mapping[str, Any]], source: str) -> list[ImageRecord]:

@@ -14,7 +14,8 @@ from tbpsbench.captions.ask import Asker
 from tbpsbench.captions.generate import Done, Outcome, generate, made_with, of_shard
 from tbpsbench.captions.generated import GeneratedSource, Study
 from tbpsbench.captions.manifest import Made, Resume, images_sha256, open_manifest
-from tbpsbench.captions.publish import publish
+from tbpsbench.captions.publish import publish, require_own
+from tbpsbench.captions.replaced import require_same_pictures
 from tbpsbench.captions.settings import CaptionSettings, build_dataset, build_source, with_annotations
 from tbpsbench.captions.spent import accounted
 from tbpsbench.captions.store import KEY, Store, read_lines
@@ -162,12 +163,14 @@ async def run(
 
     Raises:
         ConfigError: if the run must not go on.
+        DataError: if pictures were replaced since, or the caption file's place is taken.
         StorageError: if the folder cannot be written.
         StopRun: if models cannot be asked at all.
     """
     name = f"{shard[0]}of{shard[1]}"
     with Store(plan.folder, shard) as store, accounted(plan.folder, name, meter, whole=shard[1] == 1):
         kept_in = f"replies-{name}.sqlite" if own_cache else CACHE
+        require_same_pictures(plan.human.image_root, store.records())
         async with open_clients(plan, meter, plan.folder, kept_in) as clients:
             await _begun(plan, clients, shard[1], resume)
             own = of_shard(plan.images, shard)
@@ -199,7 +202,8 @@ async def prepare(plan: Plan, meter: Meter, shards: int, resume: Resume = "same"
 async def _begun(plan: Plan, clients: Clients, shards: int, resume: Resume) -> None:
     abilities = await probe(clients)
     about = {"capabilities": abilities, "shards": shards, "settings": _shown(plan.settings)}
-    open_manifest(plan.folder, what_decides(plan, clients), about, resume)
+    manifest = open_manifest(plan.folder, what_decides(plan, clients), about, resume)
+    require_own(plan.path, manifest)
     asker = Asker(clients, plan.settings.decoding)
     await plan.source.study(Study(plan.human, plan.folder, asker, plan.training_captions()))
 

@@ -21,7 +21,7 @@ from typing import Any, Self
 
 from tbpsbench.errors import DataError, StorageError
 from tbpsbench.files import storage_error
-from tbpsbench.locking import Lock
+from tbpsbench.locking import Lock, is_held
 from tbpsbench.reading import parse_json, read_bytes, shown
 
 SCHEMA = 1
@@ -108,6 +108,7 @@ class Store:
                 "or take another shard or folder."
             )
         try:
+            self._require_alone(shard[1])
             self._records = Appended(self.folder / f"records-{name}.jsonl")
             self._failed = Appended(self.folder / f"failed-{name}.jsonl")
             self.done = {record[KEY] for record in self.records()}
@@ -115,6 +116,16 @@ class Store:
         except BaseException:
             self._lock.release()
             raise
+
+    def _require_alone(self, count: int) -> None:
+        """Images are shared out by the number of shares: who shares them out otherwise would caption some of ours."""
+        for path in sorted(self.folder.glob(".records-*of*.lock")):
+            if path.name.removesuffix(".lock").rpartition("of")[2] != str(count) and is_held(path):
+                raise StorageError(
+                    f"{self.folder}: another process captions the shard {path.name[len('.records-') : -len('.lock')]}, "
+                    f"this one would be one of {count}: both would caption the same images. Wait for it or stop it; "
+                    "a run may go on with another number of shards afterwards."
+                )
 
     @property
     def repaired(self) -> int:

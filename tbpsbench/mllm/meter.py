@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tbpsbench.mllm.errors import StopRun
-from tbpsbench.mllm.messages import Request
+from tbpsbench.mllm.messages import Picture, Request
+from tbpsbench.mllm.pictures import pixels
 
 CHARACTERS_PER_TOKEN = 4  # of English, in the tokenizers of the models in question
 TOKENS_PER_MESSAGE = 8  # what a chat template adds
-TOKENS_PER_PICTURE = 72  # Qwen2-VL, 384 x 128 pixels: 70; 50,176 pixels: 52 to 72
+# Qwen2-VL, 384 x 128 pixels: 70 tokens; 50,176 pixels, which is the least that is sent: 52 to 72; then one for each
+# square of 28 x 28, up to 16,384 of them. Other models cut large pictures smaller: the first replies tell.
+LEAST_PER_PICTURE, PIXELS_PER_TOKEN, MOST_PER_PICTURE = 72, 28 * 28, 16_384
 
 
 @dataclass(frozen=True)
@@ -222,6 +225,10 @@ def estimate(request: Request) -> tuple[float, float]:
     prompt = (
         characters / CHARACTERS_PER_TOKEN
         + TOKENS_PER_MESSAGE * len(request.messages)
-        + TOKENS_PER_PICTURE * len(request.pictures)
+        + sum(map(_tokens, request.pictures))
     )
     return prompt, float(request.max_tokens)
+
+
+def _tokens(picture: Picture) -> float:
+    return min(max(pixels(picture) / PIXELS_PER_TOKEN, LEAST_PER_PICTURE), MOST_PER_PICTURE)

@@ -51,6 +51,16 @@ def enlarged(picture: Picture, min_pixels: int = MIN_PIXELS) -> Picture:
     return Picture(buffer.getvalue(), "image/png")
 
 
+@lru_cache(maxsize=64)
+def pixels(picture: Picture) -> int:
+    """Width times height; 0 where the file is no image."""
+    try:
+        width, height = _kind(picture.data, repr(picture))[1]
+    except ItemError:
+        return 0
+    return width * height
+
+
 def _kind(data: bytes, name: str) -> tuple[str, tuple[int, int]]:
     """Media type and (width, height) from the head of an image file."""
     from PIL import Image

@@ -7,6 +7,7 @@ Shapes: Q queries, C candidates, N rows, D width.
 
 from __future__ import annotations
 
+import zlib
 from abc import abstractmethod
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ PART_ROWS = 65536
 # The file is written anew when it lacks this share of the rows; the rest is taken in again when the index is opened.
 LAG = 0.1
 SEED = 0
+# Bytes of the check sum behind what FAISS writes; FAISS itself notices damage to the head of its file alone.
+SEAL = 4
 
 
 class FaissIndex(ReRankedIndex):
@@ -107,7 +110,9 @@ class FaissIndex(ReRankedIndex):
     def _write(self) -> None:
         if self.writable:
             with atomic_write(self._file) as stream:
-                stream.write(self._faiss.serialize_index(self._made).tobytes())
+                content = self._faiss.serialize_index(self._made)
+                stream.write(content)
+                stream.write(_seal(content))
             self._written = self.taken_in()
 
     def _loaded(self) -> Any:
@@ -115,7 +120,14 @@ class FaissIndex(ReRankedIndex):
         if not self._file.is_file():
             return None
         try:
-            found = self._faiss.deserialize_index(np.fromfile(self._file, np.uint8))
+            content = np.fromfile(self._file, np.uint8)
+            if content[-SEAL:].tobytes() != _seal(content[:-SEAL]):
+                return None
+            found = self._faiss.deserialize_index(content[:-SEAL])
         except Exception:  # FAISS raises RuntimeError and others for a file that it cannot read
             return None
         return found if self.fits(found) else None
+
+
+def _seal(content: np.ndarray) -> bytes:
+    return zlib.crc32(content.data).to_bytes(SEAL, "little")

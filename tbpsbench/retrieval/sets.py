@@ -39,7 +39,7 @@ class Sets:
         """Read where the sets of the first `count` pictures lie, which are those that were committed.
 
         Raises:
-            DataError: if some are missing.
+            DataError: if some are missing, or it cannot be told where they lie.
         """
         for name, dim in self.dims.items():
             values, ends = self._paths(name)
@@ -49,6 +49,8 @@ class Sets:
                 raise DataError(
                     f"{self.folder}: lacks vectors of the head {name!r}: the index is damaged. Build it again."
                 )
+            if (np.diff(found_N, prepend=0) < 0).any():
+                raise DataError(f"{ends}: ends are not ascending: the file is damaged. Build the index again.")
             self._end_N[name] = found_N
 
     def add(self, first: int, encoded: Encoded) -> None:

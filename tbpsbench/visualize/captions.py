@@ -14,6 +14,7 @@ from tbpsbench.errors import DataError
 from tbpsbench.visualize.paper import INK, PAPER, RIGHT, SOFT, WRONG, font, label, open_rgb, save_png, wrapped
 
 HEIGHT, GAP, LINE, TEXT_W, TOP, COLUMNS, LINES = 288, 18, 16, 470, 44, 2, 4
+EMPTY = (214, 218, 224)
 FAILED_SHARE = 4  # one place of so many is for failures, where there are any
 
 
@@ -26,7 +27,7 @@ def caption_sheet(plan: Plan, path: str | Path, count: int = 12) -> Path:
         count: images; a quarter of them failed ones, if there are any.
 
     Raises:
-        DataError: if the run has captioned nothing yet, or an image is missing.
+        DataError: if the run has captioned nothing yet.
         StorageError: if the file cannot be written.
     """
     records = {line["image_id"]: line for line in read_lines(plan.folder, "records")}
@@ -96,7 +97,11 @@ def _said(line: Mapping[str, Any]) -> list[tuple[str, Any, float, int]]:
 
 
 def _scaled(path: Path) -> Image.Image:
-    image = open_rgb(path)
+    """The image at the sheet's height; a grey field in the place of one that is gone or damaged."""
+    try:
+        image = open_rgb(path)
+    except DataError:
+        return Image.new("RGB", (HEIGHT // 2, HEIGHT), EMPTY)
     return image.resize((max(1, round(HEIGHT * image.width / image.height)), HEIGHT), Image.Resampling.BICUBIC)
 
 

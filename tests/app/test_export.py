@@ -116,7 +116,7 @@ DAMAGE = {
     "no vector": changed_head(lambda head: head["about"]["vectors"].update({QUERY: ["?"]})),
     "no such picture": lambda text: re.sub(r'"image": \d+', '"image": 40', text),
     "not JSON": lambda text: text + "{",
-    "a long text": lambda text: text.replace("small", "small" * 400),
+    "a long text": lambda text: text.replace("small", "small" * 900),
 }
 
 

@@ -128,7 +128,7 @@ def test_every_step_can_be_undone(begun):
     assert "nothing to undo" in after.text
 
 
-@pytest.mark.parametrize("text", ["", "   \n ", "x" * 1001, "a\0b"])
+@pytest.mark.parametrize("text", ["", "   \n ", "x" * 4001, "a\0b"])
 def test_a_text_that_cannot_be_searched_is_refused_and_the_search_stays(begun, text):
     someone, page = begun
     for path, field in (("/refine", "text"), ("/search", "query"), ("/answer", "answer")):
@@ -136,6 +136,34 @@ def test_a_text_that_cannot_be_searched_is_refused_and_the_search_stays(begun, t
         assert after.status_code == 422, path
         assert 'class="notice error"' in after.text
         assert tokens(after.text) == tokens(page.text)
+
+
+def test_words_that_a_system_has_no_room_for_are_named(begun, systems):
+    someone, page = begun
+    assert 'class="warning"' not in page.text
+    room = systems[1].searched[0].gallery.system.tokenizer.max_length
+    page = someone.post("/refine", text=" ".join(["a red coat"] * room) + " <b> at last")
+    assert page.status_code == 200
+    told = unescape(re.search(r'<p id="unread" class="warning">(.*?)</p>', page.text, re.DOTALL)[1])
+    assert "Left out “" in told
+    assert "red coat" in told
+    assert "<b>" not in re.search(r'<p id="unread".*?</p>', page.text, re.DOTALL)[0]
+    page = someone.post("/refine", text="a woman in a blue coat")
+    assert 'class="warning"' not in page.text
+
+
+def test_a_long_query_loses_no_answer(person):
+    someone = person()
+    page = someone.post("/search", query=" ".join(["a woman in a coat"] * 55))
+    page = someone.post("/answer", slot=slot(page), answer="She has long red hair")
+    assert page.status_code == 200
+    assert refined(page).endswith("long red hair.")
+    someone.post("/refine", text="x " * 1990)
+    page = someone.get("/")
+    after = someone.post("/answer", slot=slot(page), answer="She wears " + "very, " * 20 + "white sneakers")
+    assert after.status_code == 422
+    assert "The query with this answer has" in after.text
+    assert question(after) == question(page)
 
 
 def test_a_page_that_is_out_of_date_is_told_so(begun):

@@ -51,3 +51,11 @@ def test_what_the_lexicon_does_not_know_is_compared_by_its_words():
     known = [*KNOWN, "The person rides a scooter quickly."]
     assert why_dropped("A scooter quickly.", known, read(" ".join(known))) == "repeated"
     assert why_dropped("The person holds a skateboard.", known, read(" ".join(known))) is None
+
+
+def test_a_thing_with_nothing_on_it_is_an_answer():
+    known = ["A man with short hair."]
+    for answer in ("He wears a plain T-shirt with no visible logo.", "Jeans with no clear pattern."):
+        assert why_dropped(answer, known, read(known[0])) is None
+    for answer in ("No visible logo.", "The shoes are not clearly visible.", "He has a bag, no visible logo."):
+        assert why_dropped(answer, known, read(known[0])) in ("not visible", "absent")

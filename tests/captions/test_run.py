@@ -2,18 +2,23 @@
 
 import asyncio
 import json
+import os
+import shutil
+import time
 from dataclasses import replace
 
 import pytest
+from PIL import Image
 
 from tbpsbench.annotations import read_annotations
 from tbpsbench.captions.manifest import differences
 from tbpsbench.captions.publish import compact
 from tbpsbench.captions.run import make_plan, run, spread, what_decides
 from tbpsbench.captions.settings import CaptionSettings, read_settings
+from tbpsbench.captions.store import Store, read_lines
 from tbpsbench.config.load import load_config
 from tbpsbench.data.mini_pedes import MiniPEDES
-from tbpsbench.errors import ConfigError, DataError
+from tbpsbench.errors import ConfigError, DataError, StorageError
 from tbpsbench.mllm.meter import Meter
 
 
@@ -22,7 +27,7 @@ def plan(mini, tmp_path):
     def make(root=None, **changes):
         settings = CaptionSettings(
             dataset={"type": "MiniPEDES", "root": str(root or mini), "size": "tiny"},
-            source={"type": "mtg", "name": "made"},
+            source={"type": "mtg", "name": tmp_path.name},  # tests side by side share the data set's folder
             mllm={"type": "Simulated", "wrong": 0.1},
             out=str(tmp_path / "run"),
         )
@@ -52,7 +57,7 @@ def test_from_config_to_file(plan, tmp_path):
         for record in file.records:
             assert len(record.captions) == (record.split == "train")
         first = file.records[0].captions[0]
-        assert (first.role, first.source, first.derived_from) == ("query", "made", "image")
+        assert (first.role, first.source, first.derived_from) == ("query", made.source.name, "image")
         again = path.read_bytes()
         made.publish()
         assert path.read_bytes() == again
@@ -228,3 +233,53 @@ def test_simulated_captions_by_name(mini):
         settings_of("static-wrong20-wrong30")
     with pytest.raises(DataError, match="no such file"):
         File("static-wrong2x").load(dataset)
+
+
+def test_two_runs_that_share_the_images_out_otherwise_do_not_run_together(plan):
+    made = plan()
+    go(made, limit=1)
+    with Store(made.folder, (1, 2)):
+        with pytest.raises(StorageError, match=r"another process captions the shard 1of2, this one would be one of 1"):
+            go(made, limit=1)
+        assert go(made, shard=(0, 2), limit=1).made == 1
+    assert go(made, limit=1).made == 1
+
+
+def test_captions_of_another_run_are_not_overwritten(plan, tmp_path):
+    made = plan()
+    path = made.path
+    try:
+        go(made)
+        made.publish()
+        assert go(made).made == 0
+        made.publish()
+        content = path.read_bytes()
+        other = plan(mllm={"type": "Simulated", "wrong": 0.2}, out=str(tmp_path / "other"))
+        with pytest.raises(DataError, match="holds captions that this run has not made"):
+            go(other)
+        assert not [*(tmp_path / "other").glob("records*")] or made.left() == 0
+        assert path.read_bytes() == content
+        mixed = plan(mllm={"type": "Simulated", "wrong": 0.2})
+        go(mixed, resume="always")
+        mixed.publish()
+        path.write_text("my own notes")
+        with pytest.raises(DataError, match="another name"):
+            made.publish()
+        assert path.read_text() == "my own notes"
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def test_a_picture_that_was_replaced_is_named(mini, tmp_path, plan):
+    shutil.copytree(mini / "tiny-0", tmp_path / "data" / "tiny-0")
+    made = plan(root=tmp_path / "data")
+    go(made, limit=3)
+    (captioned,) = (line["image_id"] for line in [*read_lines(made.folder, "records")][:1])
+    picture = made.human.image_root / captioned
+    later = time.time() + 10
+    os.utime(picture, (later, later))
+    go(made, limit=1)  # the same pixels under a new date
+    Image.new("RGB", (8, 16)).save(picture)
+    os.utime(picture, (later, later))
+    with pytest.raises(DataError, match=f"1 pictures were replaced after they had been captioned, e.g. '{captioned}'"):
+        go(made)

@@ -2,8 +2,10 @@
 
 import asyncio
 from dataclasses import replace
+from io import BytesIO
 
 import pytest
+from PIL import Image
 
 from tbpsbench.mllm.errors import StopRun
 from tbpsbench.mllm.messages import Message, Picture, Request
@@ -97,3 +99,14 @@ def test_budget_in_money_needs_a_price():
 def test_estimate_counts_words_pictures_and_the_longest_reply():
     request = replace(SMALL, messages=(Message("user", "x" * 400, (Picture(b"1"), Picture(b"2"))),))
     assert estimate(request) == (100 + 8 + 2 * 72, 10)
+
+
+def test_estimate_grows_with_pictures():
+    def tokens(width, height):
+        buffer = BytesIO()
+        Image.new("RGB", (width, height)).save(buffer, "PNG")
+        return estimate(Request((Message("user", "", (Picture(buffer.getvalue()),)),), 1, 0.0))[0] - 8
+
+    assert tokens(64, 128) == tokens(128, 384) == 72
+    assert tokens(560, 1120) == 20 * 40
+    assert tokens(6000, 6000) == 16_384

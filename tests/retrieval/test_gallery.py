@@ -130,3 +130,16 @@ def test_one_process_writes(made):
 def test_a_folder_without_an_index_is_named(tmp_path):
     with pytest.raises(DataError, match="holds no index"):
         Gallery.open(tmp_path)
+
+
+def test_ends_of_sets_that_make_no_sense_are_named(made):
+    folder, _, _ = made("sets")
+    path = folder / "sets" / "tokens.ends.i64"
+    whole = np.fromfile(path, "<i8")
+    for damaged in (
+        np.where(np.arange(len(whole)) == 3, 1 << 40, whole),
+        np.where(np.arange(len(whole)) == 3, -7, whole),
+    ):
+        damaged.astype("<i8").tofile(path)
+        with pytest.raises(DataError, match=r"tokens\.ends\.i64: ends are not ascending"):
+            Gallery.open(folder)

@@ -208,3 +208,20 @@ def test_a_compressed_copy_that_is_gone_or_damaged_is_made_again(tmp_path):
     for damage in (lambda path: path.write_bytes(path.read_bytes()[:100]), lambda path: path.unlink()):
         damage(tmp_path / FILE)
         assert TurbovecIndex(tmp_path, 20, candidates=60).search(query_QD, 5)[1].tolist() == expected
+
+
+def test_a_file_of_faiss_that_is_damaged_in_its_middle_is_made_again(tmp_path):
+    pytest.importorskip("faiss")
+    from tbpsbench.retrieval.faiss_rabitq import FaissRaBitQ
+
+    index = FaissRaBitQ(tmp_path, 64)
+    index.add(np.arange(12000), unit(12000, 64))
+    index.close()
+    (file,) = (path for path in tmp_path.iterdir() if path.suffix not in (".f32", ".i64"))
+    whole = file.read_bytes()
+    assert FaissRaBitQ(tmp_path, 64)._loaded() is not None
+    half = len(whole) // 2
+    file.write_bytes(whole[:half] + bytes([whole[half] ^ 1]) + whole[half + 1 :])
+    again = FaissRaBitQ(tmp_path, 64)
+    assert again._loaded() is None
+    assert again.taken_in() == 12000

@@ -21,6 +21,11 @@ def test_a_search_prints_and_draws_the_best(tool, checkpoints, photos, tmp_path)
     told = json.loads(out)
     assert [hit["rank"] for hit in told["hits"]] == [1, 2, 3]
     assert told["hits"][0]["file"] == lines[0][2]
+    code, out, err = tool("search", folder, "a man in jeans " * 80, "--top", 1, "--json")
+    assert len(json.loads(out)["hits"]) == 1
+    assert "too long to be read whole; left out: '" in err
+    code, out, err = tool("index", "--out", folder, "--remove", "1.png", "1.png")
+    assert "1 removed: 1.png" in out, err
 
 
 def test_what_cannot_be_searched_is_named(tool, tmp_path, checkpoints, photos):

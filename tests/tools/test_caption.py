@@ -1,7 +1,9 @@
 """tools/caption.py as a user runs it: prompts, a preview, a run that stops and goes on, a sheet, the file."""
 
+import json
 import os
 import re
+import shutil
 import stat
 
 import pytest
@@ -13,15 +15,15 @@ from tbpsbench.captions.spent import spent_in
 
 @pytest.fixture
 def config(mini, tmp_path):
-    """A config over the tiny MiniPEDES, with a caption file that is taken away again."""
-    path = tmp_path / "captions.py"
+    """A config over a tiny MiniPEDES of its own."""
+    path, root = tmp_path / "captions.py", tmp_path / "data"
+    shutil.copytree(mini / "tiny-0", root / "tiny-0")
     path.write_text(
-        f'"""Here."""\n\ndataset = dict(type="MiniPEDES", root={str(mini)!r}, size="tiny")\n'
+        f'"""Here."""\n\ndataset = dict(type="MiniPEDES", root={str(root)!r}, size="tiny")\n'
         f'source = dict(type="mtg", name="here", rounds=2)\nmllm = dict(type="Simulated", wrong=0.1)\n'
         f"out = {str(tmp_path / 'run')!r}\n"
     )
-    yield path
-    (mini / "tiny-0" / "here.jsonl").unlink(missing_ok=True)
+    return path
 
 
 def test_dry_run_asks_nobody(config, tool, tmp_path):
@@ -44,7 +46,7 @@ def test_preview_prints_and_keeps_the_replies_alone(config, tool, tmp_path):
     assert "2 captioned, 0 failed, 0 calls" in out
 
 
-def test_a_run_in_two_parts_and_its_sheet(config, tool, mini, tmp_path):
+def test_a_run_in_two_parts_and_its_sheet(config, tool, tmp_path):
     code, out, err = tool("caption", config, "--limit", "5")
     assert code == 0, err
     assert "5 of 36 images" in out
@@ -54,7 +56,7 @@ def test_a_run_in_two_parts_and_its_sheet(config, tool, mini, tmp_path):
     code, out, err = tool("caption", config)
     assert code == 0, err
     assert "use it with data.captions=here" in out
-    file = read_annotations(mini / "tiny-0" / "here.jsonl")
+    file = read_annotations(tmp_path / "data" / "tiny-0" / "here.jsonl")
     assert [len(record.captions) for record in file.split("train")] == [1] * 36
     code, out, err = tool("caption", config, "--measure")
     assert code == 0, err
@@ -64,6 +66,13 @@ def test_a_run_in_two_parts_and_its_sheet(config, tool, mini, tmp_path):
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.width > 900
         assert sheet.height > 1000
+    failed = tmp_path / "run" / "records-0of1.jsonl"
+    (tmp_path / "run" / "failed-0of1.jsonl").write_text(
+        failed.read_text().splitlines()[0].replace('"texts"', '"reason": "bad-image", "detail": "damaged", "texts"')
+        .replace(json.loads(failed.read_text().splitlines()[0])["image_id"], "gone.png") + "\n"
+    )  # fmt: skip
+    code, out, err = tool("caption", config, "--inspect", "--out", tmp_path / "sheet.png")
+    assert code == 0, err
 
 
 def test_a_budget_that_is_used_up(config, tool):
@@ -126,7 +135,7 @@ def with_budget(config, calls):
 
 
 @pytest.mark.parametrize("launcher", ["local", pytest.param("ray", marks=pytest.mark.slow)])
-def test_several_processes_share_a_run(launcher, config, tool, mini, tmp_path):
+def test_several_processes_share_a_run(launcher, config, tool, tmp_path):
     if launcher == "ray":
         ray = pytest.importorskip("ray", reason="ray is in the extra 'cluster'")
         ray.init(num_cpus=2, include_dashboard=False)
@@ -142,20 +151,20 @@ def test_several_processes_share_a_run(launcher, config, tool, mini, tmp_path):
     assert kept == ["records-0of2.jsonl", "records-1of2.jsonl"]
     assert (tmp_path / "run" / "replies-1of2.sqlite").exists() == (launcher == "ray")
     assert "use it with data.captions=here" in out
-    file = read_annotations(mini / "tiny-0" / "here.jsonl")
+    file = read_annotations(tmp_path / "data" / "tiny-0" / "here.jsonl")
     assert [len(record.captions) for record in file.split("train")] == [1] * 36
 
 
-def test_a_share_that_stops_is_told_and_the_rest_is_kept(config, tool, mini):
+def test_a_share_that_stops_is_told_and_the_rest_is_kept(config, tool, tmp_path):
     with_budget(config, 60)
     code, _, err = tool("caption", config, "--workers", 2)
     assert code != 0
     assert err.count("The budget of 30 calls is used up") == 2
     assert "What was finished is kept" in err
-    assert not (mini / "tiny-0" / "here.jsonl").exists()
+    assert not (tmp_path / "data" / "tiny-0" / "here.jsonl").exists()
     code, _, err = tool("caption", config, "--workers", 2, "--cfg-options", "budget.calls=4000")
     assert code == 0, err
-    assert (mini / "tiny-0" / "here.jsonl").exists()
+    assert (tmp_path / "data" / "tiny-0" / "here.jsonl").exists()
 
 
 @pytest.mark.parametrize(
@@ -194,12 +203,12 @@ def test_workers_share_what_is_left_of_a_budget():
     assert [line[-2:] for line in again] == [[f"budget.calls={25 + n}", "budget.usd=2.25"] for n in range(4)]
 
 
-def test_workers_write_in_clustered_styles_and_begin_once(config, tool, mini):
+def test_workers_write_in_clustered_styles_and_begin_once(config, tool, tmp_path):
     styled = 'type="style_clustered", name="here", output="caption", clusterer=dict(type="KMeans"), naming="words"'
     config.write_text(config.read_text().replace('type="mtg", name="here", rounds=2', styled))
     code, _, err = tool("caption", config, "--workers", 2, "--resume", "never")
     assert code == 0, err
-    records = read_annotations(mini / "tiny-0" / "here.jsonl").split("train")
+    records = read_annotations(tmp_path / "data" / "tiny-0" / "here.jsonl").split("train")
     assert all(record.captions for record in records)
     code, _, err = tool("caption", config, "--workers", 2, "--resume", "never")
     assert code == 2

@@ -6,6 +6,7 @@ Shapes: B texts, T = max_length.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -62,6 +63,19 @@ class Tokenizer(ABC):
     def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
         """`encode` of every text; overridden where a batch is faster."""
         return [self.encode(text) for text in texts]
+
+    def unread(self, text: str) -> str:
+        """The words at the end of a text that `encode` cuts off; "" where it reads the text to its last word.
+
+        Raises:
+            DataError: as `encode`.
+        """
+        ids, words = self.encode(text), text.split()
+        if len(ids) < self.max_length:
+            return ""
+        # The fewest words from the first on that have the same ids.
+        fewest = bisect_left(range(len(words)), True, key=lambda count: self.encode(" ".join(words[:count])) == ids)
+        return " ".join(words[fewest:])
 
     def arrays(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Padded ids (B, T) int32 and lengths (B,) int32."""

@@ -72,3 +72,9 @@ def test_the_fingerprint_knows_length_and_mask():
 def test_too_short_a_context_is_refused():
     with pytest.raises(ValueError, match="at least 3"):
         CLIPBPE(context_length=2)
+
+
+def test_words_that_are_cut_off():
+    tokenizer = CLIPBPE()
+    assert tokenizer.unread(" ".join(["red"] * 75)) == ""
+    assert tokenizer.unread(" ".join([*["red"] * 75, "with", "blue", "jeans"])) == "with blue jeans"

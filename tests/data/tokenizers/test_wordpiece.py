@@ -203,3 +203,12 @@ def test_only_a_line_feed_ends_a_token(tmp_path):
     assert again.encode("red") == first.encode("red") == [2, len(tokens) - 1, 3]
     ends = [*SPECIAL, "red\r", "\r", ""]
     assert WordPiece(files={"vocab.txt": "\n".join(ends) + "\n"}).tokens(range(8)) == ends
+
+
+def test_words_that_are_cut_off():
+    tokenizer = WordPiece(texts=TEXTS, max_length=8)
+    fits = "a man wearing a red jacket"
+    assert len(tokenizer.encode(fits)) == 8
+    assert tokenizer.unread(fits) == tokenizer.unread("") == tokenizer.unread("a man") == ""
+    assert tokenizer.unread(f"{fits} and blue  jeans") == "and blue jeans"
+    assert tokenizer.unread("a man wearing a red jacketwalkwalk jeans") == "jeans"  # its first piece is read
