@@ -84,6 +84,7 @@ def add_checkpoint_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "checkpoint",
         metavar="CHECKPOINT",
+        type=given_path,
         help="a checkpoint (best.pth), a run's folder, or a folder that System.save wrote; everything but the data "
         "comes from it",
     )
@@ -92,7 +93,9 @@ def add_checkpoint_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_tuning(parser: argparse.ArgumentParser, name: str, examples: str) -> None:
     """Add what trying settings on the validation split takes; `name` and `examples` come into the help."""
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a checkpoint, or the folder of a run or a system")
+    parser.add_argument(
+        "checkpoint", metavar="CHECKPOINT", type=given_path, help="a checkpoint, or the folder of a run or a system"
+    )
     parser.add_argument("name", metavar="NAME", help=name)
     parser.add_argument("--config", help="a config that names other data, of which the validation split is used")
     parser.add_argument(

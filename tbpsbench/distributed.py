@@ -8,13 +8,20 @@ together with DDP's averaging the parameters get the gradient of one process on 
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from tbpsbench.errors import TrainingError
 from tbpsbench.processes import end_with_starter
+
+MAX_SHOWN = 6
+_NO_GRADIENT = re.compile(r"did not receive grad for rank \d+: ([\d ]+)")
 
 
 def rank_and_world() -> tuple[int, int]:
@@ -66,6 +73,31 @@ def ddp_config() -> dict[str, Any]:
     """mmengine's wrapper for several processes; its default names a GPU, which a CPU process does not have."""
     devices = [torch.cuda.current_device()] if torch.cuda.is_available() else None
     return {"type": "MMDistributedDataParallel", "device_ids": devices, "broadcast_buffers": False}
+
+
+@contextmanager
+def names_without_gradient(model: nn.Module) -> Iterator[None]:
+    """Say by name what torch says by number: parameters that no loss reaches, which several processes cannot train.
+
+    Raises:
+        TrainingError: in the place of torch's error.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if found := _NO_GRADIENT.search(str(error)):
+            raise _without_gradient(found[1], model) from None
+        raise
+
+
+def _without_gradient(numbers: str, model: nn.Module) -> TrainingError:
+    names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+    lacking = [names[number] for number in map(int, numbers.split()) if number < len(names)]
+    return TrainingError(
+        f"{len(lacking)} trainable parameters got no gradient, which several processes cannot have: "
+        f"{', '.join(lacking[:MAX_SHOWN])}{', ...' if len(lacking) > MAX_SHOWN else ''}. Leave out the part that "
+        "nothing trains, freeze it (param_groups with lr_mult=0), or train with one process."
+    )
 
 
 def first_says(answer: bool) -> bool:

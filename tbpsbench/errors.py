@@ -6,11 +6,22 @@ and keeps its traceback.
 
 from __future__ import annotations
 
+import re
+
+# What torch makes of an error in a loader's worker: a traceback as text, at its end the error's name and message.
+_FROM_WORKER = re.compile(r"\ACaught \w+ in DataLoader worker process.*\n[\w.]+Error: (.*)\Z", re.DOTALL)
+
 
 class TBPSError(Exception):
     """Base of every error that is the input's fault, not the program's."""
 
     exit_code = 2
+
+    def __str__(self) -> str:
+        """The message alone, also of an error that a loader's worker has raised."""
+        text = super().__str__()
+        found = _FROM_WORKER.match(text)
+        return found[1].strip() if found else text
 
 
 class ConfigError(TBPSError):

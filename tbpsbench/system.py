@@ -33,7 +33,7 @@ from tbpsbench.model.base import SearchModel
 from tbpsbench.model.modes import evaluating
 from tbpsbench.model.person_search import joint
 from tbpsbench.parts import move_to
-from tbpsbench.reading import require_text
+from tbpsbench.reading import given_path, require_text
 from tbpsbench.system_files import read_parts, save_system
 from tbpsbench.types import Ranking
 from tbpsbench.vectors import Encoded, Vectors
@@ -188,7 +188,7 @@ class System:
         asking = texts if isinstance(texts, Tensor | Encoded) else self.encode_text(texts)
         answering = images if isinstance(images, Tensor | Encoded) else self.encode_images(images)
         if isinstance(asking, Tensor) and isinstance(answering, Tensor):
-            return asking @ answering.T
+            return asking.float() @ answering.float().T
         if isinstance(asking, Tensor) or isinstance(answering, Tensor):
             raise DataError("one side is embedded as vectors, the other by heads: embed both with this system")
         return self.model.score(asking.to(self.device).heads, answering.to(self.device).heads).cpu()
@@ -205,7 +205,7 @@ class System:
             `order` (Q, k), positions in the index, best first, and their `scores`.
 
         Raises:
-            DataError: as `encode_text`; or if index or embeddings are of another width, or k is not positive.
+            DataError: as `encode_text`; or if embeddings are of another width or not finite, or k is not positive.
         """
         self._require_own("an index", index)
         if not isinstance(text, str | Sequence):
@@ -213,6 +213,8 @@ class System:
         if k < 1:
             raise DataError(f"k is {k}, expected at least 1")
         scores_QN = self.similarity(text, index.float()).numpy()
+        if np.isnan(scores_QN).any():
+            raise DataError("some similarities are not a number: embeddings or index hold NaN or infinity")
         order_Qk = np.argsort(-scores_QN, axis=1, kind="stable")[:, :k]
         return Ranking(np.take_along_axis(scores_QN, order_Qk, axis=1).astype(np.float32), order_Qk)
 
@@ -227,7 +229,7 @@ class System:
             StorageError: if it cannot be written; what was there before stays.
             CheckpointError: if the folder holds something else, or a system and `overwrite` is not set.
         """
-        return save_system(self, Path(folder), overwrite=overwrite)
+        return save_system(self, given_path(folder), overwrite=overwrite)
 
     def _require_own(self, what: str, side: Any) -> None:
         """Refuse embeddings that this system's encoders cannot have made."""
@@ -242,11 +244,9 @@ class System:
 
     def _described(self, role: str, given: Sequence[str], count: int) -> list[str]:
         """The texts of a role, one for each picture."""
-        known = sorted(self.model.gallery_roles)
-        if role not in known:
-            raise DataError(
-                f"texts of the role {role!r}: this system reads {', '.join(known) or 'no texts'} beside a picture"
-            )
+        if role not in self.model.gallery_roles:
+            known = ", ".join(sorted(self.model.gallery_roles)) or "no texts"
+            raise DataError(f"texts of the role {role!r}: this system reads {known} beside a picture")
         if isinstance(given, str) or len(given) != count:
             raise DataError(f"{len(given)} texts of the role {role!r} for {count} pictures: a list with one for each")
         return _texts(list(given), f"text of the role {role!r}")
@@ -274,7 +274,7 @@ def load_system(path: str | Path, *, device: str | torch.device | None = None) -
             be had as it was.
         ConfigError: if a plug-in is missing that the system needs, or the device cannot be used.
     """
-    parts = read_parts(Path(path))
+    parts = read_parts(given_path(path))
     trained_on = parts.pop("trained_on")
     try:
         known = None if trained_on is None else TrainedOn.from_plain(trained_on)
@@ -296,5 +296,4 @@ def _texts(given: list[Any], what: str) -> list[str]:
 
 
 def _batches(count: int, size: int) -> Iterator[range]:
-    for start in range(0, count, size):
-        yield range(start, min(start + size, count))
+    return (range(start, min(start + size, count)) for start in range(0, count, size))

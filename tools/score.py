@@ -46,7 +46,7 @@ def main() -> None:
     from tbpsbench.external.read import read_given
     from tbpsbench.external.score import external_record, require_label, score
     from tbpsbench.external.task import config_of, open_task
-    from tbpsbench.records.make import write_record
+    from tbpsbench.records.make import require_place, write_record
     from tbpsbench.records.table import print_record
 
     require_label(args.name, "--name")
@@ -55,6 +55,7 @@ def main() -> None:
         config = config_of(args.dataset, args.root, args.cfg_options)
     else:
         config = load_config(args.config, args.cfg_options)
+    require_place(args.out, args.name)
     task = open_task(config, args.split, args.distractors)
     given = read_given(args.file, task, normalize=not args.as_they_are)
     evaluation, task = score(given, task)

@@ -46,13 +46,14 @@ def main() -> None:
     from tbpsbench.engine.evaluate import evaluate
     from tbpsbench.engine.record import record_of
     from tbpsbench.engine.trained import known_texts, open_trained
-    from tbpsbench.records.make import write_record
+    from tbpsbench.records.make import require_place, write_record
     from tbpsbench.records.table import print_record
     from tbpsbench.system_files import checkpoint_file
 
     trained = open_trained(args.checkpoint, args.config, [*flags, *args.cfg_options])
     print(*trained.notes, sep="\n", end="\n" * bool(trained.notes))
     system, data = trained.system, trained.data
+    require_place(args.out, system.name)
     record, evidence = record_of(
         system,
         trained.settings,

@@ -18,6 +18,7 @@ from torch import Tensor
 from tbpsbench.backbones.base import Encoded, TextEncoder
 from tbpsbench.registry import TEXT_ENCODERS
 from tbpsbench.types import Tokens
+from tbpsbench.weights.beside import require_same
 from tbpsbench.weights.files import read_state_dict
 from tbpsbench.weights.hub import find_weights
 from tbpsbench.weights.load import LoadReport, load_into
@@ -100,6 +101,8 @@ class BERT(TextEncoder):
             CheckpointError: if they cannot be had or do not fit.
         """
         source = str(find_weights(pretrained, REPOSITORIES))
+        config = self.bert.config
+        require_same(source, {key: getattr(config, key) for key in ("num_attention_heads", "hidden_act")})
         state = convert_bert(read_state_dict(source))
         return load_into(self.bert, state, source=source, allow_unexpected=UNUSED)
 

@@ -15,6 +15,7 @@ from tbpsbench.backbones.base import Encoded, ImageEncoder
 from tbpsbench.backbones.stem import ConvStem, init_like_vit
 from tbpsbench.backbones.vit_weights import UNUSED, convert_vit, fit_positions
 from tbpsbench.registry import IMAGE_ENCODERS
+from tbpsbench.weights.beside import require_same
 from tbpsbench.weights.files import read_state_dict
 from tbpsbench.weights.hub import find_weights
 from tbpsbench.weights.load import LoadReport, load_into
@@ -79,6 +80,7 @@ class ViT(ImageEncoder):
                 "pretrained weights are for stem='patch'; no published weights have the convolutional stem"
             )
         self.dim, self.img_size, self.pooling = settings["embed_dims"], tuple(img_size), pooling
+        self.num_heads = settings["num_heads"]
         self.vit = _vision_transformer(
             arch=settings,
             img_size=self.img_size,
@@ -109,6 +111,7 @@ class ViT(ImageEncoder):
             CheckpointError: if they cannot be had or do not fit.
         """
         source = str(find_weights(pretrained, REPOSITORIES))
+        require_same(source, {"num_attention_heads": self.num_heads, "hidden_act": "gelu"})
         state = fit_positions(convert_vit(read_state_dict(source), source), "pos_embed", self.grid_hw, source)
         return load_into(self.vit, state, source=source, allow_unexpected=UNUSED)
 

@@ -13,10 +13,12 @@ from tbpsbench.config.caption_files import caption_source
 from tbpsbench.config.data_check import data_problems, remedy_in_data, training_features
 from tbpsbench.config.evaluation_check import evaluation_problems
 from tbpsbench.config.fit import misfits
+from tbpsbench.config.flat import flatten
 from tbpsbench.config.limits import limit_problems, optimizer_problems, param_group_problems, schedule_problems
 from tbpsbench.config.load import Config
 from tbpsbench.config.open_sections import FRAME, SECTION_SLOTS, is_open
 from tbpsbench.config.places import components
+from tbpsbench.config.resolve import PREFIX
 from tbpsbench.config.schema import REQUIRED, SECTIONS, TOP_LEVEL, frame, with_defaults
 from tbpsbench.entries import Entry, Problem, argument_problems
 from tbpsbench.errors import ConfigError, RegistryError
@@ -52,6 +54,7 @@ def check(config: Config, *, trained: bool = False, other_model: bool = False) -
     if "optimizer" in config.values:
         found += optimizer_problems(config.values["optimizer"])
     found += param_group_problems(config.values.get("param_groups"))
+    found += _from_data(config.values)
     found += limit_problems(config.values)
     if not found:
         found += schedule_problems(config.values)
@@ -106,6 +109,17 @@ def _top_level(values: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _start(values.get("load_from"))
     if not isinstance(values.get("hooks") or {}, Mapping):
         yield Problem("hooks", "hooks is a dict of named hooks: hooks=dict(name=dict(type='...'))")
+
+
+def _from_data(values: Mapping[str, Any]) -> Iterator[Problem]:
+    """Values from the data are filled in when the model is built, and nowhere else."""
+    for path, value in flatten(values):
+        if isinstance(value, str) and value.startswith(PREFIX) and path[0] != "model":
+            yield Problem(
+                ".".join(path),
+                f"{value!r:.80}: values from the data are filled in below model alone.",
+                "Write the number itself.",
+            )
 
 
 def _start(value: Any) -> Iterator[Problem]:

@@ -12,7 +12,7 @@ from tbpsbench.entries import Problem
 
 
 def evaluation_problems(values: Mapping[str, Any], *, other_model: bool = False) -> Iterator[Problem]:
-    """Protocols that are none, unknown or without their pictures, and re-rankers that ask a loss that is not there.
+    """Protocols and metrics that are none, unknown or do without what is asked, re-rankers whose loss is not there.
 
     Args:
         values: of a config without other problems.
@@ -24,6 +24,11 @@ def evaluation_problems(values: Mapping[str, Any], *, other_model: bool = False)
         yield Problem(
             "evaluation.protocols", "is empty, so that nothing would be scored.", f"Name some of {', '.join(known)}."
         )
+    if "metrics" in section and not section["metrics"]:
+        yield Problem(
+            "evaluation.metrics", "is empty, so that nothing would be scored.",
+            f"Name some of {', '.join(registry.METRICS.names())}, each as dict(type=...).",
+        )  # fmt: skip
     for name in protocols:
         if name not in known:
             message = f"no protocol is called {name!r}.{did_you_mean(name, known)}"
@@ -40,6 +45,12 @@ def evaluation_problems(values: Mapping[str, Any], *, other_model: bool = False)
             "evaluation.distractors",
             f"these pictures have no texts, which evaluation.gallery_texts={section['gallery_texts']!r} asks for.",
             f"Set evaluation.gallery_texts=None, or leave {among[0]!r} out of evaluation.protocols.",
+        )
+    if among and (other := next((key for key in ("rerank", "interactor") if section.get(key)), None)):
+        yield Problem(
+            f"evaluation.{other}",
+            f"changes no result of the protocol {among[0]!r}, whose pictures are scored as they are read.",
+            f"Leave {among[0]!r} out of evaluation.protocols, or evaluation.{other} out.",
         )
     if section.get("interactor") and section.get("rerank"):
         yield Problem(

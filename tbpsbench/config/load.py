@@ -171,6 +171,26 @@ def _drop_foreign(config: Config, old: dict[str, Any], new: Mapping[str, Any], p
         )
 
 
+def types_first(overrides: Iterable[str]) -> list[str]:
+    """The overrides in their order, but a type before what belongs to it: `fuser.depth=2 fuser.type=X` works, too.
+
+    A type stays behind whatever was said before of the whole place or of one around it.
+    """
+    ordered: list[tuple[tuple[str, ...], str]] = []
+    for text in overrides:
+        path = tuple(text.partition("=")[0].strip().split("."))
+        place = len(ordered)
+        if path[-1] == "type":
+            around = [
+                number
+                for number, (other, _) in enumerate(ordered)
+                if path[: len(other)] == other or (other[-1] == "type" and path[: len(other) - 1] == other[:-1])
+            ]
+            place = around[-1] + 1 if around else 0
+        ordered.insert(place, (path, text))
+    return [text for _, text in ordered]
+
+
 def apply_overrides(config: Config, overrides: Iterable[str]) -> None:
     """Apply `KEY=VALUE` overrides; all that match nothing are reported at once.
 
@@ -178,8 +198,7 @@ def apply_overrides(config: Config, overrides: Iterable[str]) -> None:
         ConfigError: listing each override that is malformed or whose place does not exist.
     """
     problems, what = [], "matched nothing"
-    # Types first, so that `fuser.type=X fuser.depth=2` works in either order.
-    for text in sorted(overrides, key=lambda text: not text.partition("=")[0].endswith(".type")):
+    for text in types_first(overrides):
         key, equals, value = text.partition("=")
         path = tuple(key.strip().split("."))
         problem: str | None = f"write KEY=VALUE, got {text!r:.120}"

@@ -132,10 +132,10 @@ def build_cache(
         StorageError: if the cache cannot be written; finished blocks are kept.
     """
     root, files = annotations.image_root, tuple(record.file for record in annotations.records)
-    print_, bad = fingerprint(root, files, size, interpolation)
+    parent = Path(cache_dir) if cache_dir is not None else annotations.path.parent / ".cache"
+    print_, bad = fingerprint(root, files, size, interpolation, parent)
     if bad:
         raise bad_images_error(check_images(root, files, workers=workers, progress=progress), root, FIX)
-    parent = Path(cache_dir) if cache_dir is not None else annotations.path.parent / ".cache"
     folder = parent / f"images-{size[0]}x{size[1]}-{interpolation}-{print_[:16]}"
     if not (folder / "meta.json").is_file():
         plan = _Plan(folder, root, files, (size[0], size[1]), interpolation)
@@ -152,10 +152,15 @@ def build_cache(
 
 
 def fingerprint(
-    root: Path, files: tuple[str, ...], size: tuple[int, int], interpolation: str
+    root: Path, files: tuple[str, ...], size: tuple[int, int], interpolation: str, parent: Path
 ) -> tuple[str, list[tuple[str, str]]]:
-    """Hash of everything that decides the pixels, and the files that are missing or empty."""
+    """Hash of everything that decides the pixels, and the files that are missing or empty.
+
+    Where the files lie counts as seen from the caches' folder `parent`: data sets that share one never share a cache,
+    and a data set that is moved as a whole keeps its own.
+    """
     digest = hashlib.sha256(f"{VERSION} {size[0]} {size[1]} {interpolation} {BLOCK}\n".encode())
+    digest.update(os.fsencode(os.path.relpath(root.resolve(), parent.resolve())) + b"\n")
     bad = []
     for file in files:
         try:

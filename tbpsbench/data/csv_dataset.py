@@ -19,16 +19,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from tbpsbench.annotations import Annotations, counts, raise_problems, write_annotations
+from tbpsbench.annotations import Annotations, counts, raise_problems, record_problems, write_annotations
 from tbpsbench.data.base import PersonSearchDataset
 from tbpsbench.errors import DataError
-from tbpsbench.files import sha256_file
+from tbpsbench.files import sha256_bytes, sha256_file
 from tbpsbench.locking import exclusive
 from tbpsbench.reading import INT64, read_jsonl, read_text, shown
 from tbpsbench.registry import DATASETS
 from tbpsbench.types import Caption, ImageRecord
 
 NEEDED, OPTIONAL = ("file", "pid", "split", "caption"), ("camera",)
+NAME_DIGITS = 12  # hexadecimal, of an identity's number that is made from its name
 
 
 @dataclass(frozen=True)
@@ -100,28 +101,47 @@ class CSVDataset(PersonSearchDataset):
                 "removed: leave out --splits, --allow-partial and --allow-missing"
             )
         path = self.root / "human.jsonl"
+        if not self.source.is_file():
+            raise DataError(f"{shown(self.source)}: no such file")
         if path.is_file() and self._made_from(path).get("file") != self.source.name:
             raise DataError(
                 f"{path}: was not made from {self.source.name}. A folder holds one data set: move the CSV file and its "
-                "pictures to a folder of their own."
+                "pictures to a folder of their own; if the CSV file was renamed, delete human.jsonl."
             )
+        source = self._source()
         rows = list(read_rows(self.source, self.columns, self.delimiter))
         raise_problems(self.source, contradictions(rows))
         records = to_records(rows)
-        made_from = {**self._source(), "counts": counts(records)}
+        raise_problems(self.source, record_problems(records))
+        if self._source() != source:
+            raise DataError(f"{shown(self.source)}: was changed while it was read. Start again.")
+        made_from = {**source, "counts": counts(records)}
         return write_annotations(path, self.title, "human", records, images=self.images, made_from=made_from)
 
     def load(self, captions: str = "human") -> Annotations:
         """Read the annotation file of one caption source; "human" is made from the CSV file if it is not up to date.
 
         Raises:
-            DataError: if the CSV file or an annotation file is missing or damaged.
+            DataError: if the CSV file or an annotation file is missing or damaged, or the CSV file is gone and the
+                annotation file was made from another one.
         """
+        path = self.root / "human.jsonl"
+        if path.is_file() and not self.source.is_file():
+            self._require_made_from_it(path)
         if captions == "human" and self.source.is_file() and not self._up_to_date():
             with exclusive(self.root / ".csv.lock"):  # the processes of one run all come here
                 if not self._up_to_date():
                     self.prepare()
         return super().load(captions)
+
+    def _require_made_from_it(self, path: Path) -> None:
+        told = self._made_from(path)
+        for key, value in self._reading().items():
+            if told.get(key) != value:
+                raise DataError(
+                    f"{shown(self.source)}: no such file; {shown(path)} was made with {key} {told.get(key)!r:.120}, "
+                    f"not {value!r:.120}. Correct data.dataset.{key}, or bring the CSV file back."
+                )
 
     def how_to_make(self, captions: str) -> str:
         if captions == "human":
@@ -135,8 +155,12 @@ class CSVDataset(PersonSearchDataset):
 
     def _source(self) -> dict[str, object]:
         """The file and how it is read, as the header of the annotations keeps it."""
-        reading = {"columns": self.columns, "delimiter": self.delimiter, "images": self.images}
-        return {"file": self.source.name, "sha256": sha256_file(self.source), **reading}
+        return {**self._reading(), "sha256": sha256_file(self.source)}
+
+    def _reading(self) -> dict[str, object]:
+        return {
+            "file": self.source.name, "columns": self.columns, "delimiter": self.delimiter, "images": self.images,
+        }  # fmt: skip
 
     @staticmethod
     def _made_from(path: Path) -> Mapping[str, object]:
@@ -233,11 +257,17 @@ def to_records(rows: list[Row]) -> list[ImageRecord]:
 
 
 def _numbers(rows: list[Row]) -> dict[str, int]:
-    """The identities' own numbers if all are numbers; else theirs in order."""
+    """The identities' own numbers if all are numbers; else such as their names alone decide.
+
+    So the leak guard knows a person again in another file, whatever the order of its rows.
+    """
     names = list(dict.fromkeys(row.pid for row in rows))
     if all(map(_is_number, names)):
         return {name: int(name) for name in names}
-    return {name: position for position, name in enumerate(names)}
+    number = {name: int(sha256_bytes(name.encode())[:NAME_DIGITS], 16) for name in names}
+    if len({*number.values()}) < len(number):
+        raise DataError("two identities have names of one hash: rename one of them")
+    return number
 
 
 def _is_number(text: str) -> bool:

@@ -16,7 +16,7 @@ from tbpsbench.annotations import Annotations
 from tbpsbench.data.collate import collate
 from tbpsbench.data.images import ImageReader
 from tbpsbench.data.randomness import sample_rng
-from tbpsbench.data.texts import TextStore, records_of, role_texts
+from tbpsbench.data.texts import TextStore, matching, records_of, role_texts
 from tbpsbench.errors import DataError
 from tbpsbench.model.roles import QUERY
 from tbpsbench.processes import end_with_parent
@@ -39,7 +39,7 @@ class GallerySet(Dataset[Sample]):
         image_ids, pids: (G,) int64; `pids` as the data set numbers them.
 
     Raises:
-        DataError: if the split has no images, or `extra` holds query captions or does not fit.
+        DataError: if the split has no images, or `extra` holds query captions, no texts of the split, or does not fit.
     """
 
     def __init__(
@@ -58,6 +58,13 @@ class GallerySet(Dataset[Sample]):
         if extra and texts is None:
             raise DataError("GallerySet: extra caption files need a tokenizer")
         self.roles = role_texts(records, extra, texts) if texts is not None else {}
+        for source in extra:
+            if not any(matching(record, source).captions for record in records):
+                raise DataError(
+                    f"{source.path}: has no text for any image of the split {split!r}, which evaluation.gallery_texts "
+                    f"asks for. Caption that split, too (splits=(..., {split!r}) in the captions' config), or "
+                    "set evaluation.gallery_texts=None."
+                )
         if QUERY in self.roles:
             raise DataError(f"{extra[0].path}: a query caption must not go with a gallery image")
 

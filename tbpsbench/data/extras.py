@@ -101,10 +101,13 @@ class Extras:
     def _refuse_gaps(self, name: str, given: Sequence[object]) -> None:
         lacking = [record.file for record, value in zip(self._records, given, strict=True) if value is None]
         if len(lacking) == len(given):
-            known = sorted({key for record in self._records for key in record.attributes} | {*self._dataset.arrays})
+            given_fields = {key for key in FIELDS if any(getattr(record, key) is not None for record in self._records)}
+            known = sorted(
+                {key for record in self._records for key in record.attributes} | {*self._dataset.arrays} | given_fields
+            )
             more = ", ..." if len(known) > SHOWN else ""
             raise DataError(
-                f"data.extras: no image of {self._dataset.name} has the attribute {name!r}. "
+                f"data.extras: no image of {self._dataset.title} has the attribute {name!r}. "
                 f"There are: {', '.join(known[:SHOWN]) or 'none'}{more}"
             )
         raise_problems(

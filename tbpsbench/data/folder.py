@@ -14,7 +14,7 @@ from tbpsbench.data.collate import stack
 from tbpsbench.data.preprocess import Preprocess
 from tbpsbench.errors import DataError
 from tbpsbench.files import sha256_bytes
-from tbpsbench.reading import given_path
+from tbpsbench.reading import given_path, shown
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
@@ -27,13 +27,19 @@ class ImageFolder(Dataset[Tensor]):
         preprocess: how the system looks at pictures.
 
     Raises:
-        DataError: if there is no such folder, or no picture in it.
+        DataError: if there is no such folder, no picture in it, or a link to a folder.
     """
 
     def __init__(self, root: str | Path, preprocess: Preprocess) -> None:
         self.root, self.preprocess = given_path(root), preprocess
         if not self.root.is_dir():
             raise DataError(f"{root}: no such folder of pictures")
+        linked = next((path for path in self.root.rglob("*") if path.is_symlink() and path.is_dir()), None)
+        if linked is not None:
+            raise DataError(
+                f"{shown(linked)}: a link to a folder, which is not followed: its pictures would be missing. "
+                "Put the pictures there, or remove the link."
+            )
         self.files = sorted(
             path.relative_to(self.root).as_posix()
             for path in self.root.rglob("*")

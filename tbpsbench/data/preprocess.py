@@ -106,11 +106,15 @@ class Preprocess:
 
 def _as_image(picture: Image.Image | np.ndarray) -> Image.Image:
     if isinstance(picture, Image.Image):
+        if 0 in picture.size:
+            raise DataError(f"a picture of {picture.width} x {picture.height} has no pixels: an empty crop?")
         try:
             return to_rgb(picture)
         except (BadImageError, OSError, ValueError) as error:
             raise DataError(f"a picture that cannot be used: {error}") from None
     pixels = np.asarray(picture)
+    if 0 in pixels.shape[:2]:
+        raise DataError(f"a picture of shape {pixels.shape} has no pixels: an empty crop?")
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
         raise DataError(
             f"pixels of {pixels.dtype} and shape {pixels.shape}: expected uint8 of shape (height, width, 3), RGB"

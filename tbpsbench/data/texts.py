@@ -150,4 +150,9 @@ def matching(record: ImageRecord, annotations: Annotations) -> ImageRecord:
             f"{annotations.path}: made for other annotations: image_id {record.image_id} is "
             f"{'missing' if other is None else repr(other.file)}, expected {record.file!r}. Create the captions again."
         )
+    if other.split != record.split:
+        raise DataError(
+            f"{annotations.path}: made for other splits: {record.file!r} is in {other.split!r} there, and in "
+            f"{record.split!r} by now. Write the file again: python tools/caption.py CONFIG --resume always."
+        )
     return other

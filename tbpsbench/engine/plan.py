@@ -21,7 +21,7 @@ from tbpsbench.data.sources import Sources
 from tbpsbench.errors import ConfigError, DataError
 from tbpsbench.metrics.leaks import TrainingTexts, check_leaks
 from tbpsbench.metrics.matching import MatchTable
-from tbpsbench.protocols.base import IMAGE_TO_TEXT, Protocol
+from tbpsbench.protocols.base import IMAGE_TO_TEXT, Protocol, Task
 from tbpsbench.types import Caption, ImageRecord
 
 
@@ -148,9 +148,16 @@ def plan_questions(
     )
     questions: list[Question] = []
     for name, protocol in _protocols(section).items():
-        splits = tuple(part for part in protocol.gallery_splits(split) if part in records)
+        wanted = protocol.gallery_splits(split)
+        if wanted[:1] != (split,) or len({*wanted}) < len(wanted):
+            raise ConfigError(
+                f"evaluation.protocols: {name!r} shows the splits {wanted!r}; expected {split!r} first, and each once"
+            )
+        splits = tuple(part for part in wanted if part in records)
         shown = [record for part in splits for record in records[part]]
         questions += _questions(name, protocol, queries, shown, splits, section)
+        if lacking := [part for part in wanted if part not in splits]:
+            raise DataError(f"evaluation.protocols: {name!r} shows the split {lacking[0]!r}, which the data set lacks")
     for question in questions:
         _require_matches(question, split)
     return tuple(questions), gallery_texts, leaks
@@ -165,6 +172,11 @@ def _distractors(section: EvaluationSection, preprocess: Preprocess) -> ImageFol
         raise ConfigError(
             "evaluation.protocols: 'distractors' needs a folder of pictures that match nobody: set "
             "evaluation.distractors=/path/to/folder, or leave the protocol out"
+        )
+    if section.rerank or section.interactor:
+        raise ConfigError(
+            "evaluation.protocols: 'distractors' scores pictures as they are read; nothing re-ranks them, nobody is "
+            "asked about them. Leave the protocol out, or evaluation.rerank and evaluation.interactor"
         )
     if section.gallery_texts:
         raise ConfigError(
@@ -190,6 +202,7 @@ def _questions(
 ) -> list[Question]:
     """One protocol: text-to-image, and image-to-text where asked for."""
     task = protocol.task(queries.records, shown)
+    _require_task(name, task, len(queries), len(shown))
     rows = np.flatnonzero(task.asks_Q)
     group_Q = None if task.query_group_Q is None else task.query_group_Q[rows]
     captions = Side(rows, queries.pids[rows], queries.caption_ids[rows], group_Q)
@@ -200,6 +213,32 @@ def _questions(
     if section.both_directions and protocol.reversible:
         found.append(Question(f"{name}{IMAGE_TO_TEXT}", images, captions, False, splits, skip))
     return found
+
+
+def _require_task(name: str, task: Task, queries: int, images: int) -> None:
+    """Refuse what a plug-in's protocol returns if it does not fit the queries and images."""
+    wrong = None
+    if not isinstance(task, Task):
+        wrong = f"returned {type(task).__name__}, expected a Task"
+    elif not _is_array(task.asks_Q, queries) or task.asks_Q.dtype != bool:
+        wrong = f"asks_Q is {_told(task.asks_Q)}, expected an array of bool of shape ({queries},)"
+    else:
+        groups = (("query_group_Q", task.query_group_Q, queries), ("gallery_group_G", task.gallery_group_G, images))
+        for what, group, count in groups:
+            if group is not None and not _is_array(group, count):
+                wrong = f"{what} is {_told(group)}, expected an array of shape ({count},)"
+        if (task.query_group_Q is None) != (task.gallery_group_G is None):
+            wrong = "gives groups to one side alone, expected query_group_Q and gallery_group_G, or neither"
+    if wrong:
+        raise ConfigError(f"evaluation.protocols: {name!r}: {wrong}")
+
+
+def _is_array(value: object, count: int) -> bool:
+    return isinstance(value, np.ndarray) and value.shape == (count,)
+
+
+def _told(value: object) -> str:
+    return f"{value.dtype} of shape {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
 
 
 def _require_matches(question: Question, split: str) -> None:

@@ -33,7 +33,8 @@ from tbpsbench.records.started import NOT_READ, UNKNOWN
 from tbpsbench.system_files import checkpoint_file, described, restore_tokenizer
 from tbpsbench.weights.load import load_into, matches_any
 
-# Parts that belong to one training, such as a classifier of its identities: they start anew where they do not fit.
+# Parts that belong to one training: a balancer and what counts its progress start anew, losses where they do not fit,
+# such as a classifier of its identities.
 ANEW = ("losses.*", "balancer.*")
 MAX_SHOWN = 6
 
@@ -96,10 +97,14 @@ class Start:
         if self.weights is None:
             return ()
         own = model.state_dict()
+        counted = [
+            f"{name}.{buffer}" for name, part in model.named_modules() for buffer in getattr(part, "progress", ())
+        ]
         odd = [
             key
             for key, value in self.weights.items()
-            if key in own and own[key].shape != value.shape and matches_any(key, ANEW)
+            if (key in own and (key.startswith("balancer.") or key in counted))
+            or (key in own and own[key].shape != value.shape and matches_any(key, ANEW))
         ]
         fitting = {key: value for key, value in self.weights.items() if key not in odd}
         report = load_into(

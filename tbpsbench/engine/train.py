@@ -19,7 +19,7 @@ from tbpsbench.config.dump import write_config
 from tbpsbench.config.load import load_config
 from tbpsbench.config.settings import Settings
 from tbpsbench.data.evaluation import EvaluationData
-from tbpsbench.distributed import ddp_config, first_says, rank_and_world
+from tbpsbench.distributed import ddp_config, first_says, names_without_gradient, rank_and_world
 from tbpsbench.engine.best import require_best, settle
 from tbpsbench.engine.checkpoint import Checkpointer, guard_resume
 from tbpsbench.engine.cost import model_cost
@@ -115,6 +115,8 @@ class Training:
         self.progress, self.notes, anew = Progress(), [*run.notes], False
         # One process may see a file that another has just removed.
         self.resumes = first_says(workdir.last is not None)
+        self.ended = workdir.ends() if self.resumes else []
+        self.max_epochs = run.settings.schedule.max_epochs
         if self.resumes:
             anew = self._go_on(workdir.path / LAST, allow_config_change)
         system = self.run.system
@@ -122,17 +124,16 @@ class Training:
 
     def _go_on(self, last: Path, allowed: Collection[str]) -> bool:
         """Take weights and optimiser from a checkpoint; whether the choice of the best epoch starts anew."""
-        max_epochs = self.run.settings.schedule.max_epochs
         changed, changes = guard_resume(last, self.run.system, allowed)
         self.run = self.run.after(changes)
         content = read_checkpoint(last)
-        require_whole(content, last, self.run.model, max_epochs)
+        require_whole(content, last, self.run.model, self.max_epochs)
         self.notes += filter(None, [resume_optimizer(content, last, self.wrapper, changed)])
         anew = chooses_anew(changed)
-        if anew and self.metric is not None:
-            require_epochs_to_come(content, last, max_epochs)
+        if self.metric is not None and anew:
+            require_epochs_to_come(content, last, self.max_epochs)
             self.notes.append("the best epoch is chosen among those to come: earlier scores follow other rules")
-        if self.metric is not None and not anew:
+        elif self.metric is not None:
             require_best(self.workdir.path, content)
         return anew
 
@@ -150,7 +151,8 @@ class Training:
             runner = self._runner()
             for note in self.notes:
                 runner.logger.warning(note)
-            runner.train()
+            with names_without_gradient(run.model):
+                runner.train()
         barrier()  # the first process is still writing
         if self.metric is None and is_main_process():
             (folder / BEST).unlink(missing_ok=True)  # of a rule that was changed since
@@ -210,9 +212,9 @@ class Training:
     def _selection(self) -> dict[str, Any]:
         """How the checkpoint was chosen: rule, epoch, score, history, and how often the test split was looked at."""
         rule, kept = self.section.selection, self.checkpointer
-        looked = 1 + kept.test_evaluations
+        looked = len({*self.ended, self.max_epochs}) + kept.test_evaluations
         if self.metric is None:
-            return {"rule": rule, "epoch": self.run.settings.schedule.max_epochs, "test_evaluations": looked}
+            return {"rule": rule, "epoch": self.max_epochs, "test_evaluations": looked}
         assert kept.best is not None
         history = [{"epoch": row["epoch"], "score": row[kept.best["metric"]]} for row in kept.history]
         split = self._selecting_split()
@@ -243,6 +245,7 @@ class Training:
             "environment": environment(),
             "history": self.checkpointer.history,
             "best": self.checkpointer.best,
+            "ends": sorted({*self.ended, *([self.max_epochs] if status == "finished" else [])}),
         }
 
     def _runner(self) -> QuietRunner:

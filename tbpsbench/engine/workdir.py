@@ -22,7 +22,7 @@ from tbpsbench.config.load import RUN_CARD, RUN_CONFIG
 from tbpsbench.errors import CheckpointError
 from tbpsbench.files import write_json
 from tbpsbench.locking import Lock
-from tbpsbench.reading import given_path
+from tbpsbench.reading import given_path, read_json
 
 Resume = Literal["no", "yes", "auto"]
 
@@ -91,6 +91,12 @@ class WorkDir:
                 f"{self.path}: another process is training here{self._lock.holder()}. Wait for it or choose another "
                 "folder (--work-dir)."
             )
+
+    def ends(self) -> list[int]:
+        """Epochs at which the run that is here was at its end and looked at the test split: several if it went on."""
+        card = read_json(self.path / CARD) if (self.path / CARD).is_file() else {}
+        told = card.get("ends", []) if isinstance(card, dict) else []
+        return [epoch for epoch in told if isinstance(epoch, int)] if isinstance(told, list) else []
 
     def keep(self) -> None:
         """There is something to be kept now: a step is made."""

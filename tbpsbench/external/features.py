@@ -23,6 +23,8 @@ from tbpsbench.records.npz import opened_array
 
 # Lengths that are 1 but for rounding: such vectors are taken bit by bit as they are.
 UNIT = 1e-5
+# A length below which the squares of float64 lose digits.
+FAR = 1e-100
 PART_BYTES = 64 << 20
 DAMAGED = "Write it again with np.save, or copy it again."
 PLAIN = "Save float16, float32 or float64 numbers, e.g. np.asarray(features, np.float32)."
@@ -80,10 +82,16 @@ class Features(Given):
         if not self.normalize:
             return given_ND, 0
         length_N = np.sqrt(np.einsum("nd,nd->n", given_ND, given_ND, dtype=np.float64))
+        if (far_N := ~np.isfinite(length_N) | (length_N < FAR)).any():  # squares of float64 that left its range
+            peak_N = np.abs(given_ND[far_N]).max(axis=1, initial=0).astype(np.float64)
+            peak_N[peak_N == 0] = 1
+            given_ND = given_ND.copy()
+            given_ND[far_N] = given_ND[far_N] / peak_N[:, None]
+            length_N[far_N] = np.linalg.norm(given_ND[far_N], axis=1)
         other_N = np.abs(length_N - 1) > UNIT
         if not other_N.any():
             return given_ND, 0
-        scale_N = np.where(other_N, np.maximum(length_N, np.finfo(np.float32).tiny), 1)
+        scale_N = np.where(other_N & (length_N > 0), length_N, 1)
         return (given_ND / scale_N[:, None]).astype(given_ND.dtype), int(other_N.sum())
 
 

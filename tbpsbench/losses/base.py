@@ -17,11 +17,15 @@ class Loss(nn.Module, ABC):
         balanced: whether a balancer weighs this loss against others unless told otherwise. Regularisers, which are to
             stay as weak as they were made, say False.
 
+        progress: names of its buffers that count how far a training has got: a run that starts from a trained system
+            (`load_from`) takes its weights, and counts anew.
+
     Context arguments: `dims`, a dict from feature name to width, for losses with projections of their own.
     """
 
     reads_padding: tuple[str, ...] = ()
     balanced: bool = True
+    progress: tuple[str, ...] = ()
 
     @abstractmethod
     def forward(self, features: Features, batch: Batch) -> LossOutput:

@@ -45,6 +45,8 @@ class NITC(Loss):
 
     seen: Tensor
 
+    progress = ("seen",)
+
     def __init__(
         self,
         anchor: str = "heads.global.image",

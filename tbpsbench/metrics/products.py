@@ -71,7 +71,7 @@ class Products:
         (self.queries, width), self.gallery = query_QD.shape, len(gallery_GD)
         self._rows = rows = product_rows(self.gallery)
         step = rows if chunk is None else positive(chunk, "chunk") + -chunk % rows
-        self.step = min(step, self.queries + -self.queries % rows)
+        self.step = min(step, max(self.queries + -self.queries % rows, rows))
         self._query_QD = query_QD
         self._last_BD = query_QD.new_zeros(rows, width)
         self._hold(gallery_GD)

@@ -108,6 +108,8 @@ def per_query_values(ranks: PositiveRanks, metrics: Sequence[Mapping[str, Any]])
         if not isinstance(own, Mapping) or not own:
             raise RegistryError(f"{place}: {config['type']} gives no score at all")
         for column, value_Q in own.items():
+            if not isinstance(column, str) or not column.strip() or not column.isprintable():
+                raise RegistryError(f"{place}: {config['type']} calls a score {column!r:.80}, expected a name")
             if column in giver:
                 message = f"{config['type']} gives the score {column!r}, which {giver[column]} gave already"
                 raise RegistryError(f"{place}: {message}. Remove one of them, or let it call its score otherwise.")

@@ -55,14 +55,20 @@ def population(system: System, asked: Settings, seed: int) -> EvaluationData:
         seed: of the new persons.
 
     Raises:
-        ConfigError: if the data are not MiniPEDES, or the seed is the one that the model was trained with.
+        ConfigError: if the data are not MiniPEDES, or the seed is one that the model was trained with.
     """
     dataset = asked.data.dataset
     if dataset["type"] != "MiniPEDES":
         raise ConfigError(f"new persons can only be drawn for MiniPEDES, not for {dataset['type']}")
     if seed == dataset.get("seed", 0):
         raise ConfigError(f"population {seed} is the one that the model was trained on: give another number")
-    return evaluation_of(system, replace(asked, data=replace(asked.data, dataset={**dataset, "seed": seed})))
+    data = evaluation_of(system, replace(asked, data=replace(asked.data, dataset={**dataset, "seed": seed})))
+    learnt = [] if system.trained_on is None else [texts.population for texts in system.trained_on.texts.whole()]
+    if data.sources.population in learnt:
+        raise ConfigError(
+            f"population {seed} is one that the model, or what its training started from, was trained on: give another"
+        )
+    return data
 
 
 def splits_of(data: EvaluationData, names: Sequence[str]) -> list[str]:

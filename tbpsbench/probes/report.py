@@ -34,9 +34,10 @@ def make_report(
         data, splits: the probed images; `seen_in_training` counts the persons among them that the model knows.
         measured: from `measure`.
     """
-    trained, seen = system.trained_on, set[int]()
-    if trained is not None and trained.texts.population == data.sources.population:
-        seen = {record.pid for split in splits for record in data.annotations.split(split)} & trained.texts.pids
+    trained, known = system.trained_on, set[int]()
+    for texts in () if trained is None else trained.texts.whole():  # what it started from has learnt from people, too
+        known |= texts.pids if texts.population == data.sources.population else set()
+    seen = {record.pid for split in splits for record in data.annotations.split(split)} & known
     return {
         "schema": SCHEMA,
         "kind": "probes",

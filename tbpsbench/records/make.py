@@ -9,9 +9,11 @@ from typing import Any
 
 from tbpsbench.config.flat import fingerprint
 from tbpsbench.config.places import components
+from tbpsbench.errors import DataError
 from tbpsbench.files import atomic_write, sha256_bytes, sha256_file, write_json
 from tbpsbench.metrics.bootstrap import bootstrap_interval
 from tbpsbench.metrics.result import Evaluation
+from tbpsbench.reading import read_json, shown
 from tbpsbench.records.changed import CHANGES
 from tbpsbench.records.environment import code_version, environment, plugin_provenance
 from tbpsbench.records.evidence import EVIDENCE, pack_evidence
@@ -116,6 +118,25 @@ def make_record(
         "evidence": {"file": EVIDENCE, "sha256": sha256_bytes(evidence)},
     }
     return record, evidence
+
+
+def require_place(folder: Path | None, name: str) -> None:
+    """Refuse a folder that holds another record than an evaluation's of the same system, before hours are spent.
+
+    Args:
+        folder: where a record is to be written; None for nowhere.
+        name: the system's.
+
+    Raises:
+        DataError: if it holds a training run's record, or another system's, or what is no record.
+    """
+    if folder is None or not (folder / RECORD).is_file():
+        return
+    there = read_json(folder / RECORD)
+    rule = there.get("selection", {}).get("rule") if isinstance(there, dict) else None
+    if rule != "given" or there.get("name") != name:
+        what = "a training run's record" if rule != "given" else f"the record of {there.get('name')!r}"
+        raise DataError(f"{shown(folder / RECORD)}: holds {what}, which would be lost. Give another --out.")
 
 
 def write_record(folder: Path, record: Mapping[str, Any], evidence: bytes) -> None:

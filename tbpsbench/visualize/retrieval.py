@@ -46,12 +46,14 @@ class Ranked:
         step: queries of a block of them.
         ranks: of all positives, of the queries that have one.
         ties: the rule.
+        reordered: what an evaluation would do with this ranking, and a sheet does not; "" for nothing.
     """
 
     scores: Callable[[int, int], Array]
     step: int
     ranks: PositiveRanks
     ties: Ties
+    reordered: str = ""
 
     @property
     def recall(self) -> float:
@@ -83,7 +85,8 @@ def rank(model: SearchModel, data: EvaluationData, split: str, section: Evaluati
     ranks = ranks_of(model, ask, answer, section.ties, skip_unmatched=section.skip_unmatched)
     if not len(ranks):
         raise DataError(f"no query of the split {split!r} has a match in its gallery: there is nothing to show")
-    return Ranked(*exact_blocks(model, ask, answer), ranks, section.ties)
+    reordered = " before re-ranking" if section.rerank else " before interaction" if section.interactor else ""
+    return Ranked(*exact_blocks(model, ask, answer), ranks, section.ties, reordered)
 
 
 def choose(
@@ -175,6 +178,6 @@ def headings(
     """Text, size and colour of the two lines above the rows: what was found, and what is shown."""
     skipped = f" ({len(ranked.ranks.skipped)} without a match left out)" if len(ranked.ranks.skipped) else ""
     title = f"{label(data.name, 40)}, {label(split, 24)}: R@1 {ranked.recall:.2f} % over {len(ranked.ranks)} queries"
-    title += skipped + (", gallery with descriptions" if data.gallery(split).roles else "")
+    title += skipped + ranked.reordered + (", gallery with descriptions" if data.gallery(split).roles else "")
     told = f"{rule} Green: the right person, red: another. Below an image: its rank and similarity."
     return (title, 16, INK), (f"Protocol standard, {TIES_TOLD[ranked.ties]}. {told}", 11.5, SOFT)

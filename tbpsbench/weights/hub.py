@@ -6,9 +6,11 @@ Some names stand for a model that an installed package holds (packages.py), the 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from tbpsbench.errors import CheckpointError
 from tbpsbench.weights.files import FOLDER_FILES, weight_file
@@ -74,7 +76,10 @@ def _fetch(repository: str, name: str) -> Path:
 def _download(url: str) -> Path:
     import torch
 
-    target = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
+    # Other addresses end in the same name, and a question mark is no part of a file's.
+    name = unquote(urlsplit(url).path).rsplit("/", 1)[-1] or "weights"
+    folder = hashlib.sha256(url.encode()).hexdigest()[:16]
+    target = Path(torch.hub.get_dir()) / "checkpoints" / folder / name
     if target.is_file():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -197,3 +197,13 @@ def test_only_the_end_of_a_name_is_rewritten():
         "a.LayerNorm.weight",
         "gamma",
     ]
+
+
+@pytest.mark.parametrize("changes", [{"num_attention_heads": 2}, {"hidden_act": "relu"}])
+def test_what_shows_in_no_shape_is_read_from_the_config_beside_the_weights(tmp_path, changes):
+    theirs(**changes).save_pretrained(tmp_path)
+    (key,) = changes
+    with pytest.raises((CheckpointError, RegistryError), match=f"config.json: its weights were trained with {key}"):
+        BERT(arch=ARCH, pretrained=str(tmp_path))
+    if key == "num_attention_heads":
+        BERT(arch={**ARCH, **changes}, pretrained=str(tmp_path))

@@ -3,7 +3,7 @@ import textwrap
 import pytest
 
 from tbpsbench.config.flat import differences, explain, fingerprint, flatten
-from tbpsbench.config.load import load_config
+from tbpsbench.config.load import load_config, types_first
 from tbpsbench.errors import ConfigError
 
 
@@ -168,3 +168,18 @@ def test_differences_name_keys_with_both_values():
 def test_flatten_goes_into_lists_of_components_only():
     flat = dict(flatten({"t": [{"p": 1}], "s": (1, 2), "e": {}}))
     assert flat == {("t", "0", "p"): 1, ("s",): (1, 2), ("e",): {}}
+
+
+def test_a_type_comes_before_its_arguments_but_not_before_what_it_overrides():
+    """A suite's options come before an entry's: an entry's type must not lose against them."""
+    suite = ["optimizer=dict(type='SGD', lr=0.1)", "model.fuser=None"]
+    entry = ["optimizer.lr=0.3", "optimizer.type=Adam", "model.fuser.type=SimpleFuser"]
+    config = load_config("configs/mini/two-tower_mini-pedes.py", [*suite, *entry])
+    assert config.values["optimizer"]["type"] == "Adam"
+    assert config.values["model"]["fuser"]["type"] == "SimpleFuser"
+    assert load_config("configs/mini/two-tower_mini-pedes.py", [*entry, *suite]).values["optimizer"] == {
+        "type": "SGD",
+        "lr": 0.1,
+    }
+    assert types_first(["a.b=1", "a.type=x", "a.c.d=2", "a.c.type=y"]) == ["a.type=x", "a.c.type=y", "a.b=1", "a.c.d=2"]
+    assert types_first(["a=1", "a.b=2", "a.type=x", "a.type=y"]) == ["a=1", "a.type=x", "a.type=y", "a.b=2"]

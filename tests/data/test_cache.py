@@ -276,3 +276,24 @@ def test_a_cache_of_the_wrong_length_is_refused(annotations):
         stream.write(b"x")
     with pytest.raises(DataError, match="Delete"):
         CachedImages(images.folder)
+
+
+def test_data_sets_that_share_a_folder_of_caches_share_no_cache(annotations, tmp_path):
+    """Pictures of equal names, sizes and times, as archives and uncompressed formats have them."""
+    files = sorted((tmp_path / "images").iterdir())
+    other = tmp_path / "other"
+    (other / "images").mkdir(parents=True)
+    for number, path in enumerate(files):
+        for source, folder in ((path, tmp_path), (files[number - 1], other)):
+            with Image.open(source) as image:
+                image.save(folder / "images" / f"{path.stem}.bmp")
+            os.utime(folder / "images" / f"{path.stem}.bmp", (10**9, 10**9))
+    records = [ImageRecord(number, f"{path.stem}.bmp", number, "train", ()) for number, path in enumerate(files)]
+    made = [
+        read_annotations(write_annotations(folder / "bmp.jsonl", "Toy", "human", records))
+        for folder in (tmp_path, other)
+    ]
+    caches = [build(one, cache_dir=tmp_path / "caches") for one in made]
+    for images, one in zip(caches, made, strict=True):
+        assert_whole(images, one)
+    assert not torch.equal(caches[0][0], caches[1][0])

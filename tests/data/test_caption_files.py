@@ -150,3 +150,16 @@ def test_images_that_a_describer_failed_on_are_left_out_of_training(component, m
     assert set(roles) == {"identity", "clothing"}
     with pytest.raises(DataError, match="1 problem"):
         role_texts(shown.split("train"), [descriptions], store)
+
+
+def test_a_file_that_was_made_for_other_splits_is_refused(component, made):
+    """Its training images would be others than those that the record counts."""
+    path = made()
+    records = read_annotations(path).records
+    moved = next(r for r in records if r.split == "train")
+    pid = moved.pid
+    lines = [replace(r, split="val", captions=tuple(replace(c, split="val") for c in r.captions)) if r.pid == pid else r
+             for r in records]  # fmt: skip
+    made(records=lines)
+    with pytest.raises(DataError, match=r"made for other splits: .* is in 'val' there, and in 'train' by now"):
+        open_sources(component, "made-here")

@@ -59,7 +59,21 @@ def test_other_columns_and_delimiters_and_a_spreadsheets_byte_order_mark(tmp_pat
 def test_identities_that_are_no_numbers_are_numbered(tmp_path, names):
     rows = [f"{number}.jpg,{name},train,a man" for number, name in enumerate(names)]
     found = CSVDataset(str(write(tmp_path, ["file,pid,split,caption", *rows])), "photos.csv").load()
-    assert [record.pid for record in found.records] == [0, 1, 0]
+    first, second, again = (record.pid for record in found.records)
+    assert first == again != second
+    assert all(0 <= pid < 1 << 48 for pid in (first, second))
+
+
+def test_an_identity_has_its_number_from_its_name_alone(tmp_path):
+    """So the leak guard knows a person of a training file again in another one."""
+    rows = [f"{name}.jpg,{name},train,a man" for name in ("anna", "bob", "zoe")]
+    found = []
+    for place, lines in (("one", rows), ("other", rows[::-1])):
+        (tmp_path / place).mkdir()
+        root = write(tmp_path / place, ["file,pid,split,caption", *lines])
+        found.append({r.file: r.pid for r in CSVDataset(str(root), "photos.csv").load().records})
+    assert found[0] == found[1]
+    assert len({*found[0].values()}) == 3
 
 
 def test_a_caption_may_hold_any_character_and_a_line_break(tmp_path):
@@ -83,7 +97,28 @@ def test_it_is_read_again_only_when_the_file_or_the_columns_change(tmp_path):
     german = CSVDataset(str(root), "photos.csv", columns={"caption": "german"}).load()
     assert german.records[0].captions[0].text == "ein Mann"
     (root / "photos.csv").unlink()
-    assert CSVDataset(str(root), "photos.csv").load().records == german.records
+    assert CSVDataset(str(root), "photos.csv", columns={"caption": "german"}).load().records == german.records
+    for given, told in (({"file": "photo.csv"}, "'photos.csv', not 'photo.csv'"), ({"file": "photos.csv"}, "'german'")):
+        with pytest.raises(DataError, match=r"no such file; .*human\.jsonl was made with ") as error:
+            CSVDataset(str(root), **given).load()
+        assert told in str(error.value)
+
+
+def test_a_file_that_changes_while_it_is_read_is_read_again(tmp_path, monkeypatch):
+    import tbpsbench.data.csv_dataset as module
+
+    root, real = write(tmp_path), module.read_rows
+
+    def reads(source, *more):
+        found = list(real(source, *more))
+        write(root, [HEADER, *ROWS[:2]])
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "read_rows", reads)
+        assert "was changed while it was read" in str(refusal(CSVDataset(str(root), "photos.csv").load))
+    assert not (root / "human.jsonl").exists()
+    assert len(CSVDataset(str(root), "photos.csv").load().records) == 2
 
 
 def test_annotations_of_another_data_set_are_not_overwritten(tmp_path):

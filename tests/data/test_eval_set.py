@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -101,3 +103,12 @@ def test_query_captions_never_go_with_gallery_images(human, images, transform, t
 def test_an_unknown_split_lists_the_known_ones(human, tokenizer):
     with pytest.raises(DataError, match=r"'val'; there are: train, test"):
         QuerySet(human, "val", TextStore(tokenizer))
+
+
+def test_texts_that_the_gallery_is_to_have_and_a_split_lacks_are_named(human, images, transform, tokenizer, tmp_path):
+    """Else the result would be one of pictures alone, without a word."""
+    described = write(tmp_path, "mllm", "identity", 1)
+    empty = [replace(r, captions=r.captions if r.split == "train" else ()) for r in described.records]
+    lacking = read_annotations(write_annotations(described.path, "Toy", "mllm", empty))
+    with pytest.raises(DataError, match=r"has no text for any image of the split 'test', which evaluation"):
+        GallerySet(human, "test", images, transform, [lacking], TextStore(tokenizer))

@@ -64,7 +64,7 @@ def test_codes_are_told():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("gendr", "no image of Toy has the attribute 'gendr'. There are: age, gender, hat, height, mask, mixed"),
+        ("gendr", "no image of Toy has the attribute 'gendr'. There are: age, camera, gender, hat, height, mask"),
         ("mixed", "'mixed' cannot be batched: its values are of the kinds int, str"),
         ("words", "'words' cannot be batched: its values are of the kinds list"),
         ("text", "extra 'text' of 0.png: <U1 is no array of numbers"),

@@ -45,3 +45,11 @@ def test_grey_and_transparent_pictures_are_read_as_rgb(tmp_path):
     (tmp_path / "cut.png").write_bytes(b"\x89PNG")
     with pytest.raises(DataError, match=r"cut\.png: "):
         preprocess(tmp_path / "cut.png")
+
+
+@pytest.mark.parametrize(
+    "picture", [np.zeros((0, 5, 3), np.uint8), np.zeros((5, 0, 3), np.uint8), Image.new("RGB", (0, 5))]
+)
+def test_a_picture_without_pixels_is_not_taken_for_a_black_one(picture):
+    with pytest.raises(DataError, match="has no pixels: an empty crop"):
+        Preprocess((4, 4), "bilinear", MEAN, STD)(picture)

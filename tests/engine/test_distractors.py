@@ -3,6 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
+from tbpsbench.config.check import check
 from tbpsbench.config.load import load_config
 from tbpsbench.engine import embed
 from tbpsbench.engine.evaluate import evaluate
@@ -80,3 +81,19 @@ def test_a_record_says_how_many_distractors_there_were_and_verifies(tool, demo, 
     assert record["results"]["distractors"]["gallery"] == record["results"]["standard"]["gallery"] + 20
     code, out, _ = tool("leaderboard", "verify", tmp_path / "run" / "record", "-v")
     assert code == 0, out
+
+
+@pytest.mark.parametrize("other", ["rerank=[dict(type='QueryExpansion')]", "interactor=dict(type='MTI')"])
+def test_what_would_not_touch_them_is_refused(demo, folder, other):
+    """Else a result would stand in a track that it has nothing to do with."""
+    config, _, *overrides = demo
+    options = [*overrides, f"evaluation.distractors={str(folder)!r}", "evaluation.protocols=('distractors',)"]
+    found = check(load_config(config, [*options, f"evaluation.{other}"]))
+    assert [problem.path for problem in found] == [f"evaluation.{other.partition('=')[0]}"]
+    assert check(load_config(config, options)) == []
+
+
+def test_an_evaluation_without_metrics_is_refused(demo):
+    config, _, *overrides = demo
+    (problem,) = check(load_config(config, [*overrides, "evaluation.metrics=[]"]))
+    assert problem.path == "evaluation.metrics"

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from runs import train_in
 
@@ -9,7 +10,9 @@ from tbpsbench.annotations import read_annotations, write_annotations
 from tbpsbench.config.load import load_config
 from tbpsbench.engine.plan import plan_evaluation
 from tbpsbench.engine.run import build_run
-from tbpsbench.errors import DataError
+from tbpsbench.errors import ConfigError, DataError
+from tbpsbench.protocols.base import Task
+from tbpsbench.protocols.standard import Standard
 
 CAPTIONED = "evaluation.protocols=('without-captioned-image',)"
 
@@ -97,3 +100,39 @@ def test_plan_names_every_question_once(demo):
     assert forth.ask is back.answer
     assert len(changed.answer.pids) == sum(len(plan.galleries[split]) for split in changed.splits)
     assert len(changed.ask.pids) <= len(forth.ask.pids) == len(plan.queries)
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        (lambda q, g: Task(np.ones(3, bool)), "asks_Q is bool of shape"),
+        (lambda q, g: Task([True] * q), "asks_Q is list"),
+        (lambda q, g: Task(np.ones(q)), "asks_Q is float64"),
+        (lambda q, g: np.ones(q, bool), "returned ndarray, expected a Task"),
+        (lambda q, g: Task(np.ones(q, bool), np.ones(q), [0] * g), "gallery_group_G is list"),
+        (lambda q, g: Task(np.ones(q, bool), np.ones(q)), "gives groups to one side alone"),
+    ],
+)
+def test_what_a_plug_ins_protocol_returns_is_looked_at(demo, monkeypatch, task, message):
+    monkeypatch.setattr(Standard, "task", lambda self, asked, gallery: task(len(asked), len(gallery)))
+    with pytest.raises(ConfigError, match=f"evaluation.protocols: 'standard': .*{message}"):
+        planned(demo)
+
+
+@pytest.mark.parametrize(
+    ("splits", "message"),
+    [
+        (("test", "test"), "each once"),
+        (("val",), "expected 'test' first"),
+        (("test", "tset"), "'tset', which the data set"),
+    ],
+)
+def test_splits_that_a_plug_ins_protocol_shows_are_looked_at(demo, monkeypatch, splits, message):
+    monkeypatch.setattr(Standard, "gallery_splits", lambda self, split: splits)
+    with pytest.raises((ConfigError, DataError), match=message):
+        planned(demo)
+
+
+def planned(demo):
+    run = build_run(load_config(demo[0], [*demo[2:], "evaluation.protocols=('standard',)"]))
+    return plan_evaluation(run.evaluation, "test", run.settings.evaluation)

@@ -221,3 +221,22 @@ def test_started_system_is_opened_and_tested_like_any_other(second):
     trained = open_trained(second, second / "config.py")
     assert trained.settings.load_from["system"] == trained.system.trained_on.start["system_sha256"]
     assert trained.notes == ()
+
+
+def test_what_counts_a_training_starts_anew(demo, first, tmp_path):
+    """A ramp over the first steps, the losses that a balancer compares with."""
+    parts = [
+        "model.losses={'itc': dict(type='InfoNCE'), 'nitc': dict(type='NITC', ramp_steps=10)}",
+        "model.balancer=dict(type='Uncertainty')",
+    ]
+    train_in(tmp_path / "counted", demo, *FIRST, *parts, "name=counted")
+    kept = read_state_dict(tmp_path / "counted" / "best.pth")
+    assert kept["losses.nitc.seen"] > 0
+    model = built(demo, *parts, f"load_from={tmp_path / 'counted'}").model
+    state = model.state_dict()
+    assert state["losses.nitc.seen"] == 0
+    learnt = [key for key in state if key.startswith("balancer.")]
+    assert any(kept[key].any() for key in learnt)
+    assert not any(state[key].any() for key in learnt)
+    same = [key for key in state if key.startswith("image_encoder.")]
+    assert all(torch.equal(state[key].cpu(), kept[key]) for key in same)

@@ -258,3 +258,36 @@ def test_the_documented_lines_export_what_tools_test_measures(tool, demo, mini, 
     assert "3 rows scored from the output of other code" in (tmp_path / "board" / "index.html").read_text()
     _, report, _ = tool("leaderboard", "doctor", tmp_path / "records")
     assert "external: made by other code" in report
+
+
+@pytest.mark.parametrize("factor", [1e200, 1e-200])
+def test_lengths_whose_squares_leave_the_range_are_lengths(imagined, asked, tmp_path, factor):
+    text, image = vectors(asked, dtype=np.float64)
+    captions, images = asked
+    ids = {"caption_ids": np.array([i for i, _ in captions]), "image_ids": np.array([r.image_id for r in images])}
+    scores = []
+    for name, by in (("plain", 1.0), ("far", factor)):
+        np.savez(tmp_path / f"{name}.npz", text=text * by, image=image * by, **ids)
+        task = task_of(imagined)
+        evaluation, _ = score(read_given(tmp_path / f"{name}.npz", task), task)
+        scores.append(evaluation.results["standard"].scores)
+    assert scores[0] == scores[1]
+    assert scores[0]["R@1"] > 5, "of a collapsed gallery it would be 0"
+
+
+def test_a_record_of_something_else_is_not_overwritten(tmp_path):
+    from tbpsbench.errors import DataError
+    from tbpsbench.files import write_json
+    from tbpsbench.records.make import require_place
+
+    for told, message in (
+        ({"name": "mine", "selection": {"rule": "val"}}, "holds a training run's record"),
+        ({"name": "another", "selection": {"rule": "given"}}, "holds the record of 'another'"),
+        ([], "holds a training run's record"),
+    ):
+        write_json(tmp_path / "record.json", told)
+        with pytest.raises(DataError, match=message):
+            require_place(tmp_path, "mine")
+    write_json(tmp_path / "record.json", {"name": "mine", "selection": {"rule": "given"}})
+    for folder in (tmp_path, tmp_path / "new", None):
+        require_place(folder, "mine")

@@ -1,6 +1,7 @@
 """The whole measurement: on made-up features where the answer is known, and on real models of every kind."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from tbpsbench.engine.run import build_run
 from tbpsbench.errors import CheckpointError, ConfigError, DataError
 from tbpsbench.probes import measure as probes
 from tbpsbench.probes.measure import extract, measure, population, splits_of, usual_features
+from tbpsbench.probes.report import make_report
 
 from .test_labels import image
 
@@ -171,3 +173,15 @@ def test_population_of_the_training_or_of_photographs_is_refused(run):
     photographed = replace(run.settings, data=replace(run.settings.data, dataset={"type": "CUHKPEDES"}))
     with pytest.raises(ConfigError, match="only be drawn for MiniPEDES, not for CUHKPEDES"):
         probes.population(run.system, photographed, 1)
+
+
+def test_population_that_the_start_of_the_training_knew_is_refused(run):
+    seen = population(run.system, run.settings, 1)
+    before = replace(run.system.trained_on.texts, population=seen.sources.population)
+    texts = replace(run.system.trained_on.texts, earlier=(before,))
+    started = replace(run.system, trained_on=replace(run.system.trained_on, texts=texts))
+    with pytest.raises(ConfigError, match="population 1 is one that the model, or what its training started from"):
+        population(started, run.settings, 1)
+    known = {record.pid for record in seen.annotations.split("test")} & before.pids
+    report = make_report(started, Path(__file__), seen, ["test"], {})
+    assert report["seen_in_training"] == len(known)

@@ -97,3 +97,27 @@ def test_tool_says_what_it_cannot_read(tool, tmp_path):
     )
     assert code == 2
     assert "no such file" in err
+
+
+def test_the_file_that_is_converted_is_not_overwritten(released, tmp_path):
+    config, path, _ = released
+    before = path.read_bytes()
+    with pytest.raises(CheckpointError, match="is the file that is converted, and would be lost"):
+        convert_checkpoint(config, path, path)
+    with pytest.raises(CheckpointError, match=r"Give a name that ends in \.pth"):
+        convert_checkpoint(config, path, tmp_path / "ours.safetensors")
+    assert path.read_bytes() == before
+
+
+def test_own_names_with_one_missing_are_our_own_and_what_is_made_up_is_the_same_each_time(released, tmp_path):
+    config, path, weights = released
+    own = {key.removeprefix("old."): value for key, value in weights.items()}
+    gone = next(key for key in own if key.startswith("image_encoder."))
+    torch.save({key: value for key, value in own.items() if key != gone}, path)
+    with pytest.raises(CheckpointError, match=gone.replace(".", r"\.")):
+        convert_checkpoint(config, path, tmp_path / "ours.pth")
+    made = []
+    for name in ("one.pth", "other.pth"):
+        assert not convert_checkpoint(config, path, tmp_path / name, partial=True).complete
+        made.append(torch.load(tmp_path / name, weights_only=True)["state_dict"][gone])
+    assert torch.equal(*made)

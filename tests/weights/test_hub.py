@@ -31,3 +31,15 @@ def test_unknown_name_lists_the_known_ones():
 def test_name_without_a_network_says_to_name_a_file(offline, name):
     with pytest.raises(CheckpointError, match=r"could not be fetched from owner/vit-base.*pretrained='path/to"):
         find_weights(name, {"vit-base": "owner/vit-base"})
+
+
+def test_addresses_that_end_alike_are_other_files(monkeypatch, tmp_path):
+    def download(url, target):
+        torch.save({"a": torch.tensor(len(url))}, target)
+
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr("torch.hub.download_url_to_file", download)
+    addresses = ["https://a.org/irra/best.pth", "https://b.org/other/best.pth", "https://b.org/best.pth?download=true"]
+    found = [find_weights(address, {}) for address in addresses]
+    assert [path.name for path in found] == ["best.pth"] * 3
+    assert [int(torch.load(path)["a"]) for path in found] == [len(address) for address in addresses]

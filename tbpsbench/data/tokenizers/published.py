@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tbpsbench.errors import CheckpointError, ConfigError
-from tbpsbench.reading import read_lines, read_text, shown
+from tbpsbench.reading import given_path, read_lines, read_text, shown
 from tbpsbench.weights.packages import packaged_folder
 
 VOCABULARY, RULES_FILE = "vocab.txt", "tokenizer_config.json"
@@ -82,6 +82,8 @@ def _require_uncased(vocabulary: Path) -> None:
 
 
 def _vocabulary_file(pretrained: str) -> Path:
+    if pretrained.startswith("~"):
+        pretrained = str(given_path(pretrained))
     if _is_name(pretrained):
         try:
             folder = packaged_folder(pretrained)

@@ -35,3 +35,13 @@ def check_probability(p: float) -> float:
     if not 0 <= p <= 1:
         raise ValueError(f"p is {p}, expected a probability between 0 and 1")
     return p
+
+
+def require_level(value: float, image_3HW: Tensor, what: str) -> None:
+    """Refuse a value that the pixels of an image cannot have.
+
+    Raises:
+        TypeError: before Normalize, for anything but whole numbers of 0..255.
+    """
+    if not image_3HW.is_floating_point() and not (0 <= value <= 255 and value == int(value)):
+        raise TypeError(f"{what} is {value}; before Normalize, expected a whole number of 0 to 255")

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tbpsbench.data.transforms.base import Transform, check_probability
+from tbpsbench.data.transforms.base import Transform, check_probability, require_level
 from tbpsbench.registry import TRANSFORMS
 
 ATTEMPTS = 10
@@ -47,6 +47,8 @@ class RandomErasing(Transform):
     def __call__(self, image_3HW: Tensor, rng: np.random.Generator) -> Tensor:
         if not image_3HW.is_floating_point() and isinstance(self.value, str):
             raise TypeError(f"RandomErasing(value={self.value!r}) must come after Normalize")
+        if not isinstance(self.value, str):
+            require_level(self.value, image_3HW, "RandomErasing: value")
         if rng.random() >= self.p:
             return image_3HW
         box = self.rectangle(image_3HW.shape[-2], image_3HW.shape[-1], rng)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from tbpsbench.data.transforms.base import Transform
+from tbpsbench.data.transforms.base import Transform, require_level
 from tbpsbench.registry import TRANSFORMS
 
 
@@ -26,6 +26,7 @@ class PadCrop(Transform):
         self.padding, self.fill = padding, fill
 
     def __call__(self, image_3HW: Tensor, rng: np.random.Generator) -> Tensor:
+        require_level(self.fill, image_3HW, "PadCrop: fill")
         top, left = (int(value) for value in rng.integers(0, 2 * self.padding + 1, size=2))
         return shift(image_3HW, top - self.padding, left - self.padding, self.fill)
 

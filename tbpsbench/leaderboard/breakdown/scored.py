@@ -25,10 +25,12 @@ from tbpsbench.model.roles import QUERY
 from tbpsbench.protocols.base import IMAGE_TO_TEXT
 from tbpsbench.reading import shown
 from tbpsbench.records.badges import badges_of
+from tbpsbench.records.changed import CHANGES
 from tbpsbench.records.evidence import read_evidence
 from tbpsbench.records.identity import annotations_sha256
 from tbpsbench.records.read import RECORD, read_record
 from tbpsbench.records.schema import schema_problems
+from tbpsbench.records.started import STARTED
 from tbpsbench.system_files import checkpoint_file
 
 CHECK = "tools/leaderboard.py verify says what is wrong with it."
@@ -78,7 +80,13 @@ def from_checkpoint(trained: Trained, checkpoint: str | Path, split: str, protoc
     asked = replace(section, protocols=(name,), both_directions=False)
     evaluation = evaluate(trained.system.model, data, split, asked, known_texts(trained.system, data))
     result, file = evaluation.results[name], checkpoint_file(checkpoint)
-    known = {"selection": {"rule": "given"}, "leaks": evaluation.leaks, "data": data.sources.provenance()}
+    origin = trained.system.trained_on
+    known: dict[str, Any] = {
+        "selection": {"rule": "given"}, "leaks": evaluation.leaks, "data": data.sources.provenance(),
+        "rerank": evaluation.rerank, "interaction": evaluation.interaction,
+        **({STARTED: origin.start} if origin is not None and origin.start is not None else {}),
+        **({CHANGES: origin.changes} if origin is not None and origin.changes else {}),
+    }  # fmt: skip
     return Scored(
         trained.system.name,
         data.name,

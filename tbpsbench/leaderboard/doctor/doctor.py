@@ -93,6 +93,9 @@ def _seeds(items: Sequence[Item]) -> Iterator[Objection]:
     for key, group in _grouped(items, _system).items():
         records, folders = [record for _, record in group], tuple(folder for folder, _ in group)
         what, seeds = f"{key[0]} on {key[1]}", {record["seed"] for record in records}
+        if len(seeds) < len(records):
+            message = "a seed is there more than once: copies of a run are no further runs"
+            yield Objection("serious", what, message, "Keep one record for each seed.", folders)
         declared = {seed for record in records for seed in record["suite"].get("seeds", ())}
         if missing := sorted(declared - seeds):
             message = f"seeds {', '.join(map(str, missing))} of the suite are missing"

@@ -19,6 +19,7 @@ from tbpsbench.records.identity import is_transfer
 WHAT = "selection"
 FIX = "Train again with this version and keep the record that it writes; a record is never edited."
 VALIDATION = ("val", "val-carved")
+LENGTH = "schedule.max_epochs"
 FROM_HISTORY = ("epoch", "score", "metric", "split", "queries", "history")
 
 
@@ -37,7 +38,7 @@ def check_selection(found: Verification) -> None:
     if rule == "last":
         last = config["schedule"]["max_epochs"]
         found.equal(f"{WHAT}.epoch", selection.get("epoch"), last, FIX, "schedule.max_epochs")
-        found.equal(f"{WHAT}.test_evaluations", selection["test_evaluations"], 1, FIX, "the rule 'last'")
+        _check_looks(found, selection, 1)
         if selection.get("history"):
             found.problem(f"{WHAT}.history", "a run that takes its last epoch has no scores to choose by", FIX)
     elif _complete(found, selection):
@@ -56,17 +57,23 @@ def _complete(found: Verification, selection: Mapping[str, Any]) -> bool:
     return not missing
 
 
+def _check_looks(found: Verification, selection: Mapping[str, Any], looked: int) -> None:
+    """How often the test split was evaluated; those of an earlier rule, and of an earlier end, count, too."""
+    if was_changed(found.record, (*SCORING, LENGTH)):
+        looked = max(looked, selection["test_evaluations"])
+        found.skip("number of evaluations on test", "the run was changed or continued; the record says so")
+    found.equal(
+        f"{WHAT}.test_evaluations", selection["test_evaluations"], looked, FIX, f"the rule {selection['rule']!r}"
+    )
+
+
 def _check_split(found: Verification, selection: Mapping[str, Any]) -> None:
     counts, split, rule = found.record["data"]["counts"], selection["split"], selection["rule"]
     allowed = VALIDATION if rule == "val" else ("test",)
     if split not in allowed:
         message = f"the rule is {rule!r}, but the checkpoint was chosen on the split {split!r}"
         found.problem(f"{WHAT}.split", message, FIX)
-    looked = 1 + (len(selection["history"]) if rule == "test" else 0)
-    if was_changed(found.record, SCORING):
-        looked = max(looked, selection["test_evaluations"])  # those by an earlier rule count, too
-        found.skip("number of evaluations on test", "what chooses was changed while training; the record says so")
-    found.equal(f"{WHAT}.test_evaluations", selection["test_evaluations"], looked, FIX, f"the rule {rule!r}")
+    _check_looks(found, selection, 1 + (len(selection["history"]) if rule == "test" else 0))
     if is_transfer(found.record):
         found.skip("number of queries that chose the checkpoint", "the record counts the data of the evaluation only")
     elif split in counts:

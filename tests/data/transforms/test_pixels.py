@@ -138,3 +138,18 @@ def test_every_transform_is_built_from_its_name_and_repeats_itself(name, image):
     first, second = (transform(given.clone(), rng(9)) for _ in range(2))
     assert torch.equal(first, second)
     assert first.shape == (3, 24, 10)
+
+
+@pytest.mark.parametrize(
+    ("transform", "what"),
+    [
+        (PadCrop(fill=-1), "PadCrop: fill is -1"),
+        (PadCrop(fill=0.5), "PadCrop: fill is 0.5"),
+        (PadCrop(fill=256), "PadCrop: fill is 256"),
+        (RandomErasing(MEAN, p=0.0, value=-1.0), "RandomErasing: value is -1.0"),
+    ],
+)
+def test_levels_that_pixels_cannot_have_are_refused_before_normalisation(image, transform, what):
+    with pytest.raises(ConfigError, match=f"{what}; before Normalize, expected a whole number of 0 to 255"):
+        Compose([transform, Normalize(MEAN, STD)], (24, 10))(image, rng())
+    assert Compose([Normalize(MEAN, STD), transform], (24, 10))(image, rng()).shape == (3, 24, 10)

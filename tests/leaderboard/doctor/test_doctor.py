@@ -157,3 +157,8 @@ def test_record_that_cannot_be_read_is_listed(records, record):
     found = doctor(records)
     assert found.records == 2
     assert "cost: is missing" in found.report()
+
+
+def test_a_copy_of_a_run(records):
+    shutil.copytree(records / "system-0", records / "system-0-again")
+    assert "a seed is there more than once" in doctor(records).report()

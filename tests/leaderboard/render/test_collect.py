@@ -174,3 +174,11 @@ def test_a_comparison_misses_no_seed_in_silence(records):
 def test_any_text_may_be_asked_for_as_a_system(records, name):
     with pytest.raises(DataError, match="no record of"):
         find_system(name, records)
+
+
+def test_a_copy_of_a_run_is_no_second_seed(records, tmp_path):
+    once = next(row for row in collect(records).rows if row.system == "good" and row.protocol == "standard")
+    shutil.copytree(records / "good", records / "good-again")
+    row = next(row for row in collect(records).rows if row.system == "good" and row.protocol == "standard")
+    assert (row.seeds, row.scores, row.records) == (once.seeds, once.scores, once.records)
+    assert row.note == "not counted, since the seed is there already: good-again"

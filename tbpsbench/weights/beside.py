@@ -1,0 +1,38 @@
+"""What a `config.json` beside weights says of the architecture that they were trained in.
+
+Numbers of heads and activations show in no weight's shape: weights fit, and the outputs are others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tbpsbench.errors import CheckpointError
+from tbpsbench.reading import read_json, shown
+
+CONFIG = "config.json"
+
+
+def require_same(weights: str | Path, built: Mapping[str, Any]) -> None:
+    """Refuse weights whose config.json (Hugging Face's form) contradicts the model that is to take them.
+
+    Args:
+        weights: the weight file.
+        built: key of the file -> the value of the model; what the file does not say is not compared.
+
+    Raises:
+        CheckpointError: naming the first key that differs.
+        DataError: if the file is damaged.
+    """
+    path = Path(weights).parent / CONFIG
+    if not path.is_file():
+        return
+    said = read_json(path)
+    for key, value in built.items() if isinstance(said, Mapping) else ():
+        if said.get(key, value) != value:
+            raise CheckpointError(
+                f"{shown(path)}: its weights were trained with {key} {said[key]!r}, this model has {value!r}. "
+                "They would fit and give other outputs. Name the architecture that they were trained in."
+            )
