@@ -22,6 +22,8 @@ GOALS = {
     "sdm_share_of_rate": "the same: part of the bf16 rate of a large product, over 8 N^2 D operations",
     "infonce_vs_memeff": "InfoNCE, bf16, N 32,768, D 512: times as fast as memeff (stable=False)",
     "infonce_identities_vs_memeff": "the same with positives by identity, which memeff has not",
+    "infonce_8192_vs_memeff": "InfoNCE, bf16, N 8,192, D 512: times as fast as memeff (stable=False)",
+    "evaluation_ms": "exact ranks of 19,848 queries among 19,848 images (ICFG-PEDES), D 512: milliseconds",
     "scan_time_vs_mamba_ssm": "selective scan, float32, B 16, L 512, E 1,024, N 16: time over that of mamba-ssm",
     "scan_bf16_time_vs_mamba_ssm": "the same in bf16",
 }
@@ -66,6 +68,9 @@ def ratios(rows: list[Row]) -> dict[str, float]:
     identity = _arms(rows, "InfoNCE, identities", HALF, N=32768, D=512)
     found["infonce_vs_memeff"] = _over(instance, "ms", "memeff")
     found["infonce_identities_vs_memeff"] = _over({**instance, "ours": identity.get("ours", {})}, "ms", "memeff")
+    found["infonce_8192_vs_memeff"] = _over(_arms(rows, "InfoNCE", HALF, N=8192, D=512), "ms", "memeff")
+    ranks = [row["ms"] for row in rows if row["section"] == "evaluation" and row.get("arm") == "ranks" and "ms" in row]
+    found["evaluation_ms"] = ranks[0] if ranks else None
     for dtype, key in ((SINGLE, "scan"), (HALF, "scan_bf16")):
         inverse = _over(_arms(rows, "selective scan", dtype, B=16, L=512, E=1024, S=16), "ms", "mamba_ssm")
         found[f"{key}_time_vs_mamba_ssm"] = 1 / inverse if inverse else None

@@ -112,6 +112,8 @@ GPU_TARGETS = {
     "sdm_share_of_rate": Target(">=", 0.5),
     "infonce_vs_memeff": Target(">=", 1.2),
     "infonce_identities_vs_memeff": Target(">=", 1.2),
+    "infonce_8192_vs_memeff": Target(">=", 1.2),
+    "evaluation_ms": Target("<=", 15),
     "scan_time_vs_mamba_ssm": Target("<=", 1.2),
     "scan_bf16_time_vs_mamba_ssm": Target("<=", 1.2),
 }

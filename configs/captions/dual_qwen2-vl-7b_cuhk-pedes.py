@@ -4,7 +4,9 @@ The paper asks ChatGPT-4 and embeds with CLIP ViT-B/32; here one model behind a 
 """
 
 dataset = dict(type="CUHKPEDES", root="data/CUHK-PEDES")
-source = dict(type="style_clustered", name="dual-qwen2-vl-7b", embedder="clip", clusterer=dict(type="DBSCAN"))
+# The name that configs/bdam_mamba read: they fuse a picture with its description in training, validation and search.
+source = dict(type="style_clustered", name="style_clustered", embedder="clip", clusterer=dict(type="DBSCAN"))
+splits = ("train", "val", "test")
 mllm = dict(
     type="OpenAICompatible",
     model="Qwen/Qwen2-VL-7B-Instruct",

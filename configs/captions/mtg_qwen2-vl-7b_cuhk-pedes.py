@@ -4,7 +4,8 @@ vllm serve Qwen/Qwen2-VL-7B-Instruct --limit-mm-per-prompt '{"image": 1, "video"
 """
 
 dataset = dict(type="CUHKPEDES", root="data/CUHK-PEDES")
-source = dict(type="mtg", name="mtg-qwen2-vl-7b")
+# The name that configs/ctgi read.
+source = dict(type="mtg", name="mtg")
 mllm = dict(
     type="OpenAICompatible",
     model="Qwen/Qwen2-VL-7B-Instruct",

@@ -5,3 +5,5 @@
 
 _base_ = ["../_base_/data/icfg-pedes.py", "../_base_/systems/rde_clip-vit-b16.py"]
 data = dict(captions="mtg")
+# RDE itself gives new layers 1e-3; CTGI names this rate.
+param_groups = dict(new_lr=5e-5)

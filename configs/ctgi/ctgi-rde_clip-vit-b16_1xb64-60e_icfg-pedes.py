@@ -6,3 +6,5 @@
 _base_ = ["../_base_/data/icfg-pedes.py", "../_base_/systems/rde_clip-vit-b16.py"]
 data = dict(captions="mtg", tokenizer=dict(context_length=248))
 model = dict(text_encoder=dict(context_length=248), heads=dict(tse=dict(text_length=248)))
+# RDE itself gives new layers 1e-3; CTGI names this rate.
+param_groups = dict(new_lr=5e-5)

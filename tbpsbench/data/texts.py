@@ -93,8 +93,8 @@ def records_of(annotations: Annotations, split: str) -> list[ImageRecord]:
     records = annotations.split(split)
     if not records:
         hint = ""
-        if annotations.dataset == "ICFG-PEDES" and split.startswith("val"):
-            hint = " ICFG-PEDES has no validation split; data.dataset.val_carve=True creates 'val-carved'."
+        if annotations.dataset in ("ICFG-PEDES", "UFine6926") and split.startswith("val"):
+            hint = f" {annotations.dataset} has no validation split; data.dataset.val_carve=True creates 'val-carved'."
         raise DataError(
             f"{annotations.path}: no images in the split {split!r}; there are: {', '.join(annotations.splits())}.{hint}"
         )

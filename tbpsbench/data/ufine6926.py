@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
+from tbpsbench.annotations import Annotations
 from tbpsbench.data.base import Expected, PersonSearchDataset
+from tbpsbench.data.carving import carve
 from tbpsbench.data.official import Release, prepare_release
 from tbpsbench.registry import DATASETS
 
@@ -18,14 +20,17 @@ class UFine6926(PersonSearchDataset):
 
     Args:
         root: holds the JSON file and images/.
+        val_carve: move a fixed 5 % of the training identities to a split "val-carved", so that a checkpoint can be
+            chosen without the test split.
     """
 
     name: ClassVar[str] = "UFine6926"
     annotation_files: ClassVar[tuple[str, ...]] = ("UFine6926_Annotations_1024.json",)
     expected: ClassVar[Expected | None] = None
 
-    def __init__(self, root: str = "data/UFine6926") -> None:
+    def __init__(self, root: str = "data/UFine6926", val_carve: bool = False) -> None:
         super().__init__(root)
+        self.val_carve = val_carve
 
     def prepare(
         self, *, splits_file: str | Path | None = None, allow_partial: bool = False, allow_missing: bool = False
@@ -34,3 +39,6 @@ class UFine6926(PersonSearchDataset):
         return prepare_release(
             self.root, release, splits_file=splits_file, allow_partial=allow_partial, allow_missing=allow_missing
         )
+
+    def arrange(self, annotations: Annotations) -> Annotations:
+        return carve(annotations) if self.val_carve else annotations

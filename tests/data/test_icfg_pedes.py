@@ -3,7 +3,8 @@ import json
 import pytest
 
 from tbpsbench.annotations import counts, record_problems
-from tbpsbench.data.icfg_pedes import ICFGPEDES, carved_sha256, is_carved
+from tbpsbench.data.carving import carved_sha256, is_carved
+from tbpsbench.data.icfg_pedes import ICFGPEDES
 from tbpsbench.data.texts import records_of
 from tbpsbench.errors import DataError
 

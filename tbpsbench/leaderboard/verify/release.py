@@ -7,7 +7,7 @@ from typing import Any
 
 from tbpsbench.builtins import BUILTINS
 from tbpsbench.data.base import PersonSearchDataset
-from tbpsbench.data.icfg_pedes import CARVED
+from tbpsbench.data.carving import CARVED
 from tbpsbench.errors import ConfigError, DataError, RegistryError
 from tbpsbench.leaderboard.verify.report import Verification
 from tbpsbench.minipedes.build import DATASET, plan

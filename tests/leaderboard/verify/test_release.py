@@ -7,7 +7,7 @@ from itertools import count
 import pytest
 
 from tbpsbench.annotations import counts, read_annotations, write_annotations
-from tbpsbench.data.icfg_pedes import carve, is_carved
+from tbpsbench.data.carving import carve, is_carved
 from tbpsbench.data.sources import source_of
 from tbpsbench.leaderboard.verify.record import verify
 
