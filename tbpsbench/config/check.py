@@ -20,6 +20,7 @@ from tbpsbench.config.open_sections import FRAME, SECTION_SLOTS, is_open
 from tbpsbench.config.places import components
 from tbpsbench.config.resolve import PREFIX
 from tbpsbench.config.schema import REQUIRED, SECTIONS, TOP_LEVEL, frame, with_defaults
+from tbpsbench.config.tried import constructor_problems
 from tbpsbench.entries import Entry, Problem, argument_problems
 from tbpsbench.errors import ConfigError, RegistryError
 from tbpsbench.model.roles import MASKED, QUERY, description_roles, of_training, role_of
@@ -58,6 +59,7 @@ def check(config: Config, *, trained: bool = False, other_model: bool = False) -
     found += limit_problems(config.values)
     if not found:
         found += schedule_problems(config.values)
+        found += constructor_problems(config.values)
         found += evaluation_problems(config.values, other_model=other_model)
         found += _wiring(with_defaults(config.values))
         found += [] if trained else misfits(with_defaults(config.values))

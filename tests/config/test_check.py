@@ -1,4 +1,5 @@
 import pytest
+import torch
 
 from tbpsbench.config.check import check, report, require_valid
 from tbpsbench.config.load import load_config
@@ -148,3 +149,24 @@ def test_report_lines_up_message_and_fix():
     lines = report(config, check(config)).splitlines()
     assert lines[0] == f"{DEMO}: 1 problem"
     assert lines[2].index("InfoNCE has") == lines[3].index("InfoNCE takes")
+
+
+@pytest.mark.parametrize(
+    ("option", "place", "message"),
+    [
+        (
+            "data.transforms=[dict(type='PadCrop', padding=-1), dict(type='Normalize')]",
+            "data.transforms.0",
+            "padding is -1",
+        ),
+        ("data.transforms=[dict(type='Normalize'), dict(type='HorizontalFlip', p=2)]", "data.transforms.1", "p is 2"),
+        ("data.dataset=dict(type='CSVDataset', root='x', file='a/b.csv')", "data.dataset", "file is 'a/b.csv'"),
+        ("model.losses.itc.temperature=-1", "model.losses.itc", "temperature"),
+    ],
+)
+def test_what_a_constructor_refuses_is_told_without_data(option, place, message):
+    before = torch.random.get_rng_state()
+    (problem,) = check(load_config(DEMO, [option]))
+    assert problem.path == place
+    assert message in problem.message
+    assert torch.equal(torch.random.get_rng_state(), before)
