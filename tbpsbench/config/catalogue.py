@@ -63,8 +63,8 @@ def page() -> str:
     lines = [
         "# Components", "",
         "Every built-in name that a config can hold, by slot; made by `python tools/components.py --markdown`. On a "
-        "terminal, and with plug-ins: `python tools/components.py` lists all, `... losses` one slot, `... InfoNCE` tells "
-        "what one component does and what its arguments mean. Optimisers are torch's.",
+        "terminal, and with plug-ins: `python tools/components.py` lists all, `... losses` one slot, `... InfoNCE` "
+        "tells what one component does and what its arguments mean. Optimisers are torch's.",
     ]  # fmt: skip
     for slot in SLOTS.values():
         if slot is OPTIMIZERS:
