@@ -40,8 +40,8 @@ from tbpsbench.reading import read_json
 VERSION = 2  # 2: EXIF orientation is applied, more than eight bits keep their tones
 BLOCK = 128
 FIX = (
-    "Copy them again from the release. A report of everything that is wrong: "
-    "python tools/prepare_data.py DATASET ROOT --verify"
+    "Copy them again from the release (MiniPEDES: delete its folder, it is made again). A report of everything that is "
+    "wrong: python tools/prepare_data.py DATASET ROOT --verify"
 )
 
 

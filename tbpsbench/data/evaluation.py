@@ -9,14 +9,13 @@ from functools import cached_property
 
 from tbpsbench.annotations import Annotations
 from tbpsbench.config.schema import DataSection
+from tbpsbench.data.cache import FIX
 from tbpsbench.data.eval_set import GallerySet, QuerySet
 from tbpsbench.data.images import DecodedImages, ImageReader, bad_images_error
 from tbpsbench.data.preprocess import Preprocess
 from tbpsbench.data.sources import Sources, read_sources
 from tbpsbench.data.texts import TextStore
 from tbpsbench.data.tokenizers.base import Tokenizer
-
-FIX = "Copy them again from the release, or check the whole set: python tools/prepare_data.py DATASET ROOT --verify"
 
 
 class EvaluationData:

@@ -50,7 +50,8 @@ class Verification:
     @property
     def wrong(self) -> list[str]:
         """What of the list is wrong with the data; splits and captions were checked when the annotations were made."""
-        found = [kind for kind in ("missing", "unreadable", "duplicates_across_splits") if getattr(self, kind)]
+        found = [] if self.counts else ["no images"]
+        found += [kind for kind in ("missing", "unreadable", "duplicates_across_splits") if getattr(self, kind)]
         found += ["listed_twice"] if self.listed_twice and not self.official else []
         return found + (["counts"] if self.expected is not None and not (self.official or self.accepted) else [])
 

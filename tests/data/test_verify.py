@@ -95,3 +95,8 @@ def test_the_summary_compares_with_the_official_counts(annotations):
     summary = look(annotations, expected=official).summary()
     assert "train: 3 ids, 4 images, 4 captions = official" in summary
     assert "test: 2 ids, 2 images, 2 captions (not official)" in summary
+
+
+def test_a_list_without_images_is_wrong(annotations):
+    found = look(read_annotations(write_annotations(annotations.path, "Toy", "human", [])))
+    assert found.wrong == ["no images"]
