@@ -11,7 +11,8 @@ from _forks import Emit, Row, Task, said, tail
 from _kernel_jobs import JOBS, Inputs, Job, Size, step
 from torch import Tensor
 
-from tbpsbench.kernels import dispatch
+from tbpsbench.kernels import counting, dispatch
+from tbpsbench.kernels.counting import naive
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 
@@ -38,10 +39,46 @@ def tasks(device: str, tiny: bool = False) -> list[Task]:
     """One for each job and dtype, those that take longest first."""
     pairs = [(job, dtype) for dtype in DTYPES[: 1 if tiny else None] for job in JOBS.values()]
     pairs.sort(key=lambda pair: -len(sizes(*pair)))
-    return [
+    found = [
         Task(f"{job.name}, {name_of(dtype)}", "checks", functools.partial(check, job, dtype, device, tiny=tiny))
         for job, dtype in pairs
     ]
+    return [*found, Task("counts, float32", "checks", functools.partial(check_counts, device, tiny=tiny))]
+
+
+def check_counts(kind: str, emit: Emit, *, tiny: bool = False) -> None:
+    """Emit one row for each size of what exact ranks are counted from: every count must be right."""
+    if kind == "cuda":
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        os.environ[dispatch.VARIABLE] = "triton"
+    for rows, gallery, most in ((5, 37, 3), *(() if tiny else ((512, 19848, 40), (67, 4099, 1)))):
+        generator = torch.Generator().manual_seed(rows)
+        # Sixteen bits, so that thousands of entries of a row tie.
+        scores_BG = torch.randn(rows, gallery, generator=generator).half().float()
+        number_B = torch.randint(0, most + 1, (rows,), generator=generator)
+        edge_B1 = torch.cat([torch.zeros(1, dtype=torch.int64), number_B.cumsum(0)])
+        row_M = torch.repeat_interleave(torch.arange(rows), number_B)
+        threshold_M = scores_BG[row_M, torch.randint(0, gallery, (len(row_M),), generator=generator)]
+        row: Row = {
+            "section": "checks",
+            "job": "counts",
+            "dtype": "float32",
+            "size": {"B": rows, "G": gallery},
+            "ok": False,
+        }
+        try:
+            given = [x.to(kind) for x in (scores_BG, threshold_M, edge_B1)]
+            found, again = (counting.counts(*given, int(number_B.max())) for _ in range(2))
+            expected = naive.counts(scores_BG, threshold_M, edge_B1)
+            wrong = sum(int((a.cpu() != b).sum()) for a, b in zip(found, expected, strict=True))
+            same = all(torch.equal(a, b) for a, b in zip(found, again, strict=True))
+            share = wrong / max(1, 2 * len(row_M))
+            row |= {"errors": [share], "plain_errors": [0.0], "same_bits": same, "ok": same and not wrong}
+        except Exception as error:
+            row |= {"failed": said(error), "traceback": tail()}
+        emit(row)
+    for choice in dispatch.report():
+        emit({"section": "choices", **choice._asdict()})
 
 
 def check(job: Job, dtype: torch.dtype, kind: str, emit: Emit, *, tiny: bool = False) -> None:

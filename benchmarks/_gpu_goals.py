@@ -69,7 +69,11 @@ def ratios(rows: list[Row]) -> dict[str, float]:
     found["infonce_vs_memeff"] = _over(instance, "ms", "memeff")
     found["infonce_identities_vs_memeff"] = _over({**instance, "ours": identity.get("ours", {})}, "ms", "memeff")
     found["infonce_8192_vs_memeff"] = _over(_arms(rows, "InfoNCE", HALF, N=8192, D=512), "ms", "memeff")
-    ranks = [row["ms"] for row in rows if row["section"] == "evaluation" and row.get("arm") == "ranks" and "ms" in row]
+    ranks = [
+        row["ms"]
+        for row in rows
+        if row["section"] == "evaluation" and row.get("arm") == "ranks" and row["size"]["Q"] == 19848 and "ms" in row
+    ]
     found["evaluation_ms"] = ranks[0] if ranks else None
     for dtype, key in ((SINGLE, "scan"), (HALF, "scan_bf16")):
         inverse = _over(_arms(rows, "selective scan", dtype, B=16, L=512, E=1024, S=16), "ms", "mamba_ssm")

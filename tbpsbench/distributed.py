@@ -96,7 +96,8 @@ def _without_gradient(numbers: str, model: nn.Module) -> TrainingError:
     return TrainingError(
         f"{len(lacking)} trainable parameters got no gradient, which several processes cannot have: "
         f"{', '.join(lacking[:MAX_SHOWN])}{', ...' if len(lacking) > MAX_SHOWN else ''}. Leave out the part that "
-        "nothing trains, freeze it (param_groups with lr_mult=0), or train with one process."
+        "nothing trains, freeze it (param_groups=dict(type='PatternGroups', "
+        "rules=[dict(pattern='...', frozen=True)])), or train with one process."
     )
 
 

@@ -9,7 +9,8 @@ import torch.multiprocessing as mp
 
 from tbpsbench import registry, testing
 from tbpsbench.builtins import BUILTINS
-from tbpsbench.distributed import gather_rows
+from tbpsbench.distributed import gather_rows, names_without_gradient
+from tbpsbench.errors import TrainingError
 from tbpsbench.types import Embedding, Features
 
 PIDS = (0, 0, 1, 2, 2, 3, 1, 0)
@@ -120,3 +121,25 @@ def unequal(rank, path):
 
 def test_unequal_shares_are_refused(tmp_path):
     in_two_processes(unequal, tmp_path / "rendezvous")
+
+
+def lonely(rank, path):
+    """A part that no loss reaches, in two processes."""
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{path}", rank=rank, world_size=2)
+    model = torch.nn.ModuleDict({"used": torch.nn.Linear(2, 2), "extra": torch.nn.Linear(2, 2)})
+    model.forward = lambda x: model["used"](x)
+    wrapped = torch.nn.parallel.DistributedDataParallel(model)
+
+    def train():
+        with names_without_gradient(model):
+            for _ in range(2):
+                wrapped(torch.ones(1, 2)).sum().backward()
+
+    with pytest.raises(TrainingError, match=r"2 trainable parameters got no gradient.*: extra\.weight, extra\.bias\."):
+        train()
+    dist.destroy_process_group()
+
+
+def test_parameters_without_gradient_are_named(tmp_path):
+    in_two_processes(lonely, tmp_path / "rendezvous")

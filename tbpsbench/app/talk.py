@@ -136,6 +136,8 @@ def checked(text: str, what: str, longest: int = MAX_QUERY) -> str:
         raise DataError(f"{what} is empty: write a few words")
     if len(text) > longest:
         raise DataError(f"{what} has {len(text)} characters; at most {longest} are read")
+    if max(map(len, text.split())) > MAX_QUERY:  # the time that a word takes grows with the square of its length
+        raise DataError(f"{what} has a word of more than {MAX_QUERY} letters")
     return require_text(text, what)
 
 

@@ -106,6 +106,13 @@ def open_manifest(folder: Path, made: Made, about: Mapping[str, Any], resume: Re
     return manifest
 
 
+def fingerprints_in(folder: Path) -> list[str]:
+    """What the run in a folder was made with so far; nothing where none was begun."""
+    path = folder / NAME
+    there = read_json(path) if path.is_file() else {}
+    return [made["fingerprint"] for made in there.get("history", ())]
+
+
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], place: str = "") -> list[str]:
     """Where two nested values differ, as lines for a person."""
     found = []

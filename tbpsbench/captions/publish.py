@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ def publish(
         StorageError: if it cannot be written.
     """
     manifest = read_json(folder / NAME)
-    require_own(path, manifest)
+    require_own(path, [made["fingerprint"] for made in manifest["history"]])
     records = {record[KEY]: record for record in read_lines(folder, "records")}
     failed = {line[KEY]: line for line in read_lines(folder, "failed") if line[KEY] not in records}
     wanted = {image.file for image in images}
@@ -88,19 +88,19 @@ def publish(
     )  # fmt: skip
 
 
-def require_own(path: Path, manifest: Mapping[str, Any]) -> None:
+def require_own(path: Path, fingerprints: Collection[str]) -> None:
     """Refuse to write captions over those of another run, or over what is no run's.
 
     Args:
         path: of the caption file, which need not be there.
-        manifest: of the run.
+        fingerprints: of the run, now and before.
 
     Raises:
         DataError: if the file holds something else than this run's captions.
     """
     if not path.is_file():
         return
-    if _fingerprint(path) not in [made["fingerprint"] for made in manifest["history"]]:
+    if _fingerprint(path) not in fingerprints:
         raise DataError(
             f"{shown(path)}: holds captions that this run has not made, and would be written over. Give this source "
             "another name (source.name), or move or delete the file."

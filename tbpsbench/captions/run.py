@@ -13,7 +13,7 @@ from tbpsbench.annotations import Annotations
 from tbpsbench.captions.ask import Asker
 from tbpsbench.captions.generate import Done, Outcome, generate, made_with, of_shard
 from tbpsbench.captions.generated import GeneratedSource, Study
-from tbpsbench.captions.manifest import Made, Resume, images_sha256, open_manifest
+from tbpsbench.captions.manifest import Made, Resume, fingerprints_in, images_sha256, open_manifest
 from tbpsbench.captions.publish import publish, require_own
 from tbpsbench.captions.replaced import require_same_pictures
 from tbpsbench.captions.settings import CaptionSettings, build_dataset, build_source, with_annotations
@@ -202,8 +202,9 @@ async def prepare(plan: Plan, meter: Meter, shards: int, resume: Resume = "same"
 async def _begun(plan: Plan, clients: Clients, shards: int, resume: Resume) -> None:
     abilities = await probe(clients)
     about = {"capabilities": abilities, "shards": shards, "settings": _shown(plan.settings)}
-    manifest = open_manifest(plan.folder, what_decides(plan, clients), about, resume)
-    require_own(plan.path, manifest)
+    made = what_decides(plan, clients)
+    require_own(plan.path, [made.fingerprint, *fingerprints_in(plan.folder)])
+    open_manifest(plan.folder, made, about, resume)
     asker = Asker(clients, plan.settings.decoding)
     await plan.source.study(Study(plan.human, plan.folder, asker, plan.training_captions()))
 

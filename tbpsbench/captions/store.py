@@ -21,7 +21,7 @@ from typing import Any, Self
 
 from tbpsbench.errors import DataError, StorageError
 from tbpsbench.files import storage_error
-from tbpsbench.locking import Lock, is_held
+from tbpsbench.locking import Lock, exclusive, is_held
 from tbpsbench.reading import parse_json, read_bytes, shown
 
 SCHEMA = 1
@@ -119,13 +119,16 @@ class Store:
 
     def _require_alone(self, count: int) -> None:
         """Images are shared out by the number of shares: who shares them out otherwise would caption some of ours."""
-        for path in sorted(self.folder.glob(".records-*of*.lock")):
-            if path.name.removesuffix(".lock").rpartition("of")[2] != str(count) and is_held(path):
-                raise StorageError(
-                    f"{self.folder}: another process captions the shard {path.name[len('.records-') : -len('.lock')]}, "
-                    f"this one would be one of {count}: both would caption the same images. Wait for it or stop it; "
-                    "a run may go on with another number of shards afterwards."
-                )
+        others = self.folder.glob(".records-*of*.lock")
+        with exclusive(self.folder / ".shares.lock"):  # who tests a lock holds it for a moment
+            held = [p for p in sorted(others) if not p.name.endswith(f"of{count}.lock") and is_held(p)]
+        if held:
+            shard = held[0].name.removeprefix(".records-").removesuffix(".lock")
+            raise StorageError(
+                f"{self.folder}: another process captions the shard {shard}, this one would be one of {count}: both "
+                "would caption the same images. Wait for it or stop it; a run may go on with another number of shards "
+                "afterwards."
+            )
 
     @property
     def repaired(self) -> int:

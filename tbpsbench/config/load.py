@@ -17,6 +17,7 @@ from tbpsbench.arguments import did_you_mean
 from tbpsbench.bundle import PREFIX, configs, locate
 from tbpsbench.config.literal import MAX_DEPTH, OVERRIDE, Origins, Path_, parse_value, plain_text, read_literals
 from tbpsbench.config.open_sections import SECTION_SLOTS, is_open
+from tbpsbench.config.override_order import types_first
 from tbpsbench.config.places import slot_at
 from tbpsbench.config.schema import SECTIONS, taken_at
 from tbpsbench.errors import ConfigError, DataError, RegistryError
@@ -169,26 +170,6 @@ def _drop_foreign(config: Config, old: dict[str, Any], new: Mapping[str, Any], p
         config.notes.append(
             f"{'.'.join(path)}: type is now {new['type']}, dropped what it does not take: {', '.join(dropped)}"
         )
-
-
-def types_first(overrides: Iterable[str]) -> list[str]:
-    """The overrides in their order, but a type before what belongs to it: `fuser.depth=2 fuser.type=X` works, too.
-
-    A type stays behind whatever was said before of the whole place or of one around it.
-    """
-    ordered: list[tuple[tuple[str, ...], str]] = []
-    for text in overrides:
-        path = tuple(text.partition("=")[0].strip().split("."))
-        place = len(ordered)
-        if path[-1] == "type":
-            around = [
-                number
-                for number, (other, _) in enumerate(ordered)
-                if path[: len(other)] == other or (other[-1] == "type" and path[: len(other) - 1] == other[:-1])
-            ]
-            place = around[-1] + 1 if around else 0
-        ordered.insert(place, (path, text))
-    return [text for _, text in ordered]
 
 
 def apply_overrides(config: Config, overrides: Iterable[str]) -> None:

@@ -12,9 +12,13 @@ import numpy as np
 import torch
 
 from tbpsbench.annotations import Annotations, raise_problems
+from tbpsbench.data.carving import CARVED
 from tbpsbench.data.tokenizers.base import Tokenizer
 from tbpsbench.errors import DataError
 from tbpsbench.types import Caption, ImageRecord, Tokens
+
+TRAIN = "train"
+AGAIN = "Write the file again: python tools/caption.py CONFIG --resume always; what was answered is not asked again."
 
 
 @dataclass(frozen=True)
@@ -145,14 +149,20 @@ def matching(record: ImageRecord, annotations: Annotations) -> ImageRecord:
         DataError: if the file was made for other annotations.
     """
     other = annotations.records[record.image_id] if record.image_id < len(annotations.records) else None
-    if other is None or (other.file, other.pid) != (record.file, record.pid):
+    if other is not None and other.file == record.file and other.pid != record.pid:
+        raise DataError(
+            f"{annotations.path}: made when the identities had other numbers: {record.file!r} is of "
+            f"{other.pid} there, and of {record.pid} by now. {AGAIN}"
+        )
+    if other is None or other.file != record.file:
         raise DataError(
             f"{annotations.path}: made for other annotations: image_id {record.image_id} is "
             f"{'missing' if other is None else repr(other.file)}, expected {record.file!r}. Create the captions again."
         )
-    if other.split != record.split:
+    # What is carved out of the training images, or is not, follows from the identity alone.
+    if {other.split, record.split} != {TRAIN, CARVED} and other.split != record.split:
         raise DataError(
             f"{annotations.path}: made for other splits: {record.file!r} is in {other.split!r} there, and in "
-            f"{record.split!r} by now. Write the file again: python tools/caption.py CONFIG --resume always."
+            f"{record.split!r} by now. {AGAIN}"
         )
     return other

@@ -148,7 +148,7 @@ def plan_questions(
     )
     questions: list[Question] = []
     for name, protocol in _protocols(section).items():
-        wanted = protocol.gallery_splits(split)
+        wanted = tuple(protocol.gallery_splits(split))
         if wanted[:1] != (split,) or len({*wanted}) < len(wanted):
             raise ConfigError(
                 f"evaluation.protocols: {name!r} shows the splits {wanted!r}; expected {split!r} first, and each once"

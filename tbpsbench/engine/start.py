@@ -24,6 +24,7 @@ from tbpsbench.distributed import first_says
 from tbpsbench.engine.workdir import LAST
 from tbpsbench.errors import CheckpointError, ConfigError, TBPSError
 from tbpsbench.files import sha256_file
+from tbpsbench.losses.base import Loss
 from tbpsbench.metrics.leaks import TrainingTexts
 from tbpsbench.model.base import SearchModel
 from tbpsbench.reading import given_path
@@ -98,7 +99,10 @@ class Start:
             return ()
         own = model.state_dict()
         counted = [
-            f"{name}.{buffer}" for name, part in model.named_modules() for buffer in getattr(part, "progress", ())
+            f"{name}.{buffer}"
+            for name, part in model.named_modules()
+            if isinstance(part, Loss)
+            for buffer in part.progress_buffers
         ]
         odd = [
             key

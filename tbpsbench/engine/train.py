@@ -113,8 +113,7 @@ class Training:
         # mmengine adds a group of its own that stands for the base rate in its log.
         self.rates = [group["lr"] for group in self.wrapper.param_groups]
         self.progress, self.notes, anew = Progress(), [*run.notes], False
-        # One process may see a file that another has just removed.
-        self.resumes = first_says(workdir.last is not None)
+        self.resumes = first_says(workdir.last is not None)  # another process may just have removed a file
         self.ended = workdir.ends() if self.resumes else []
         self.max_epochs = run.settings.schedule.max_epochs
         if self.resumes:

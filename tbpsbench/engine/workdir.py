@@ -95,7 +95,9 @@ class WorkDir:
     def ends(self) -> list[int]:
         """Epochs at which the run that is here was at its end and looked at the test split: several if it went on."""
         card = read_json(self.path / CARD) if (self.path / CARD).is_file() else {}
-        told = card.get("ends", []) if isinstance(card, dict) else []
+        told = card.get("ends") if isinstance(card, dict) else []
+        if told is None and card.get("status") == "finished":  # of an older version
+            told = [row.get("epoch") for row in card.get("history", []) if isinstance(row, dict)][-1:]
         return [epoch for epoch in told if isinstance(epoch, int)] if isinstance(told, list) else []
 
     def keep(self) -> None:

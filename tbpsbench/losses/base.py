@@ -16,16 +16,15 @@ class Loss(nn.Module, ABC):
         reads_padding: text roles that it reads to the end, padding included; the model does not cut them.
         balanced: whether a balancer weighs this loss against others unless told otherwise. Regularisers, which are to
             stay as weak as they were made, say False.
-
-        progress: names of its buffers that count how far a training has got: a run that starts from a trained system
-            (`load_from`) takes its weights, and counts anew.
+        progress_buffers: names of its buffers that count how far a training has got: a run that starts from a trained
+            system (`load_from`) takes its weights, and counts anew.
 
     Context arguments: `dims`, a dict from feature name to width, for losses with projections of their own.
     """
 
     reads_padding: tuple[str, ...] = ()
     balanced: bool = True
-    progress: tuple[str, ...] = ()
+    progress_buffers: tuple[str, ...] = ()
 
     @abstractmethod
     def forward(self, features: Features, batch: Batch) -> LossOutput:

@@ -45,7 +45,7 @@ class NITC(Loss):
 
     seen: Tensor
 
-    progress = ("seen",)
+    progress_buffers = ("seen",)
 
     def __init__(
         self,

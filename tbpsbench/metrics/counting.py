@@ -5,7 +5,7 @@ Three forms of one count, for one block of similarities:
   depends on their number.
 - `by_compare`: compare the row with each threshold and count, the row cut down on the way; fastest when a query has
   few positives.
-- `by_tensor`: on the tensor's own device, for CUDA; the same two ways.
+- `by_tensor`: on the tensor's own device, for CUDA; `tbpsbench.kernels.counting`.
 NumPy sorts and counts with SIMD: on one core of an AVX2 machine a row of 19,848 float32 takes 0.11 ms to sort and
 0.007 ms to compare twice; there `torch.sort` takes 14 times as long. `crossover` measures both on the machine at
 hand, because the ratio differs between processors by a factor of five; the choice never changes a number.
@@ -25,13 +25,12 @@ from typing import Literal, TypeAlias
 import numpy as np
 import torch
 
+from tbpsbench.kernels.counting import counts
+
 Counting = Literal["auto", "sort", "compare", "tensor"]
 Counts: TypeAlias = tuple[np.ndarray, np.ndarray]
 Form: TypeAlias = Callable[[np.ndarray, np.ndarray, np.ndarray], Counts]
 
-# Bytes of masks or sorted copies that `by_tensor` may hold at once; a sorted value comes with its place, and once more
-# while it is sorted. Thresholds of a row from which it sorts: on an H100 one of them cost half of what sorting did.
-TENSOR_BYTES, SORTED_BYTES, TENSOR_SORTS_FROM = 1 << 28, 24, 3
 # Rows below which a thread costs more than it saves.
 ROWS_PER_THREAD = 16
 # Shorter rows are sorted so fast (0.03 ms) that threads mostly wait for the interpreter; single compares always are.
@@ -54,7 +53,7 @@ def count(
     Returns:
         (R,) int64 items of the row that are >= the threshold, and (R,) int64 that are > it.
     """
-    if isinstance(scores_BG, torch.Tensor) and (how == "tensor" or scores_BG.device.type != "cpu"):
+    if isinstance(scores_BG, torch.Tensor) and counts_on_device(scores_BG, how):
         return by_tensor(scores_BG, threshold_R, edges)
     scores_BG = np.asarray(scores_BG)
     if how == "tensor":
@@ -65,6 +64,11 @@ def count(
     if how == "compare":
         return by_compare(scores_BG, threshold_R, edges)
     return _shared(by_sort, scores_BG, threshold_R, edges)
+
+
+def counts_on_device(scores_BG: torch.Tensor, how: Counting) -> bool:
+    """Whether `count` leaves these similarities where they lie."""
+    return how == "tensor" or scores_BG.device.type != "cpu"
 
 
 def _shared(form: Form, scores_BG: np.ndarray, threshold_R: np.ndarray, edges: np.ndarray) -> Counts:
@@ -126,42 +130,11 @@ def by_compare(scores_BG: np.ndarray, threshold_R: np.ndarray, edges: np.ndarray
 
 
 def by_tensor(scores_BG: torch.Tensor, threshold_R: np.ndarray, edges: np.ndarray) -> Counts:
-    """Compare or sort on the device of the scores (see `count`)."""
-    rows = len(scores_BG)
-    counts = np.diff(edges)
-    widest = int(counts.max(initial=0))
-    if not widest:
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    row_R = np.repeat(np.arange(rows), counts)
-    column_R = np.arange(len(threshold_R)) - np.repeat(edges[:-1], counts)
-    # Rows with fewer thresholds are filled up; what is counted there is not read.
-    padded_BP = np.zeros((rows, widest), threshold_R.dtype)
-    padded_BP[row_R, column_R] = threshold_R
-    threshold_BP = torch.from_numpy(padded_BP).to(scores_BG.device)
-    form = _tensor_sorted if widest >= TENSOR_SORTS_FROM else _tensor_compared
-    at_least_BP, above_BP = (count_BP.cpu().numpy() for count_BP in form(scores_BG, threshold_BP))
-    return at_least_BP[row_R, column_R], above_BP[row_R, column_R]
-
-
-def _tensor_sorted(scores_BG: torch.Tensor, threshold_BP: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Each row is sorted once, and its thresholds are searched in it; some rows at a time."""
-    gallery = scores_BG.shape[1]
-    step = max(1, TENSOR_BYTES // (SORTED_BYTES * max(1, gallery)))
-    at_least, above = [], []
-    for part_BG, part_BP in zip(scores_BG.split(step), threshold_BP.split(step), strict=True):
-        sorted_BG = torch.sort(part_BG, dim=1).values
-        at_least.append(gallery - torch.searchsorted(sorted_BG, part_BP))
-        above.append(gallery - torch.searchsorted(sorted_BG, part_BP, right=True))
-    return torch.cat(at_least), torch.cat(above)
-
-
-def _tensor_compared(scores_BG: torch.Tensor, threshold_BP: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Each row is compared with its thresholds, some of them at a time."""
-    step = max(1, TENSOR_BYTES // max(1, scores_BG.numel()))
-    parts = [part_BP[:, :, None] for part_BP in threshold_BP.split(step, dim=1)]
-    at_least = [(scores_BG[:, None, :] >= part_BP1).sum(-1) for part_BP1 in parts]
-    above = [(scores_BG[:, None, :] > part_BP1).sum(-1) for part_BP1 in parts]
-    return torch.cat(at_least, 1), torch.cat(above, 1)
+    """Count on the device of the scores (see `count`)."""
+    widest = int(np.diff(edges).max(initial=0))
+    threshold, edge = (torch.from_numpy(part).to(scores_BG.device) for part in (threshold_R, edges))
+    at_least, above = counts(scores_BG, threshold, edge, widest)
+    return at_least.cpu().numpy().astype(np.int64), above.cpu().numpy().astype(np.int64)
 
 
 @functools.cache

@@ -46,6 +46,8 @@ class MatchTable:
     Attributes:
         removed_Q: (Q,) int64, gallery items that leave.
         positives_Q: (Q,) int64, positives that remain.
+        order_G, start_Q, matches_Q: the matches of query q are order_G[start_Q[q]], and the matches_Q[q] - 1 behind it.
+        groups: (Q,) and (G,) labels as numbers, or None.
 
     Raises:
         DataError: if lengths disagree or a group is unknown (None, NaN).
@@ -59,12 +61,11 @@ class MatchTable:
         gallery_groups: Labels | None = None,
     ) -> None:
         query_Q, gallery_G = codes("identity", query_pids, gallery_pids)
-        self._order_G = np.argsort(gallery_G, kind="stable")
-        ordered_G = gallery_G[self._order_G]
-        self._start_Q = np.searchsorted(ordered_G, query_Q, "left")
-        matches_Q = np.searchsorted(ordered_G, query_Q, "right") - self._start_Q
-        self._matches_Q = matches_Q
-        self._groups: tuple[np.ndarray, np.ndarray] | None = None
+        self.order_G = np.argsort(gallery_G, kind="stable")
+        ordered_G = gallery_G[self.order_G]
+        self.start_Q = np.searchsorted(ordered_G, query_Q, "left")
+        self.matches_Q = np.searchsorted(ordered_G, query_Q, "right") - self.start_Q
+        self.groups: tuple[np.ndarray, np.ndarray] | None = None
         self.removed_Q = np.zeros(len(query_Q), np.int64)
         if (query_groups is None) != (gallery_groups is None):
             raise DataError("groups are given for queries or gallery alone: give both, or neither")
@@ -75,22 +76,22 @@ class MatchTable:
                     f"{len(group_Q)} query groups and {len(group_G)} gallery groups for "
                     f"{len(query_Q)} queries and {len(gallery_G)} gallery items: one group for each"
                 )
-            self._groups = group_Q, group_G
+            self.groups = group_Q, group_G
             width = 1 + max(group_Q.max(initial=0), group_G.max(initial=0))
             both_G = np.sort(gallery_G * width + group_G)
             both_Q = query_Q * width + group_Q
             self.removed_Q = np.searchsorted(both_G, both_Q, "right") - np.searchsorted(both_G, both_Q, "left")
-        self.positives_Q = matches_Q - self.removed_Q
+        self.positives_Q = self.matches_Q - self.removed_Q
 
     def block(self, query_B: np.ndarray) -> Matches:
         """The matches of the queries at these positions."""
-        counts_B = self._matches_Q[query_B]
+        counts_B = self.matches_Q[query_B]
         row_M = np.repeat(np.arange(len(query_B)), counts_B)
         within_M = np.arange(len(row_M)) - np.repeat(np.cumsum(counts_B) - counts_B, counts_B)
-        column_M = self._order_G[self._start_Q[query_B][row_M] + within_M]
+        column_M = self.order_G[self.start_Q[query_B][row_M] + within_M]
         positive_M = np.ones(len(row_M), bool)
-        if self._groups is not None:
-            group_Q, group_G = self._groups
+        if self.groups is not None:
+            group_Q, group_G = self.groups
             positive_M = group_Q[query_B][row_M] != group_G[column_M]
         return Matches(row_M, column_M, positive_M)
 

@@ -18,7 +18,8 @@ import torch
 
 from tbpsbench.errors import DataError
 from tbpsbench.metrics.block_ranks import block_ranks
-from tbpsbench.metrics.counting import Counting
+from tbpsbench.metrics.counting import Counting, counts_on_device
+from tbpsbench.metrics.device_ranks import DeviceRanks
 from tbpsbench.metrics.distractors import Part, add_distractors
 from tbpsbench.metrics.inputs import Array, as_scores, listed, rows_with_nan
 from tbpsbench.metrics.matching import Labels, MatchTable, as_array
@@ -194,9 +195,17 @@ def _rank(
     kept_K = table.kept(query_pids, skip_unmatched=skip_unmatched)
     queries = len(table.positives_Q)
     parts = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))]
+    on_device: DeviceRanks | None = None
     for start in range(0, queries, step):
         stop = min(start + step, queries)
-        parts.append(block_ranks(scores(start, stop), table.block(np.arange(start, stop)), ties, counting))
+        block_BG = scores(start, stop)
+        if ties != "stable" and isinstance(block_BG, torch.Tensor) and counts_on_device(block_BG, counting):
+            on_device = on_device or DeviceRanks(table, block_BG.device)
+            on_device.add(block_BG, start, stop)
+            continue
+        parts.append(block_ranks(block_BG, table.block(np.arange(start, stop)), ties, counting))
+    if on_device is not None:
+        parts.append(on_device.finish(ties))
     ranks, tied, score_T = ([part[n] for part in parts] for n in range(3))
     found = PositiveRanks(
         ranks=np.concatenate(ranks),

@@ -133,9 +133,12 @@ def require_place(folder: Path | None, name: str) -> None:
     if folder is None or not (folder / RECORD).is_file():
         return
     there = read_json(folder / RECORD)
-    rule = there.get("selection", {}).get("rule") if isinstance(there, dict) else None
-    if rule != "given" or there.get("name") != name:
-        what = "a training run's record" if rule != "given" else f"the record of {there.get('name')!r}"
+    found = there if isinstance(there, dict) else {}
+    selection = found.get("selection")
+    rule = selection.get("rule") if isinstance(selection, dict) else None
+    if rule != "given" or found.get("name") != name:
+        what = f"the record of {found.get('name')!r:.80}" if rule == "given" else "a training run's record"
+        what = what if rule else "something that is no record"
         raise DataError(f"{shown(folder / RECORD)}: holds {what}, which would be lost. Give another --out.")
 
 

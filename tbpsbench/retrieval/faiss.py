@@ -23,8 +23,9 @@ PART_ROWS = 65536
 # The file is written anew when it lacks this share of the rows; the rest is taken in again when the index is opened.
 LAG = 0.1
 SEED = 0
-# Bytes of the check sum behind what FAISS writes; FAISS itself notices damage to the head of its file alone.
-SEAL = 4
+# Behind what FAISS writes stand a word and a check sum; FAISS itself notices damage to the head of its file alone.
+# Files of older versions end without them.
+WORD, SUM_BYTES = b"tbpsbench", 4
 
 
 class FaissIndex(ReRankedIndex):
@@ -121,13 +122,16 @@ class FaissIndex(ReRankedIndex):
             return None
         try:
             content = np.fromfile(self._file, np.uint8)
-            if content[-SEAL:].tobytes() != _seal(content[:-SEAL]):
-                return None
-            found = self._faiss.deserialize_index(content[:-SEAL])
+            end = len(content) - len(WORD) - SUM_BYTES
+            if content[max(0, end) :][: len(WORD)].tobytes() == WORD:
+                content, seal = content[:end], content[end:].tobytes()
+                if seal != _seal(content):
+                    return None
+            found = self._faiss.deserialize_index(content)
         except Exception:  # FAISS raises RuntimeError and others for a file that it cannot read
             return None
         return found if self.fits(found) else None
 
 
 def _seal(content: np.ndarray) -> bytes:
-    return zlib.crc32(content.data).to_bytes(SEAL, "little")
+    return WORD + zlib.crc32(content.data).to_bytes(SUM_BYTES, "little")

@@ -86,7 +86,9 @@ def _download(url: str) -> Path:
     try:
         torch.hub.download_url_to_file(url, str(target))
     except OSError as error:
-        raise CheckpointError(unreachable(url, url, error)) from error
+        older = target.parents[1] / name
+        kept = f" An older version kept such a file: if it is the same, pretrained={str(older)!r}." * older.is_file()
+        raise CheckpointError(unreachable(url, url, error) + kept) from error
     return target
 
 

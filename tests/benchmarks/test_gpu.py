@@ -28,7 +28,15 @@ def test_every_section_runs_and_every_kernel_is_right(tmp_path):
     done, found = gpu(tmp_path, "--only", SECTIONS, "--jobs", 1)
     assert done.returncode == 0, done.stdout + done.stderr + (tmp_path / "log.txt").read_text()
     checks = [row for row in found["rows"] if row["section"] == "checks"]
-    assert {row["job"] for row in checks} >= {"InfoNCE", "SDM", "TAL", "HSIC", "batch-hard triplets", "selective scan"}
+    assert {row["job"] for row in checks} >= {
+        "InfoNCE",
+        "SDM",
+        "TAL",
+        "HSIC",
+        "batch-hard triplets",
+        "selective scan",
+        "counts",
+    }
     assert all(row["ok"] and row["same_bits"] for row in checks)
     raced = [row for row in found["rows"] if "arms" in row]
     assert {row["section"] for row in raced} == {"contrastive", "hsic", "triplet", "scan", "compiled"}

@@ -157,3 +157,26 @@ def test_a_line_that_cannot_be_written_leaves_nothing(tmp_path):
     file.append({"x": 1})
     file.close()
     assert json.loads((tmp_path / "a.jsonl").read_text()) == {"x": 1}
+
+
+def test_shards_that_begin_at_once_do_not_take_a_test_for_a_holder(tmp_path):
+    """Each looks whether the lock that an earlier run left is held, and holds it for a moment."""
+    import threading
+
+    with Store(tmp_path):
+        pass
+    refused = []
+
+    def begin(number):
+        try:
+            Store(tmp_path, (number, 16)).close()
+        except StorageError as error:
+            refused.append(str(error))
+
+    for _ in range(6):
+        threads = [threading.Thread(target=begin, args=(number,)) for number in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert refused == []

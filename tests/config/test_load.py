@@ -3,7 +3,8 @@ import textwrap
 import pytest
 
 from tbpsbench.config.flat import differences, explain, fingerprint, flatten
-from tbpsbench.config.load import load_config, types_first
+from tbpsbench.config.load import load_config
+from tbpsbench.config.override_order import types_first
 from tbpsbench.errors import ConfigError
 
 

@@ -283,7 +283,8 @@ def test_a_record_of_something_else_is_not_overwritten(tmp_path):
     for told, message in (
         ({"name": "mine", "selection": {"rule": "val"}}, "holds a training run's record"),
         ({"name": "another", "selection": {"rule": "given"}}, "holds the record of 'another'"),
-        ([], "holds a training run's record"),
+        ([], "holds something that is no record"),
+        ({"name": "mine", "selection": None}, "holds something that is no record"),
     ):
         write_json(tmp_path / "record.json", told)
         with pytest.raises(DataError, match=message):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from tbpsbench.kernels.counting import torch as plain
 from tbpsbench.metrics import counting
 
 
@@ -29,7 +30,7 @@ def test_counts_equal_a_plain_loop(how, dtype):
 
 @pytest.mark.parametrize("sorts_from", [1, 99])
 def test_tensor_form_sorts_or_compares_to_the_same_counts(sorts_from, monkeypatch):
-    monkeypatch.setattr(counting, "TENSOR_SORTS_FROM", sorts_from)
+    monkeypatch.setattr(plain, "SORTS_FROM", sorts_from)
     for seed in range(10):
         scores, thresholds, edges = random_block(seed)
         scores[0, :3] = np.inf, -np.inf, -0.0
@@ -40,10 +41,10 @@ def test_tensor_form_sorts_or_compares_to_the_same_counts(sorts_from, monkeypatc
 
 @pytest.mark.parametrize("sorts_from", [1, 99])
 def test_tensor_form_needs_no_more_than_its_memory(sorts_from, monkeypatch):
-    monkeypatch.setattr(counting, "TENSOR_SORTS_FROM", sorts_from)
+    monkeypatch.setattr(plain, "SORTS_FROM", sorts_from)
     scores, thresholds, edges = random_block(1)
     whole = counting.by_tensor(torch.from_numpy(scores), thresholds, edges)
-    monkeypatch.setattr(counting, "TENSOR_BYTES", 1)
+    monkeypatch.setattr(plain, "HELD_BYTES", 1)
     for found, expected in zip(counting.by_tensor(torch.from_numpy(scores), thresholds, edges), whole, strict=True):
         assert found.tolist() == expected.tolist()
 

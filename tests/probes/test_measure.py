@@ -177,11 +177,11 @@ def test_population_of_the_training_or_of_photographs_is_refused(run):
 
 def test_population_that_the_start_of_the_training_knew_is_refused(run):
     seen = population(run.system, run.settings, 1)
-    before = replace(run.system.trained_on.texts, population=seen.sources.population)
+    pids = frozenset(record.pid for record in seen.annotations.split("test")[:5])
+    before = replace(run.system.trained_on.texts, population=seen.sources.population, pids=pids)
     texts = replace(run.system.trained_on.texts, earlier=(before,))
     started = replace(run.system, trained_on=replace(run.system.trained_on, texts=texts))
     with pytest.raises(ConfigError, match="population 1 is one that the model, or what its training started from"):
         population(started, run.settings, 1)
-    known = {record.pid for record in seen.annotations.split("test")} & before.pids
     report = make_report(started, Path(__file__), seen, ["test"], {})
-    assert report["seen_in_training"] == len(known)
+    assert report["seen_in_training"] == len(pids) > 0

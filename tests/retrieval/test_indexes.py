@@ -225,3 +225,5 @@ def test_a_file_of_faiss_that_is_damaged_in_its_middle_is_made_again(tmp_path):
     again = FaissRaBitQ(tmp_path, 64)
     assert again._loaded() is None
     assert again.taken_in() == 12000
+    file.write_bytes(whole[:-13])
+    assert FaissRaBitQ(tmp_path, 64)._loaded() is not None, "a file of an older version"

@@ -84,7 +84,7 @@ def objections(items: Sequence[Item]) -> list[Objection]:
         for objection in record_objections(record):
             merged.setdefault(objection, []).append(folder)
     found = [replace(objection, records=tuple(folders)) for objection, folders in merged.items()]
-    found += [*_seeds(items), *_settings(items), *_boards(items)]
+    found += [*_copies(items), *_seeds(items), *_settings(items), *_boards(items)]
     return sorted(found, key=lambda objection: SEVERITIES.index(objection.severity))
 
 
@@ -93,9 +93,6 @@ def _seeds(items: Sequence[Item]) -> Iterator[Objection]:
     for key, group in _grouped(items, _system).items():
         records, folders = [record for _, record in group], tuple(folder for folder, _ in group)
         what, seeds = f"{key[0]} on {key[1]}", {record["seed"] for record in records}
-        if len(seeds) < len(records):
-            message = "a seed is there more than once: copies of a run are no further runs"
-            yield Objection("serious", what, message, "Keep one record for each seed.", folders)
         declared = {seed for record in records for seed in record["suite"].get("seeds", ())}
         if missing := sorted(declared - seeds):
             message = f"seeds {', '.join(map(str, missing))} of the suite are missing"
@@ -116,6 +113,15 @@ def _seeds(items: Sequence[Item]) -> Iterator[Objection]:
         if len({record["environment"]["device"] for record in records}) > 1:
             message = "its seeds were trained on several kinds of device"
             yield Objection("remark", what, message, "Do not compare their speeds.", folders)
+
+
+def _copies(items: Sequence[Item]) -> Iterator[Objection]:
+    """One result that counts as several."""
+    for key, group in _grouped(items, lambda record: (*_system(record), record["evidence"]["sha256"])).items():
+        if len(group) > 1:
+            message = f"the result of seed {group[0][1]['seed']} is there {len(group)} times"
+            fix = "Keep one of the records: copies of a run are no further runs."
+            yield Objection("serious", f"{key[0]} on {key[1]}", message, fix, tuple(folder for folder, _ in group))
 
 
 def _settings(items: Sequence[Item]) -> Iterator[Objection]:

@@ -124,9 +124,9 @@ def _usual_texts(records: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 
 def _row(group: list[tuple[str, Mapping[str, Any], str]], usual: Mapping[str, str]) -> Row:
     group = sorted(group, key=lambda item: (item[1]["seed"], item[0]))
-    once = {item[1]["seed"]: item for item in reversed(group)}  # a copy of a run is no second run
-    twice = [item[0] for item in group if once[item[1]["seed"]] is not item]
-    group = [once[seed] for seed in sorted(once)]
+    once = {item[1]["evidence"]["sha256"]: item for item in reversed(group)}  # a copy of a run is no second run
+    twice = [item[0] for item in group if once[item[1]["evidence"]["sha256"]] is not item]
+    group = [item for item in group if item[0] not in twice]
     folders, records = [item[0] for item in group], [item[1] for item in group]
     first, protocol = records[0], group[0][2]
     results = [record["results"][protocol] for record in records]
@@ -144,7 +144,7 @@ def _row(group: list[tuple[str, Mapping[str, Any], str]], usual: Mapping[str, st
         note = f"asked other captions than the rows of {data}: not comparable with them"
         data = f"{data} ({texts})"
     if twice:
-        note += f"{'; ' * bool(note)}not counted, since the seed is there already: {', '.join(twice)}"
+        note += f"{'; ' * bool(note)}not counted, since it is a copy: {', '.join(twice)}"
     return Row(
         system=first["name"],
         data=data,

@@ -161,4 +161,4 @@ def test_record_that_cannot_be_read_is_listed(records, record):
 
 def test_a_copy_of_a_run(records):
     shutil.copytree(records / "system-0", records / "system-0-again")
-    assert "a seed is there more than once" in doctor(records).report()
+    assert "the result of seed 0 is there 2 times" in doctor(records).report()

@@ -181,4 +181,4 @@ def test_a_copy_of_a_run_is_no_second_seed(records, tmp_path):
     shutil.copytree(records / "good", records / "good-again")
     row = next(row for row in collect(records).rows if row.system == "good" and row.protocol == "standard")
     assert (row.seeds, row.scores, row.records) == (once.seeds, once.scores, once.records)
-    assert row.note == "not counted, since the seed is there already: good-again"
+    assert row.note == "not counted, since it is a copy: good-again"
