@@ -67,8 +67,8 @@ def check_counts(kind: str, emit: Emit, *, tiny: bool = False) -> None:
             "ok": False,
         }
         try:
-            given = [x.to(kind) for x in (scores_BG, threshold_M, edge_B1)]
-            found, again = (counting.counts(*given, int(number_B.max())) for _ in range(2))
+            scores, threshold, edge = (x.to(kind) for x in (scores_BG, threshold_M, edge_B1))
+            found, again = (counting.counts(scores, threshold, edge, int(number_B.max())) for _ in range(2))
             expected = naive.counts(scores_BG, threshold_M, edge_B1)
             wrong = sum(int((a.cpu() != b).sum()) for a, b in zip(found, expected, strict=True))
             same = all(torch.equal(a, b) for a, b in zip(found, again, strict=True))
