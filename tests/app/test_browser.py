@@ -255,12 +255,12 @@ def test_a_refusal_is_shown_and_the_page_stays(opened):
     search(page)
     before = sources(page)
     page.evaluate("document.getElementById('refined').removeAttribute('maxlength')")
-    page.fill("#refined", "x" * 1500)
+    page.fill("#refined", "x " * 2500)
     done(page, lambda: page.click("#apply"))
-    assert "1500 characters" in page.inner_text(".notice.error")
+    assert "4999 characters" in page.inner_text(".notice.error")
     page.evaluate("document.getElementById('refined').removeAttribute('maxlength')")
-    page.fill("#refined", "x" * 20_000)
+    page.fill("#refined", "x" * 70_000)
     done(page, lambda: page.click("#apply"))
-    page.wait_for_selector("text=more than 16,384 bytes")
+    page.wait_for_selector("text=more than 65,536 bytes")
     assert sources(page) == before
     assert [error for error in errors if "413" not in error] == []
