@@ -46,8 +46,6 @@ def publish(
         DataError: if images are missing, records are not of these images, or the file holds another run's captions.
         StorageError: if it cannot be written.
     """
-    manifest = read_json(folder / NAME)
-    require_own(path, [made["fingerprint"] for made in manifest["history"]])
     records = {record[KEY]: record for record in read_lines(folder, "records")}
     failed = {line[KEY]: line for line in read_lines(folder, "failed") if line[KEY] not in records}
     wanted = {image.file for image in images}
@@ -61,6 +59,8 @@ def publish(
         raise DataError(f"{folder}: no image has a caption: there is nothing to publish")
     if strange := sorted(records.keys() - {record.file for record in human.records}):
         raise DataError(f"{folder}: has a caption of {strange[0]!r}, which {human.path} does not have")
+    manifest = read_json(folder / NAME)
+    require_own(path, [made["fingerprint"] for made in manifest["history"]])
     made = manifest["made"]
     captioner = {
         "source": source_type,

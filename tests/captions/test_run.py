@@ -281,5 +281,5 @@ def test_a_picture_that_was_replaced_is_named(mini, tmp_path, plan):
     go(made, limit=1)  # the same pixels under a new date
     Image.new("RGB", (8, 16)).save(picture)
     os.utime(picture, (later, later))
-    with pytest.raises(DataError, match=f"1 pictures were replaced after they had been captioned, e.g. '{captioned}'"):
+    with pytest.raises(DataError, match=rf"were replaced after they had been captioned \(1, e\.g\. '{captioned}'\)"):
         go(made)
