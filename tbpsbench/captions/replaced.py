@@ -27,9 +27,9 @@ def require_same_pictures(root: Path, records: Iterable[Mapping[str, Any]]) -> N
     other = [record[KEY] for record in records if _is_other(root / record[KEY], record)]
     if other:
         raise DataError(
-            f"{root}: pictures were replaced after they had been captioned ({len(other)}, e.g. {other[0]!r:.120}): their "
-            "captions tell of the old ones. Put the old pictures back, or caption the new ones into another folder "
-            "(out=) under another name (source.name)."
+            f"{root}: pictures were replaced after they had been captioned ({len(other)}, e.g. {other[0]!r:.120}): "
+            "their captions tell of the old ones. Put the old pictures back, or caption the new ones into another "
+            "folder (out=) under another name (source.name)."
         )
 
 
