@@ -58,6 +58,14 @@ def test_a_collapsed_model_has_the_records_recall(built, ties):
     assert f"R@1 {recorded(run):.2f} %" in headings(run.evaluation, "test", found, "")[0][0]
 
 
+def test_a_sheet_of_a_system_that_is_re_ranked_says_that_it_is_not(built):
+    run = built("evaluation.rerank=[dict(type='QueryExpansion')]", STANDARD)
+    found, results = ranked(run), evaluate(run.model, run.evaluation, "test", run.settings.evaluation).results
+    assert found.recall == results["standard (before re-ranking)"].scores["R@1"]
+    assert " before re-ranking" in headings(run.evaluation, "test", found, "")[0][0]
+    assert "before" not in headings(run.evaluation, "test", ranked(built(STANDARD)), "")[0][0]
+
+
 def test_rows_are_chosen_by_caption_person_or_success(built):
     run = built(STANDARD)
     found, queries = ranked(run), run.evaluation.queries("test")
