@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tbpsbench.captions.store import KEY
 from tbpsbench.errors import DataError
 from tbpsbench.files import sha256_file
 
 
-def require_same_pictures(root: Path, records: Iterable[Mapping[str, Any]]) -> None:
+def require_same_pictures(root: Path, pictures: Mapping[str, tuple[Any, Any]]) -> None:
     """Refuse to go on with captions of pictures that are others by now.
 
     Only a file that was written after its record is read; one that is gone is no concern of a finished record.
 
     Args:
         root: folder of the pictures.
-        records: of a run.
+        pictures: file -> (hash of the picture that was captioned, when), as `Store.pictures` has them.
 
     Raises:
         DataError: if a picture is another; counts them.
     """
-    other = [record[KEY] for record in records if _is_other(root / record[KEY], record)]
+    other = [file for file, (sha256, created) in pictures.items() if _is_other(root / file, sha256, created)]
     if other:
         raise DataError(
             f"{root}: pictures were replaced after they had been captioned ({len(other)}, e.g. {other[0]!r:.120}): "
@@ -33,10 +32,10 @@ def require_same_pictures(root: Path, records: Iterable[Mapping[str, Any]]) -> N
         )
 
 
-def _is_other(path: Path, record: Mapping[str, Any]) -> bool:
+def _is_other(path: Path, sha256: Any, created: Any) -> bool:
     try:
-        if path.stat().st_mtime <= datetime.fromisoformat(record["created"]).timestamp():
+        if path.stat().st_mtime <= datetime.fromisoformat(created).timestamp():
             return False
-        return sha256_file(path) != record["image_sha256"]
-    except (OSError, DataError, KeyError, TypeError, ValueError):
+        return sha256 is not None and sha256_file(path) != sha256
+    except (OSError, DataError, TypeError, ValueError):
         return False

@@ -170,7 +170,7 @@ async def run(
     name = f"{shard[0]}of{shard[1]}"
     with Store(plan.folder, shard) as store, accounted(plan.folder, name, meter, whole=shard[1] == 1):
         kept_in = f"replies-{name}.sqlite" if own_cache else CACHE
-        require_same_pictures(plan.human.image_root, store.records())
+        require_same_pictures(plan.human.image_root, store.pictures)
         async with open_clients(plan, meter, plan.folder, kept_in) as clients:
             await _begun(plan, clients, shard[1], resume)
             own = of_shard(plan.images, shard)

@@ -85,6 +85,10 @@ class Appended:
 class Store:
     """The captions and failures of one run, or of one of its shards.
 
+    Attributes:
+        done: images that have a record, of every shard.
+        pictures: those that had one when the store was opened -> hash of the picture, and when the record was made.
+
     Args:
         folder: of the run.
         shard: (number, count) of this process' share of the images.
@@ -111,7 +115,8 @@ class Store:
             self._require_alone(shard[1])
             self._records = Appended(self.folder / f"records-{name}.jsonl")
             self._failed = Appended(self.folder / f"failed-{name}.jsonl")
-            self.done = {record[KEY] for record in self.records()}
+            self.pictures = {r[KEY]: (r.get("image_sha256"), r.get("created")) for r in self.records()}
+            self.done = set(self.pictures)
             self.failed = {line[KEY]: line for line in self.failures() if line[KEY] not in self.done}
         except BaseException:
             self._lock.release()
