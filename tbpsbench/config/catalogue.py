@@ -54,7 +54,8 @@ def details(name: str) -> str:
     found = [(slot, entry) for slot in SLOTS.values() for known, entry in _entries(slot) if known == name]
     if not found:
         known = [known for slot in SLOTS.values() for known, _ in _entries(slot)]
-        raise ConfigError(f"no component is called {name!r}.{did_you_mean(name, known)}")
+        near = did_you_mean(name, [*known, *(spelling for slot in SLOTS.values() for spelling in _spellings(slot))])
+        raise ConfigError(f"no component is called {name!r}, and no slot.{near} All: tools/components.py")
     return "\n\n".join(_detail(slot, name, entry) for slot, entry in found)
 
 

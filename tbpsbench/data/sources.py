@@ -13,7 +13,7 @@ from tbpsbench.config.caption_files import caption_source
 from tbpsbench.config.schema import DataSection
 from tbpsbench.data.base import PersonSearchDataset
 from tbpsbench.data.styled import style_captions, style_texts
-from tbpsbench.data.texts import matching
+from tbpsbench.data.texts import TRAIN, matching
 from tbpsbench.errors import DataError
 from tbpsbench.metrics.leaks import TrainingTexts
 from tbpsbench.reading import given_path
@@ -21,7 +21,6 @@ from tbpsbench.records.captioned import is_generated
 from tbpsbench.records.identity import TRAINING
 from tbpsbench.types import Caption, ImageRecord
 
-TRAIN = "train"
 MORE = "captions."  # how records call the files of `data.more_captions`: by this and their name
 
 

@@ -107,8 +107,12 @@ class Start:
         odd = [
             key
             for key, value in self.weights.items()
-            if (key in own and (key.startswith("balancer.") or key in counted))
-            or (key in own and own[key].shape != value.shape and matches_any(key, ANEW))
+            if key in own
+            and (
+                key.startswith("balancer.")
+                or key in counted
+                or (own[key].shape != value.shape and matches_any(key, ANEW))
+            )
         ]
         fitting = {key: value for key, value in self.weights.items() if key not in odd}
         report = load_into(

@@ -137,8 +137,8 @@ def require_place(folder: Path | None, name: str) -> None:
     selection = found.get("selection")
     rule = selection.get("rule") if isinstance(selection, dict) else None
     if rule != "given" or found.get("name") != name:
-        what = f"the record of {found.get('name')!r:.80}" if rule == "given" else "a training run's record"
-        what = what if rule else "something that is no record"
+        own = f"the record of {found.get('name')!r:.80}"
+        what = own if rule == "given" else "a training run's record" if rule else "something that is no record"
         raise DataError(f"{shown(folder / RECORD)}: holds {what}, which would be lost. Give another --out.")
 
 

@@ -59,8 +59,11 @@ class _Cell:
     """One image with its lines of text."""
 
     def __init__(self, plan: Plan, line: Mapping[str, Any]) -> None:
-        self._picture = _scaled(plan.human.image_root / line["image_id"])
+        picture = _scaled(plan.human.image_root / line["image_id"])
+        self._picture = picture or Image.new("RGB", (HEIGHT // 2, HEIGHT), EMPTY)
         self._lines = [*_said(line)]
+        if picture is None:
+            self._lines.insert(1, ("! the image is gone or damaged", WRONG, 12.5, 1))
         measure = ImageDraw.Draw(Image.new("RGB", (8, 8)))
         self._drawn = [
             (part, colour, size)
@@ -96,12 +99,12 @@ def _said(line: Mapping[str, Any]) -> list[tuple[str, Any, float, int]]:
     return found
 
 
-def _scaled(path: Path) -> Image.Image:
-    """The image at the sheet's height; a grey field in the place of one that is gone or damaged."""
+def _scaled(path: Path) -> Image.Image | None:
+    """The image at the sheet's height; None where it is gone or damaged."""
     try:
         image = open_rgb(path)
     except DataError:
-        return Image.new("RGB", (HEIGHT // 2, HEIGHT), EMPTY)
+        return None
     return image.resize((max(1, round(HEIGHT * image.width / image.height)), HEIGHT), Image.Resampling.BICUBIC)
 
 

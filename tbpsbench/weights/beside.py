@@ -35,7 +35,8 @@ def require_same(weights: str | Path, built: Mapping[str, Any]) -> None:
         return  # whatever it is, nothing is known from it
     for key, value in built.items() if isinstance(said, Mapping) else ():
         told = said.get(key)
-        if told is not None and SAME.get(told, told) != value:
+        told = SAME.get(told, told) if isinstance(told, str) else told
+        if told is not None and told != value:
             raise CheckpointError(
                 f"{shown(path)}: its weights were trained with {key} {said[key]!r}, this model has {value!r}. "
                 "They would fit and give other outputs. Name the architecture that they were trained in."

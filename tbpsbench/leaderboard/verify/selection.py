@@ -88,7 +88,7 @@ def _check_history(found: Verification, selection: Mapping[str, Any]) -> None:
     found.equal(f"{WHAT}.metric", selection["metric"], config["evaluation"]["metric"], FIX, "config.evaluation.metric")
     last, interval = config["schedule"]["max_epochs"], config["evaluation"].get("interval", 1)
     epochs = [row["epoch"] for row in history]
-    if was_changed(found.record, ("schedule.max_epochs", *SCORING)):
+    if was_changed(found.record, (*SCORING, LENGTH)):
         found.skip("which epochs were validated", "that was changed while training; the record says so")
     elif not _are_due(epochs, last, interval):
         message = f"has the epochs {_few(epochs)}; the config validates every {interval} epochs and after {last}"
