@@ -29,7 +29,7 @@ from tbpsbench.leaderboard.render.rows import column_order
 
 DOCS = (
     "performance", "leaderboard", "bdam", "disentangling", "captions", "clustering", "text-towers", "interaction",
-    "search", "chat",
+    "search", "chat", "export",
 )  # fmt: skip
 PAGES = (HERE.parent / "README.md", *(HERE.parent / "docs" / f"{name}.md" for name in DOCS))
 BLOCK = re.compile(r"(<!-- measured:(\w+) -->\n).*?(<!-- /measured -->)", re.S)
@@ -89,6 +89,7 @@ MAKERS: dict[str, Callable[[], str]] = {
     "performance": performance,
     "searching": _speed_tables.searching,
     "chat": _speed_tables.chat,
+    "exported": _speed_tables.exported,
     "kernels": _kernel_tables.on_cpu,
     "compiled": _kernel_tables.compiled,
     "gpu_goals": _kernel_tables.gpu_goals,

@@ -20,6 +20,7 @@ def benchmarks() -> str:
             *_reranking_rows(),
             *_caption_rows(),
             *_search_rows(),
+            *_export_rows(),
             *_board_rows(),
             "",
             f"Ratios within one run, on {_processors()}; written by `make bench`.",
@@ -127,6 +128,17 @@ def _caption_rows() -> list[str]:
         ),
         _ratio_row("", "the static caption", ("caption_coverage", "mtg_true_vs_static"), "more"),
     ]
+
+
+def _export_rows() -> list[str]:
+    lines = []
+    for precision in ("float32", "int8"):
+        what = f"`exported.py`: CLIP ViT-B/16 by ONNX Runtime, {precision}: one caption"
+        lines += [
+            _ratio_row(what, "the system by torch", ("exported", f"caption_{precision}_vs_torch"), "faster"),
+            _ratio_row("16 pictures", "the same", ("exported", f"images_{precision}_vs_torch"), "faster"),
+        ]
+    return lines
 
 
 def _search_rows() -> list[str]:
@@ -249,3 +261,20 @@ def chat() -> str:
         f"{best['p95_ms']:.0f} ms, the last {best['last_ms']:.0f} ms. A search took {spent:.1f} ms of processor time "
         f"({found['environment']['cpu']})."
     )
+
+
+def exported() -> str:
+    """Times of an exported system and of the system itself: the raw values behind the ratios of `exported.py`."""
+    found = result("exported")
+    lines = [
+        "| | one caption | pictures a second | both graphs | least cosine |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for arm, told in (("torch", "the system, torch"), ("float32", "`float32`"), ("int8", "`int8`")):
+        times = f"{found['caption_ms'][arm]:.1f} ms | {found['images_per_second'][arm]:.1f}"
+        size = f"{found['megabytes'][arm]:.0f} MB" if arm in found["megabytes"] else ""
+        cosine = f"{min(found['least_cosine'][arm].values()):.5f}" if arm in found["least_cosine"] else ""
+        lines.append(f"| {told} | {times} | {size} | {cosine} |")
+    where, versions = found["environment"], found["environment"]["versions"]
+    lines += ["", f"{where['cpu']}, {where['threads']} threads, torch {versions['torch']}; random weights."]
+    return "\n".join(lines)

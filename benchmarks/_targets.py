@@ -94,6 +94,12 @@ TARGETS = {
         "build_vs_plain_loop": Target(">=", 3),
         "large_resident_gb": Target("<=", 3),
     },
+    "exported": {
+        "caption_float32_vs_torch": Target(">=", 1.2),
+        "images_float32_vs_torch": Target(">=", 1),
+        "caption_int8_vs_torch": Target(">=", 2),
+        "images_int8_vs_torch": Target(">=", 2),
+    },
     "chat_load": {"p95_of_limit": Target("<=", 1), "errors": Target("<=", 0)},
     "compare_power": {"largest_false_claims": Target("<=", 0.1), "smallest_power": Target(">=", 0.8)},
 }

@@ -73,8 +73,8 @@ def exact_arms(folder: Path, source: Source, rows: int, repeats: int, threads: i
     """Times of exact, FAISS and numpy, in turn."""
     import torch
 
+    from tbpsbench.parts import require
     from tbpsbench.retrieval.exact import ExactIndex
-    from tbpsbench.retrieval.extras import require
 
     faiss = require("faiss", "bench", "this benchmark")
     torch.set_num_threads(threads)
@@ -158,8 +158,8 @@ def compressed_arm(folder: Path, source: Source, rows: int, repeats: int, thread
 
 def resident(folder: Path, repeats: int, threads: int, kind: str) -> dict[str, Any]:
     """Open a finished compressed index in this fresh process and search: seconds of one query, memory it holds."""
+    from tbpsbench.parts import require
     from tbpsbench.registry import INDEXES
-    from tbpsbench.retrieval.extras import require
 
     INDEXES.get(kind)  # imports are not counted
     package = require(kind.partition("-")[0], "bench", "this benchmark")

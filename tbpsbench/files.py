@@ -184,8 +184,8 @@ def _set_permissions(folder: Path) -> None:
     """As those of a plain `mkdir` with files of a plain `open`."""
     mask = _umask()
     folder.chmod(0o777 & ~mask)
-    for path in folder.iterdir():
-        path.chmod(0o666 & ~mask)
+    for path in folder.rglob("*"):
+        path.chmod((0o777 if path.is_dir() else 0o666) & ~mask)
 
 
 def _umask() -> int:

@@ -5,12 +5,13 @@ Required and optional packages are read from this package's own metadata (setup.
 
 from __future__ import annotations
 
+import importlib
 import os
 import platform
 import shutil
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import Requirement
 
@@ -30,6 +31,7 @@ USES = {
     "turbovec": "index turbovec: compressed scan with exact re-ranking",
     "faiss": "indexes faiss-hnsw and faiss-ivfpq",
     "qdrant": "index qdrant: a gallery on a server",
+    "onnx": "export to ONNX, and running what was exported",
     "app": "the page of tools/chat.py",
     "cluster": "launchers for several machines",
     "dev": "tests and checks of this repository",
@@ -95,6 +97,21 @@ def extras() -> list[Extra]:
         if name and name not in NOT_SHOWN:
             found.setdefault(name, []).append(_part(told))
     return [Extra(name, tuple(parts)) for name, parts in found.items()]
+
+
+def require(module: str, extra: str, what: str) -> Any:
+    """Import a package of an extra.
+
+    Raises:
+        ConfigError: if it is not installed, or cannot be imported; names the command.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise ConfigError(
+            f"{what} needs the package {module.partition('.')[0]} ({error}). "
+            f"Install it: pip install 'tbpsbench[{extra}]'"
+        ) from error
 
 
 def machine() -> list[tuple[str, str]]:

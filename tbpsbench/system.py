@@ -28,56 +28,18 @@ from tbpsbench.config.flat import canonical
 from tbpsbench.data.preprocess import Picture, Preprocess
 from tbpsbench.data.tokenizers.base import Tokenizer
 from tbpsbench.errors import CheckpointError, DataError
-from tbpsbench.metrics.leaks import TrainingTexts
 from tbpsbench.model.base import SearchModel
 from tbpsbench.model.modes import evaluating
 from tbpsbench.model.person_search import joint
 from tbpsbench.parts import move_to
 from tbpsbench.reading import given_path, require_text
-from tbpsbench.system_files import read_parts, save_system
+from tbpsbench.system_exported import read_any
+from tbpsbench.system_files import save_system
+from tbpsbench.trained_on import TrainedOn
 from tbpsbench.types import Ranking
 from tbpsbench.vectors import Encoded, Vectors
 
 Embedded: TypeAlias = Tensor | Encoded
-
-
-@dataclass(frozen=True)
-class TrainedOn:
-    """What a system was trained on.
-
-    Attributes:
-        name: the data set, as tables call it.
-        provenance: the caption files with their hashes (see `Sources.provenance`).
-        texts: what the leak guard must know of the training texts.
-        hashes: SHA-256 of each caption file.
-        start: the system that training started from (records/started.py); None where it started from scratch.
-        changes: of the config while it was trained (records/changed.py).
-    """
-
-    name: str
-    provenance: Mapping[str, Any]
-    texts: TrainingTexts
-    hashes: Mapping[str, str]
-    start: Mapping[str, Any] | None = None
-    changes: Sequence[Mapping[str, Any]] = ()
-
-    def to_plain(self) -> dict[str, Any]:
-        """As plain data."""
-        return {
-            "name": self.name,
-            "provenance": dict(self.provenance),
-            "texts": self.texts.to_plain(),
-            "hashes": dict(self.hashes),
-            **({} if self.start is None else {"start": dict(self.start)}),
-            **({"changes": [dict(change) for change in self.changes]} if self.changes else {}),
-        }
-
-    @classmethod
-    def from_plain(cls, plain: Mapping[str, Any]) -> TrainedOn:
-        """Back from `to_plain`."""
-        texts = TrainingTexts.from_plain(plain["texts"])
-        changes = tuple(plain.get("changes", ()))
-        return cls(str(plain["name"]), plain["provenance"], texts, plain["hashes"], plain.get("start"), changes)
 
 
 @dataclass(frozen=True)
@@ -105,7 +67,12 @@ class System:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of weights, architecture, tokenizer and preprocessing: equal systems embed alike."""
+        """SHA-256 of weights, architecture, tokenizer and preprocessing: equal systems embed alike.
+
+        An export in float32 has that of the system which it was made of, and compared with.
+        """
+        if (made := self.notes.get("exported")) and made["precision"] == "float32":
+            return str(made["from"])
         model = {key: value for key, value in self.config["model"].items() if key not in ("losses", "balancer")}
         told = [model, self.preprocess.to_json(), dict(self.facts), {"settled": list(self.model.settled.values())}]
         head = [*map(canonical, told), self.tokenizer.sha256]
@@ -118,7 +85,7 @@ class System:
     @property
     def device(self) -> torch.device:
         """Where the model computes."""
-        return next(self.model.parameters()).device
+        return self.model.device
 
     def encode_text(self, texts: str | Sequence[str], *, batch_size: int = 256) -> Embedded:
         """Embed captions as queries.
@@ -266,7 +233,8 @@ def load_system(path: str | Path, *, device: str | torch.device | None = None) -
     """A trained system, from its checkpoint or folder alone.
 
     Args:
-        path: a checkpoint (.pth), a folder that `System.save` wrote, or a run's folder (its chosen checkpoint).
+        path: a checkpoint (.pth), a run's folder (its chosen checkpoint), or a folder that `System.save` or
+            tools/export.py wrote (of the latter also a graph, for its precision).
         device: where the model shall compute; by default the GPU where there is one.
 
     Raises:
@@ -274,7 +242,7 @@ def load_system(path: str | Path, *, device: str | torch.device | None = None) -
             be had as it was.
         ConfigError: if a plug-in is missing that the system needs, or the device cannot be used.
     """
-    parts = read_parts(given_path(path))
+    parts = read_any(given_path(path), device)
     trained_on = parts.pop("trained_on")
     try:
         known = None if trained_on is None else TrainedOn.from_plain(trained_on)

@@ -9,7 +9,8 @@ from tbpsbench import __version__
 from tbpsbench.config.open_sections import is_open
 
 if TYPE_CHECKING:
-    from tbpsbench.system import System, TrainedOn
+    from tbpsbench.system import System
+    from tbpsbench.trained_on import TrainedOn
 
 TEXT = """# {name}
 

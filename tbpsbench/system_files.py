@@ -28,6 +28,7 @@ from tbpsbench.data.tokenizers.base import Tokenizer
 from tbpsbench.errors import CheckpointError, ConfigError, DataError
 from tbpsbench.files import atomic_folder, write_json
 from tbpsbench.model.base import SearchModel, model_of
+from tbpsbench.model.exported import DESCRIPTION, ExportedModel, exported
 from tbpsbench.reading import read_json, read_text
 from tbpsbench.system_card import card
 from tbpsbench.weights.checkpoint import FORMAT, KEY, read_described, require_format, save
@@ -137,16 +138,19 @@ def write_checkpoint(system: System, path: Path) -> None:
     Raises:
         StorageError: if it cannot be written; the file that was there stays.
     """
+    _require_weights(system)
     weights = {key: value.detach().cpu() for key, value in system.model.state_dict().items()}
     save({"state_dict": weights, KEY: describe(system)}, path)
 
 
 def checkpoint_file(path: str | Path) -> Path:
-    """The file that holds the weights of what `load_system` would load.
+    """The file that holds the weights of what `load_system` would load; of an exported system, their hashes.
 
     Raises:
         CheckpointError: if there is nothing to load.
     """
+    if of_graphs := exported(Path(path)):
+        return of_graphs[0] / DESCRIPTION
     found = _resolve(Path(path))
     return found / WEIGHTS if found.is_dir() else found
 
@@ -155,6 +159,7 @@ def save_system(system: System, folder: Path, *, overwrite: bool = False) -> Pat
     """See `System.save`: everything is written aside and then takes the folder's place."""
     from safetensors.torch import save_file
 
+    _require_weights(system)
     own = describe(system)
     written = {WEIGHTS, CONFIG, PREPROCESS, CARD, *own["tokenizer"]["files"]}
     there = {path.name for path in folder.iterdir()} if folder.is_dir() else {"a file"} if folder.exists() else set()
@@ -220,6 +225,10 @@ def _resolve(path: Path) -> Path:
     """The file, or the folder of a saved system; in a run's folder its chosen checkpoint."""
     if path.suffix == ".py" or str(path).startswith("tbpsbench::"):
         raise CheckpointError(f"{path}: is a config; here a checkpoint is expected. The order is [CONFIG] CHECKPOINT.")
+    if exported(path):
+        raise CheckpointError(
+            f"{path}: is an exported system, without weights. Use the checkpoint that it was made of."
+        )
     if path.name == WEIGHTS and _is_system(path.parent):
         return path.parent
     if path.is_file() or (path / CONFIG).is_file():
@@ -230,6 +239,11 @@ def _resolve(path: Path) -> Path:
         if (path / name).is_file():
             return path / name
     raise CheckpointError(f"{path}: the folder holds no system ({CONFIG}) and no checkpoint ({RUN_CHECKPOINTS[0]})")
+
+
+def _require_weights(system: System) -> None:
+    if isinstance(system.model, ExportedModel):
+        raise CheckpointError(f"{system.name}: is an exported system, without weights to be saved. Copy its folder.")
 
 
 def _is_system(folder: Path) -> bool:

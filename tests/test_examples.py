@@ -69,5 +69,6 @@ def test_the_page_for_readers_names_six_files_in_order_and_the_floors_as_lint_ho
     heights = [height[name] for names in shown for name in names]
     assert heights == sorted(heights)
     assert set(height) - {name for names in shown for name in names} <= {
-        "system_files", "system_card", "registration", "plugins", "builtins", "arguments",
+        "system_files", "system_card", "system_exported", "trained_on", "registration", "plugins", "builtins",
+        "arguments",
     }  # fmt: skip

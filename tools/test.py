@@ -44,7 +44,7 @@ def main() -> None:
         flags.insert(0, f"evaluation.interactor={{'type': {args.interactor!r}}}")
     from tbpsbench.engine.cost import model_cost, peak_memory
     from tbpsbench.engine.evaluate import evaluate
-    from tbpsbench.engine.record import record_of
+    from tbpsbench.engine.record import record_of, require_recordable
     from tbpsbench.engine.trained import known_texts, open_trained
     from tbpsbench.records.make import require_place, write_record
     from tbpsbench.records.table import print_record
@@ -53,6 +53,7 @@ def main() -> None:
     trained = open_trained(args.checkpoint, args.config, [*flags, *args.cfg_options])
     print(*trained.notes, sep="\n", end="\n" * bool(trained.notes))
     system, data = trained.system, trained.data
+    require_recordable(system, args.out)
     require_place(args.out, system.name)
     record, evidence = record_of(
         system,

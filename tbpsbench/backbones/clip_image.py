@@ -101,7 +101,7 @@ class CLIPImage(ImageEncoder):
             )
         visual = self.visual
         patches_BLD = visual.conv1(image_B3HW).flatten(2).transpose(1, 2)
-        cls_B1D = visual.class_embedding.to(patches_BLD.dtype).expand(len(patches_BLD), 1, -1)
+        cls_B1D = visual.class_embedding.to(patches_BLD.dtype).expand(patches_BLD.shape[0], 1, -1)
         x_BLD = torch.cat([cls_B1D, patches_BLD], dim=1) + visual.positional_embedding.to(patches_BLD.dtype)
         x_BLD, attention_BLL = run_blocks(visual.transformer, visual.ln_pre(x_BLD), None, need_attention)
         tokens_BLD = visual.ln_post(x_BLD) @ visual.proj

@@ -127,7 +127,7 @@ class ViT(ImageEncoder):
                 f"set img_size or the transforms' size"
             )
         patches_BLD, _ = self.vit.patch_embed(image_B3HW)
-        x_BLD = torch.cat([self.vit.cls_token.expand(len(patches_BLD), -1, -1), patches_BLD], dim=1)
+        x_BLD = torch.cat([self.vit.cls_token.expand(patches_BLD.shape[0], -1, -1), patches_BLD], dim=1)
         x_BLD = self.vit.drop_after_pos(x_BLD + self.vit.pos_embed)
         *layers, last = self.vit.layers
         for layer in layers:

@@ -31,8 +31,9 @@ from tbpsbench.files import sha256_file
 from tbpsbench.model.base import model_of
 from tbpsbench.model.roles import caption_roles
 from tbpsbench.records.identity import same_run
-from tbpsbench.system import System, TrainedOn
+from tbpsbench.system import System
 from tbpsbench.system_files import build_model, write_checkpoint
+from tbpsbench.trained_on import TrainedOn
 from tbpsbench.weights.checkpoint import KEY
 from tbpsbench.weights.convert import find_converter
 from tbpsbench.weights.files import read_checkpoint, read_state_dict, weight_file

@@ -10,6 +10,7 @@ import torch
 from tbpsbench.compat import counted_flops
 from tbpsbench.data.evaluation import EvaluationData
 from tbpsbench.model.base import SearchModel
+from tbpsbench.model.exported import ExportedModel
 from tbpsbench.model.modes import evaluating
 from tbpsbench.types import Tokens
 
@@ -21,7 +22,9 @@ def model_cost(model: SearchModel, data: EvaluationData, split: str = "test") ->
     FLOPs are those of matrix products, convolutions and attention, a multiply-add counted as two
     (torch.utils.flop_counter).
     """
-    device = next(model.parameters()).device
+    if isinstance(model, ExportedModel):
+        return dict(model.cost)
+    device = model.device
     image_13HW = torch.zeros(1, 3, *data.size, device=device)
     length = data.tokenizer.max_length
     tokens = Tokens(

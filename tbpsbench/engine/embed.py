@@ -40,7 +40,7 @@ def embed_folder(
     model: SearchModel, folder: ImageFolder, batch_size: int, num_workers: int = 0
 ) -> Iterator[dict[str, Vectors]]:
     """Embeddings of pictures part by part, on the CPU, at most `PART_ROWS` at once; every process makes all of them."""
-    device, parts = next(model.parameters()).device, []
+    device, parts = model.device, []
     for image_B3HW in folder.batches(batch_size, num_workers=num_workers):
         parts.append(model.encode_gallery(image_B3HW.to(device)))
         if sum(len(next(iter(part.values()))) for part in parts) >= PART_ROWS:
@@ -116,7 +116,7 @@ def _embed(
     encode: Callable[[Batch], dict[str, Vectors]],
     count: int,
 ) -> dict[str, Vectors]:
-    device = next(model.parameters()).device
+    device = model.device
     parts = [encode(batch.to(device)) for batch in batches(share(count))]
     if not parts:
         # More processes than items: take part in the gathering all the same, with no rows.

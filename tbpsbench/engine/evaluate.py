@@ -93,6 +93,14 @@ def evaluate(
     )
 
 
+def embed_plan(
+    model: SearchModel, data: EvaluationData, plan: Plan, batch_size: int
+) -> tuple[dict[str, Vectors], dict[str, dict[str, Vectors]]]:
+    """The captions of a plan, and the images of each of its galleries by split."""
+    images = {name: embed_images(model, shown, batch_size, data.num_workers) for name, shown in plan.galleries.items()}
+    return embed_captions(model, plan.queries, batch_size), images
+
+
 @dataclass
 class Rankings:
     """From embeddings to the results of every question."""

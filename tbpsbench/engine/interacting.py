@@ -201,7 +201,7 @@ def _shown(read: Any, files: Sequence[Any], position: int) -> Picture:
 
 
 def _encoded(model: SearchModel, data: EvaluationData, texts: Sequence[str], batch_size: int) -> dict[str, Vectors]:
-    device, parts = next(model.parameters()).device, []
+    device, parts = model.device, []
     for start in range(0, len(texts), batch_size):
         parts.append(model.encode_query(data.tokenizer(list(texts[start : start + batch_size])).to(device)))
     return {name: Vectors.join([part[name] for part in parts]).to("cpu") for name in parts[0]}

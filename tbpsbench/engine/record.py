@@ -9,6 +9,7 @@ from typing import Any
 from tbpsbench.config.settings import Settings
 from tbpsbench.data.evaluation import EvaluationData
 from tbpsbench.data.sources import only_trained_on
+from tbpsbench.errors import ConfigError
 from tbpsbench.metrics.result import Evaluation
 from tbpsbench.records.identity import data_key
 from tbpsbench.records.make import make_record
@@ -51,6 +52,20 @@ def record_of(
         started_from=None if system.trained_on is None else system.trained_on.start,
         changes=() if system.trained_on is None else system.trained_on.changes,
     )
+
+
+def require_recordable(system: System, folder: Path | None) -> None:
+    """Refuse to keep a record of an exported system: a record is a row of a board, told from others by its config, and
+    the config of an export is that of the system which it was made of.
+
+    Raises:
+        ConfigError: if there is a folder to keep it in.
+    """
+    if folder is not None and "exported" in system.notes:
+        raise ConfigError(
+            f"{system.name}: an exported system has no record of its own. Leave out --out, or test the checkpoint that "
+            "it was made of; what the export loses stands in its README.md."
+        )
 
 
 def _trained_on(system: System, data: EvaluationData) -> str:

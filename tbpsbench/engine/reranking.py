@@ -130,7 +130,7 @@ def _image_features(model: SearchModel, asked: Asked, rows: np.ndarray, batch_si
 
 @torch.no_grad()
 def _features(model: SearchModel, batches: Any) -> Features:
-    device = next(model.parameters()).device
+    device = model.device
     extract: Callable[[Batch], Features] = model.extract
     return _joined([extract(batch.to(device)) for batch in batches])
 

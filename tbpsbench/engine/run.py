@@ -29,7 +29,8 @@ from tbpsbench.errors import ConfigError
 from tbpsbench.model.base import SearchModel, model_of
 from tbpsbench.model.person_search import BatchToDevice
 from tbpsbench.records.environment import code_version
-from tbpsbench.system import System, TrainedOn
+from tbpsbench.system import System
+from tbpsbench.trained_on import TrainedOn
 
 
 @dataclass

@@ -101,7 +101,7 @@ def _part(model: SearchModel, ask: Scored, heads: Mapping[str, Vectors], head: s
 
 def blocks(model: SearchModel, ask: Scored, answer: Scored, head: str | None = None) -> Blocks:
     """(start, stop) -> (B, G) float32 similarities of the asking rows, on the CPU; memory is bounded."""
-    device = next(model.parameters()).device
+    device = model.device
     weights = model.head_weights if head is None else {head: 1.0}
 
     def part(asking: Mapping[str, Vectors], first: int) -> Tensor:

@@ -13,8 +13,7 @@ import torch
 from tbpsbench.config.literal import parse_value
 from tbpsbench.config.schema import EvaluationSection
 from tbpsbench.data.evaluation import EvaluationData
-from tbpsbench.engine.embed import embed_captions, embed_images
-from tbpsbench.engine.evaluate import Rankings, best_metric
+from tbpsbench.engine.evaluate import Rankings, best_metric, embed_plan
 from tbpsbench.engine.plan import choosing, plan_evaluation
 from tbpsbench.engine.trained import known_texts, open_trained
 from tbpsbench.errors import ConfigError
@@ -141,11 +140,7 @@ def search(
     plan = plan_evaluation(data, data.sources.validation_split, section, training)
     found: list[Tried] = []
     with evaluating(model):
-        images = {
-            name: embed_images(model, gallery, section.batch_size, data.num_workers)
-            for name, gallery in plan.galleries.items()
-        }
-        texts = embed_captions(model, plan.queries, section.batch_size)
+        texts, images = embed_plan(model, data, plan, section.batch_size)
         for component in (None, *map(dict, components)):
             rankings = Rankings(model, data, what.used(section, component), plan, texts, images)
             results = {

@@ -70,5 +70,5 @@ class MambaFuser(Fuser):
         x_BSD, mask_BS = self.pair(features)
         for layer in self.layers:
             x_BSD = layer(x_BSD) + x_BSD
-        rows_B = torch.arange(len(x_BSD), device=x_BSD.device)
+        rows_B = torch.arange(x_BSD.shape[0], device=x_BSD.device)
         return self.project(x_BSD[rows_B, last_position(mask_BS)])

@@ -73,7 +73,7 @@ class GatedPair(nn.Module):
             (B, S, D), and its mask (B, S), True up to the last position that counts.
         """
         image_BLD = self.align_image(features[self.image][:, None] if self.pooled else features[self.image])
-        text_BTD, mask_BT = self._text(features, len(image_BLD))
+        text_BTD, mask_BT = self._text(features, image_BLD.shape[0])
         weight_B2 = self.weights(image_BLD.mean(dim=1), _mean(text_BTD, mask_BT))
         image_BLD = weight_B2[:, :1, None] * image_BLD
         text_BTD = weight_B2[:, 1:, None] * text_BTD
@@ -85,7 +85,7 @@ class GatedPair(nn.Module):
     def weights(self, image_BD: Tensor, text_BD: Tensor) -> Tensor:
         """W_img and W_txt, (B, 2); each row sums to one."""
         if self.gate is None:
-            return image_BD.new_full((len(image_BD), 2), 0.5)
+            return image_BD.new_full((image_BD.shape[0], 2), 0.5)
         return self.gate(torch.cat([image_BD, text_BD], dim=-1)).softmax(dim=-1)
 
     def _text(self, features: Features, batch: int) -> tuple[Tensor, Tensor]:

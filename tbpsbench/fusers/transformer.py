@@ -70,6 +70,6 @@ class TransformerFuser(Fuser):
         """The fused vector (B, out_dim)."""
         x_BSD, mask_BS = self.pair(features)
         if self.readout is not None:
-            x_BSD = torch.cat([self.readout.expand(len(x_BSD), 1, -1), x_BSD], dim=1)
-            mask_BS = torch.cat([mask_BS.new_ones(len(mask_BS), 1), mask_BS], dim=1)
+            x_BSD = torch.cat([self.readout.expand(x_BSD.shape[0], 1, -1), x_BSD], dim=1)
+            mask_BS = torch.cat([mask_BS.new_ones(mask_BS.shape[0], 1), mask_BS], dim=1)
         return self.project(self.layers(x_BSD, mask_BS)[:, 0])

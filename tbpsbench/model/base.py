@@ -58,6 +58,11 @@ class SearchModel(BaseModel):
         `features.heads[NAME]` must hold the `Embedding` of every head.
         """
 
+    @property
+    def device(self) -> torch.device:
+        """Where it takes its batches."""
+        return next(self.parameters()).device
+
     # -- search --------------------------------------------------------------------------------------------------
 
     def encode_gallery(self, image_B3HW: Tensor, texts: Mapping[str, Tokens] | None = None) -> dict[str, Vectors]:
@@ -177,5 +182,5 @@ def model_of(section: Mapping[str, Any], roles: tuple[str, ...]) -> SearchModel:
 
 def _batch(image_B3HW: Tensor | None, texts: dict[str, Tokens]) -> Batch:
     first = image_B3HW if image_B3HW is not None else next(iter(texts.values())).ids
-    unknown_B = torch.full((len(first),), -1, device=first.device)
+    unknown_B = torch.full((first.shape[0],), -1, device=first.device)
     return Batch(image_B3HW, texts, unknown_B, unknown_B, unknown_B, unknown_B, torch.ones_like(unknown_B).float())

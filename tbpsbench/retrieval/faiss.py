@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tbpsbench.files import atomic_write
-from tbpsbench.retrieval.extras import require
+from tbpsbench.parts import require
 from tbpsbench.retrieval.local import ReRankedIndex
 from tbpsbench.retrieval.rows import Precision
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from tbpsbench.errors import ConfigError
+from tbpsbench.parts import require
 from tbpsbench.registry import INDEXES
-from tbpsbench.retrieval.extras import require
 from tbpsbench.retrieval.faiss import FaissIndex
 from tbpsbench.retrieval.rows import Precision
 

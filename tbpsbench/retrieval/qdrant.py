@@ -18,10 +18,10 @@ import numpy as np
 
 from tbpsbench.errors import DataError, StorageError
 from tbpsbench.files import atomic_write
+from tbpsbench.parts import require
 from tbpsbench.reading import read_text
 from tbpsbench.registry import INDEXES
 from tbpsbench.retrieval.base import Index
-from tbpsbench.retrieval.extras import require
 
 KEY_VARIABLE = "QDRANT_API_KEY"
 # Vectors in one request.

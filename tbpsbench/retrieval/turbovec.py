@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tbpsbench.parts import require
 from tbpsbench.registry import INDEXES
-from tbpsbench.retrieval.extras import require
 from tbpsbench.retrieval.local import ReRankedIndex
 from tbpsbench.retrieval.rows import Precision
 

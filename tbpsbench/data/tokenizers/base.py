@@ -60,6 +60,13 @@ class Tokenizer(ABC):
         """
         return {}
 
+    def portable(self) -> str | None:
+        """This tokenizer as a tokenizer.json of Hugging Face's `tokenizers`, for programs without tbpsbench.
+
+        None where there is none. An export compares its ids with `encode` before it is written.
+        """
+        return None
+
     def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
         """`encode` of every text; overridden where a batch is faster."""
         return [self.encode(text) for text in texts]

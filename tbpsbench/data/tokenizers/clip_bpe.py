@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tbpsbench.data.tokenizers.base import Tokenizer, truncate
+from tbpsbench.data.tokenizers.clip_portable import portable
 from tbpsbench.reading import require_text
 from tbpsbench.registry import TOKENIZERS
 
@@ -42,6 +43,10 @@ class CLIPBPE(Tokenizer):
     @classmethod
     def longest(cls, arguments: Mapping[str, Any]) -> Any:
         return arguments["context_length"]
+
+    def portable(self) -> str:
+        """See the base; texts that open_clip mends first (HTML entities, ligatures, broken encodings) differ."""
+        return portable(self._bpe, self.max_length)
 
     def encode(self, text: str) -> list[int]:
         # A caption that spells out "<end_of_text>" must not end the text.

@@ -78,6 +78,9 @@ class WordPiece(Tokenizer):
         rules = {RULES_FILE: json.dumps(self._unusual, sort_keys=True) + "\n"} if self._unusual else {}
         return {VOCABULARY: "\n".join(self._tokens) + "\n", **rules}
 
+    def portable(self) -> str:
+        return str(self._backend.to_str(pretty=True))
+
     def encode(self, text: str) -> list[int]:
         return self._backend.encode(require_text(text, "a caption")).ids
 

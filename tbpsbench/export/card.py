@@ -1,0 +1,100 @@
+"""The card beside an exported system: what it is, how near it is, and how other programs run it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tbpsbench import __version__
+from tbpsbench.export.parity import Parity
+from tbpsbench.system import System
+
+TEXT = """# {name}, exported
+
+A text-based person search system as ONNX graphs, written by tbpsbench {version}: one graph embeds captions, one
+pictures of persons; the dot product of two embeddings is their similarity.
+
+| | |
+| --- | --- |
+{rows}
+
+## How near it is
+
+Compared with the system that it was made of, before this folder was written, on {data}, split {split}
+({queries} captions, {gallery} images):
+
+| precision | files | {heads} | least cosine of a caption | of an image |
+| --- | --- | {rule} | --- | --- |
+{parity}
+
+## With tbpsbench
+
+```python
+from tbpsbench import load_system
+
+system = load_system("PATH/TO/THIS/FOLDER")
+index = system.encode_images(["a.jpg", "b.jpg"])
+best = system.rank("a woman in a red coat with a black backpack", index, k=2)
+```
+
+It needs `pip install 'tbpsbench[onnx]'`. The tools `test.py`, `index.py`, `search.py` and `chat.py` take the folder in
+place of a checkpoint. Another precision is named by one of its graphs, e.g. `onnx/text_model_quantized.onnx`.
+
+## Without tbpsbench
+
+{without}
+
+For research on data whose subjects agreed, or for which you hold a licence. A ranking is not an identification: even
+the best systems often put another person first. The training data's licence may restrict how these weights may be used
+and passed on.
+"""
+WITHOUT = """- Pictures: upright, RGB, resized to {height} x {width} pixels (height x width) with Pillow's {filter}
+  filter, not cut, then (pixel / 255 - mean) / std; `preprocessor_config.json` has the numbers. A person is not square:
+  a program that crops the centre gives other embeddings.
+- Captions: `tokenizer.json`; {tokens}.
+- `onnx/vision_model.onnx`: `pixel_values` (B, 3, {height}, {width}) float32 to `image_embeds` (B, {dim}).
+- `onnx/text_model.onnx`: `input_ids` and `attention_mask` {shape} int64 to `text_embeds` (B, {dim}).
+- Embeddings have length one."""
+
+
+def card(
+    system: System, length: int | None, found: Mapping[str, Parity], bytes_of: Mapping[str, int], notes: Sequence[str]
+) -> str:
+    """The card of an exported system, in Markdown."""
+    dim = sum(head.dim for head in system.model.heads.values())
+    trained = system.trained_on
+    rows = {
+        "trained on": "not known" if trained is None else trained.name,
+        "embedding": f"{dim} numbers",
+        "images": f"{system.preprocess.size[0]} x {system.preprocess.size[1]} pixels (height x width)",
+        "tokenizer": f"{system.config['data']['tokenizer']['type']}, {system.tokenizer.max_length} tokens",
+        "made of": f"`{system.fingerprint}`",
+    }
+    first = next(iter(found.values()))
+    parity = [
+        f"| {precision} | {bytes_of[precision] / 1e6:.1f} MB | "
+        + " | ".join(f"{one.before[name]:.2f} -> {one.after[name]:.2f}" for name in one.before)
+        + f" | {one.text_least:.6f} | {one.image_least:.6f} |"
+        for precision, one in found.items()
+    ]
+    without = WITHOUT.format(
+        height=system.preprocess.size[0],
+        width=system.preprocess.size[1],
+        filter=system.preprocess.interpolation,
+        dim=dim,
+        shape="(B, T)" if length is None else f"(B, {length})",
+        tokens=f"at most {system.tokenizer.max_length} tokens, the last one kept"
+        + ("" if length is None else f", padded to {length} with the id {system.tokenizer.pad_id}"),
+    )
+    return TEXT.format(
+        name=system.name,
+        version=__version__,
+        rows="\n".join(f"| {key} | {value} |" for key, value in rows.items()),
+        data=first.data,
+        split=first.split,
+        queries=f"{first.queries:,}",
+        gallery=f"{first.gallery:,}",
+        heads=" | ".join(first.before),
+        rule=" | ".join("---" for _ in first.before),
+        parity="\n".join(parity),
+        without="\n".join([without, *(f"- {note}" for note in notes)]),
+    )

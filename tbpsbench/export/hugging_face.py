@@ -1,0 +1,96 @@
+"""What a program in Hugging Face's forms reads beside the graphs: tokenizer, preprocessing, and a config's name.
+
+transformers (`AutoTokenizer`, `AutoImageProcessor`), transformers.js and the package `tokenizers` read them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from tbpsbench.data.preprocess import NORMALIZE, Preprocess
+from tbpsbench.data.tokenizers.base import Tokenizer
+from tbpsbench.errors import ConfigError
+from tbpsbench.system import System
+
+TOKENIZER, TOKENIZER_CONFIG = "tokenizer.json", "tokenizer_config.json"
+IMAGES, CONFIG = "preprocessor_config.json", "config.json"
+FILES = (TOKENIZER, TOKENIZER_CONFIG, IMAGES, CONFIG)
+# Pillow's numbers of its filters, as image processors write them.
+RESAMPLE = {"bilinear": 2, "bicubic": 3}
+MAX_SHOWN = 200
+
+
+def files(system: System, length: int | None, texts: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """The files by name, each as plain data, and what cannot be said in these forms, as sentences.
+
+    Args:
+        system: that is exported.
+        length: tokens that the text graph takes; None for any number.
+        texts: captions on which the tokenizer's ids are compared.
+
+    Raises:
+        ConfigError: if the tokenizer's own portable form gives other ids.
+    """
+    dim = sum(head.dim for head in system.model.heads.values())
+    found: dict[str, Any] = {CONFIG: {"model_type": "clip", "architectures": ["CLIPModel"], "projection_dim": dim}}
+    missing = []
+    if (portable := _tokenizer(system.tokenizer, length, texts)) is None:
+        missing.append(f"{TOKENIZER} is not there: {type(system.tokenizer).__name__} has no such form.")
+    else:
+        found |= portable
+    if (pictures := _pictures(system.preprocess)) is None:
+        told = ", ".join(str(component["type"]) for component in system.preprocess.transforms)
+        missing.append(f"{IMAGES} is not there: pictures go through {told}, which such a file cannot say.")
+    else:
+        found[IMAGES] = pictures
+    return found, missing
+
+
+def _tokenizer(tokenizer: Tokenizer, length: int | None, texts: Sequence[str]) -> dict[str, Any] | None:
+    text = tokenizer.portable()
+    if text is None:
+        return None
+    from tokenizers import Tokenizer as Backend
+
+    backend = Backend.from_str(text)
+    for caption, encoding in zip(texts, backend.encode_batch(list(texts)), strict=True):
+        if encoding.ids != tokenizer.encode(caption):
+            raise ConfigError(
+                f"{type(tokenizer).__name__}.portable() gives other ids than encode() to {caption:.{MAX_SHOWN}}"
+            )
+    pad_id = tokenizer.pad_id
+    if length is None and not str(backend.id_to_token(pad_id)).startswith("["):
+        # CLIP pads with the id of "!", which programs would then cut out of texts as a special token. A graph of any
+        # length ignores padding, so the end token does as well; one of fixed length reads it.
+        pad_id = backend.encode("a").ids[-1]
+    pad = backend.id_to_token(pad_id)
+    backend.enable_padding(pad_id=pad_id, pad_token=pad, length=length)
+    return {
+        TOKENIZER: json.loads(backend.to_str()),
+        TOKENIZER_CONFIG: {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "model_max_length": tokenizer.max_length,
+            "model_input_names": ["input_ids", "attention_mask"],
+            "pad_token": pad,
+        },
+    }
+
+
+def _pictures(preprocess: Preprocess) -> dict[str, Any] | None:
+    if list(preprocess.transforms) != [dict(component) for component in NORMALIZE]:
+        return None
+    return {
+        "image_processor_type": "ViTImageProcessor",
+        "do_resize": True,
+        "size": {"height": preprocess.size[0], "width": preprocess.size[1]},
+        "resample": RESAMPLE[preprocess.interpolation],
+        "do_center_crop": False,
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": list(preprocess.mean),
+        "image_std": list(preprocess.std),
+        "do_convert_rgb": True,
+    }
