@@ -1,4 +1,4 @@
-"""Train suites, and keep boards that anybody can check: run, render, verify, compare, doctor, submit."""
+"""Train suites, and keep boards that anybody can check: run, render, verify, compare, doctor, submit, export."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RECORDS = Path("benchmarks/records")
 def main() -> int | None:
     parser = argparse.ArgumentParser(description=__doc__)
     kinds = parser.add_subparsers(
-        dest="kind", required=True, metavar="run | render | verify | compare | doctor | submit"
+        dest="kind", required=True, metavar="run | render | verify | compare | doctor | submit | export"
     )
     run = kinds.add_parser("run", help="train and evaluate every run that has no record yet; safe to kill and restart")
     run.add_argument("suite", metavar="SUITE", type=given_path, help="e.g. configs/leaderboards/mini.py")
@@ -42,7 +42,22 @@ def main() -> int | None:
     verify.add_argument("--data", metavar="ROOT", help="folder of the data set, where it is not the usual one")
     verify.add_argument("-v", "--verbose", action="store_true", help="show all that was checked, and what could not be")
     doctor = kinds.add_parser("doctor", help="list what a reviewer would object to in these records")
-    for kind in (render, verify, doctor):
+    export = kinds.add_parser("export", help="write records in the form of another board; they must verify")
+    export.add_argument("--form", choices=["hugging-face", "every-eval-ever"], required=True)
+    export.add_argument(
+        "--out", type=given_path, required=True, metavar="FOLDER", help="e.g. a clone of the repository"
+    )
+    export.add_argument("--dataset", metavar="OWNER/NAME", help="the data set's repository on Hugging Face")
+    export.add_argument("--url", help="where the records can be had (hugging-face)")
+    export.add_argument("--model", metavar="OWNER/NAME", help="the model (every-eval-ever)")
+    export.add_argument("--organization", metavar="NAME", help="who provides the results (every-eval-ever)")
+    export.add_argument(
+        "--relation",
+        choices=["first_party", "third_party", "collaborative", "other"],
+        help="what the evaluator has to do with the model (every-eval-ever)",
+    )
+    export.add_argument("--overwrite", action="store_true", help="replace files of these names")
+    for kind in (render, verify, doctor, export):
         kind.add_argument(
             "records", type=given_path, metavar="RECORDS", help="a record's folder, or a folder of records"
         )
@@ -123,6 +138,16 @@ def _doctor(args: argparse.Namespace) -> int:
     found = doctor(args.records)
     print(found.report())
     return 1 if found.serious or found.unread else 0
+
+
+def _export(args: argparse.Namespace) -> None:
+    from tbpsbench.leaderboard.exchange.export import export
+
+    for path in export(
+        args.records, args.out, args.form, model=args.model, dataset=args.dataset, url=args.url,
+        organization=args.organization, relation=args.relation, overwrite=args.overwrite,
+    ):  # fmt: skip
+        print(f"wrote {path}")
 
 
 def _submit(args: argparse.Namespace) -> None:

@@ -12,12 +12,14 @@ import numpy as np
 
 from tbpsbench.metrics.matching import Labels, as_array
 
+# How often identities are drawn.
+DRAWS = 1000
 # Numbers of the draw matrix that are held at once.
 MAX_HELD = 1 << 22
 
 
 def bootstrap_interval(
-    per_query: np.ndarray, groups: Labels, *, draws: int = 1000, level: float = 0.95, seed: int = 0
+    per_query: np.ndarray, groups: Labels, *, draws: int = DRAWS, level: float = 0.95, seed: int = 0
 ) -> tuple[float, float]:
     """Percentile interval of the mean of `per_query` under the cluster bootstrap.
 

@@ -1,0 +1,1 @@
+"""Our records in the forms of other boards: Hugging Face's evaluation results, and Every Eval Ever."""
