@@ -12,6 +12,16 @@ if TYPE_CHECKING:
     from tbpsbench.system import System
     from tbpsbench.trained_on import TrainedOn
 
+# What Hugging Face's Hub reads of a card. No licence: that is for whoever passes the weights on to say.
+FRONT = """---
+library_name: tbpsbench
+pipeline_tag: feature-extraction
+tags:
+{tags}
+---
+
+"""
+TAGS = ("text-based-person-search", "image-text-retrieval", "person-re-identification")
 TEXT = """# {name}
 
 A text-based person search system, saved by tbpsbench {version}: it embeds captions and pictures of persons, so that the
@@ -36,6 +46,11 @@ and passed on.
 """
 
 
+def front(*tags: str) -> str:
+    """The lines in YAML at the head of a card, with further tags."""
+    return FRONT.format(tags="\n".join(f"- {tag}" for tag in (*TAGS, *tags)))
+
+
 def card(system: System) -> str:
     """The card of a system, in Markdown."""
     model: Mapping[str, Any] = system.config["model"]
@@ -51,7 +66,7 @@ def card(system: System) -> str:
         "fingerprint": f"`{system.fingerprint}`",
     }
     rows = "\n".join(f"| {key} | {value} |" for key, value in facts.items())
-    return TEXT.format(name=system.name, version=__version__, rows=rows)
+    return front() + TEXT.format(name=system.name, version=__version__, rows=rows)
 
 
 def _start(trained: TrainedOn | None) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from tbpsbench import __version__
 from tbpsbench.export.parity import Parity
 from tbpsbench.system import System
+from tbpsbench.system_card import front
 
 TEXT = """# {name}, exported
 
@@ -85,7 +86,7 @@ def card(
         tokens=f"at most {system.tokenizer.max_length} tokens, the last one kept"
         + ("" if length is None else f", padded to {length} with the id {system.tokenizer.pad_id}"),
     )
-    return TEXT.format(
+    return front("onnx", "transformers.js") + TEXT.format(
         name=system.name,
         version=__version__,
         rows="\n".join(f"| {key} | {value} |" for key, value in rows.items()),

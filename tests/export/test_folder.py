@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from huggingface_hub import ModelCard
 from PIL import Image
 from small_systems import TOKEN_LOSS, TOKENS, untrained
 
@@ -101,6 +102,13 @@ def test_what_was_compared_is_told_everywhere(made):
         assert f"{one.before['mAP']:.2f} -> {one.after['mAP']:.2f}" in row
     assert found["float32"].text_least > 0.999999
     assert found["float32"].before == found["float32"].after
+
+
+def test_the_hub_reads_its_card(made):
+    told = ModelCard.load(made[0] / "README.md").data.to_dict()
+    assert (told["library_name"], told["pipeline_tag"]) == ("tbpsbench", "feature-extraction")
+    assert {"onnx", "transformers.js", "text-based-person-search"} <= set(told["tags"])
+    assert "license" not in told
 
 
 def test_others_read_captions_and_pictures_from_it_as_the_system_does(made, checkpoint, pictures):
