@@ -32,7 +32,10 @@ def main() -> None:
         if not equals or not key.isidentifier() or key in (*shared, "type"):
             raise ConfigError(f"write each argument once, as ARGUMENT=VALUE; got {text!r:.120}")
         shared[key] = parse_value(value)
-    components = [{"type": args.name, **shared, **tried} for tried in grid(args.name, args.ranges)]
+    tried = grid(args.name, args.ranges)
+    if twice := [key for key in tried[0] if key in shared]:
+        raise ConfigError(f"{twice[0]} is given and tried: name it once")
+    components = [{"type": args.name, **shared, **one} for one in tried]
     if problems := [one for c in components for one in INTERACTORS.problems(c, "evaluation.interactor")]:
         raise ConfigError("\n".join(f"{one.path}  {one.message}\n    {one.hint}" for one in problems[:10]))
     tune(INTERACTOR, args, components, [INTERACTOR.key.format(repr(components[0]))], list(shared))

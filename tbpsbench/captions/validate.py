@@ -29,6 +29,12 @@ REFUSAL = re.compile(
     r"|cannot (?:assist|help|provide|identify|describe)|against (?:my|the) (?:policy|guidelines)|not comfortable)",
     re.IGNORECASE,
 )
+THINKS = re.compile(r"</?think", re.IGNORECASE)
+DECLINES = re.compile(
+    r"\b(?:i(?:'m| am) sorry|as an ai|language model|against (?:my|the) (?:policy|guidelines)|not comfortable"
+    r"|(?:can(?:no|')t|unable to|not able to) (?:assist|help|provide|identify|describe))",
+    re.IGNORECASE,
+)
 BOILERPLATE = re.compile(
     r"\b(?:not visible|cannot be (?:seen|determined|inferred)|can be inferred|imaginary content"
     r"|based on the (?:image|description|information|above)|above information|here is|here's|in summary|overall,"
@@ -110,6 +116,17 @@ def tidy(text: str) -> str:
         if len(text) > 2 and text.startswith(left) and text.endswith(right) and text.count(left) <= 2:
             text = text[1:-1].strip()
     return text
+
+
+def spoiled(reply: str) -> str | None:
+    """Why a reply says nothing of a person: "reasoning" or "refusal"; None where it may.
+
+    Milder than the rules of a caption: "I don't see a bag, but a red hat" is an answer.
+
+    Args:
+        reply: as the model gave it.
+    """
+    return next((name for name, found in (("reasoning", THINKS), ("refusal", DECLINES)) if found.search(reply)), None)
 
 
 def check(reply: str, rules: Rules, finish_reason: str = "stop") -> Verdict:

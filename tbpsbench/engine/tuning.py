@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -210,4 +211,13 @@ def tune(
         print(f"{tried}: none is better by {section.metric} than {what.without}.")
     else:
         print(f"{tried}; best by {section.metric}, to be evaluated on the test split once:")
-        print(f'  python tools/test.py {asked.checkpoint} --cfg-options "{what.key.format(repr(best))}"')
+        named = [asked.config] if asked.config else []
+        options = [*asked.cfg_options, what.key.format(repr(best))]
+        words = ["python", "tools/test.py", *named, asked.checkpoint, "--cfg-options", *options]
+        print(f"  {' '.join(map(_quoted, map(str, words)))}")
+
+
+def _quoted(word: str) -> str:
+    """A word for a shell; in double quotes where that does, since values of configs hold single ones."""
+    plain = shlex.quote(word)
+    return plain if plain == word or set(word) & set('"$`\\!') else f'"{word}"'

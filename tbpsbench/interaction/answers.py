@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from tbpsbench.captions.answers import numbered_answers, why_dropped
 from tbpsbench.captions.reading import read
+from tbpsbench.captions.validate import spoiled
 from tbpsbench.interaction.rules import Rules
 from tbpsbench.interaction.turns import MODEL, Answered, Ask
 
@@ -42,7 +43,7 @@ def kept_answers(answers: Sequence[str], known: Sequence[str]) -> tuple[tuple[st
     """
     kept, dropped, texts = list[str](), list[str](), list(known)
     for answer in answers:
-        why = why_dropped(answer, texts, read(" ".join(texts)))
+        why = spoiled(answer) or why_dropped(answer, texts, read(" ".join(texts)))
         if why is None:
             kept.append(answer.strip())
             texts.append(answer)

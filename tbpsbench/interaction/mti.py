@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import fields, replace
 from typing import Any, Literal
 
@@ -26,17 +25,15 @@ from tbpsbench.interaction.base import (
     Rows,
     Scene,
 )
-from tbpsbench.interaction.play import TEMPERATURE, Cast, Spent, play
+from tbpsbench.interaction.models import PLACE, Models, require_answers
+from tbpsbench.interaction.play import TEMPERATURE, Spent, play
 from tbpsbench.interaction.rules import PRESETS, Answerer, Asked, Rules
 from tbpsbench.interaction.session import Session
 from tbpsbench.interaction.state import openings
 from tbpsbench.interaction.turns import PERSON, Judged, Refined
-from tbpsbench.mllm.base import MLLMClient
-from tbpsbench.mllm.meter import Budget, Meter
-from tbpsbench.mllm.open import open_client
+from tbpsbench.mllm.meter import Budget
 from tbpsbench.registry import INTERACTORS
 
-PLACE = "evaluation.interactor"
 BLOCK = 256  # queries whose similarities are held at once
 AT_ONCE = 64  # sessions under way; how many requests, a client says
 State = tuple[int, str | None]  # anchor and refined query
@@ -59,8 +56,11 @@ class MTI(Interactor):
         temperature: of all replies.
         ablations: what is evaluated beside the method; those with other anchors ask further questions.
         budgets: calls a query, at each of which the results are reported.
-        cache: SQLite file of replies; recording: JSON Lines of all requests and replies, which `Replay` answers from.
-        budget: of the whole run: calls, tokens, usd.
+        cache: SQLite file of replies; without one they are kept for as long as the evaluation lasts, so that ablations
+            and further protocols find those of the method.
+        recording: JSON Lines of all requests and replies, which `Replay` answers from; not the cache's file.
+        budget: of the whole evaluation: calls, tokens, usd. It needs a cache, so that nothing that was
+            paid for is lost.
 
     Raises:
         ValueError: for a value out of range.
@@ -109,19 +109,24 @@ class MTI(Interactor):
             raise ValueError("template=True and a reconstructor: one of them makes the query; leave one out")
         if unknown := [name for name in ablations if name not in ABLATIONS]:
             raise ValueError(f"ablations has {unknown[0]!r}, expected some of: {', '.join(ABLATIONS)}")
-        if any(not isinstance(calls, int) or calls < 1 for calls in budgets):
-            raise ValueError(f"budgets are {list(budgets)!r}, expected numbers of calls, 1 or more")
-        if budget is not None and set(budget) - {one.name for one in fields(Budget)}:
-            raise ValueError(f"budget has {sorted(budget)}, expected some of: calls, tokens, usd")
-        self.mllm, self.judge, self.reconstructor, self.template = mllm, judge, reconstructor, template
-        self.temperature, self.ablations, self.budgets = temperature, tuple(ablations), tuple(sorted({*budgets}))
-        self.cache, self.recording, self.budget = cache, recording, dict(budget or {})
-        self._described: list[dict[str, Any]] = []
+        if not isinstance(budgets, list | tuple) or any(not isinstance(n, int) or n < 1 for n in budgets):
+            raise ValueError(f"budgets are {budgets!r}, expected numbers of calls, 1 or more")
+        if budget is not None and (
+            not isinstance(budget, Mapping) or set(budget) - {one.name for one in fields(Budget)}
+        ):
+            raise ValueError(f"budget is {budget!r}, expected some of: dict(calls=..., tokens=..., usd=...)")
+        if budget and cache is None:
+            raise ValueError("a budget without a cache: replies would be lost when it is used up; add cache='FILE'")
+        if cache is not None and cache == recording:
+            raise ValueError(f"cache and recording are both {cache!r}: name two files")
+        self.mllm, self.ablations, self.budgets = mllm, tuple(ablations), tuple(sorted({*budgets}))
+        parts = {"mllm": mllm, "judge": judge, "reconstructor": reconstructor}
+        self._models = Models(parts, template, self.rules, temperature, cache, recording, budget or {})
         self.answerer = self.rules.answerer
 
     def describe(self) -> list[dict[str, Any]]:
         """The clients that were asked, with what each did."""
-        return self._described
+        return self._models.described
 
     def interact(self, scene: Scene, forced: Mapping[str, Chooser]) -> tuple[Interacted, dict[str, Interacted]]:
         if self.mllm is None:
@@ -165,20 +170,9 @@ class MTI(Interactor):
     async def _play(
         self, scene: Scene, variants: Mapping[str, list[Session]]
     ) -> dict[str, tuple[list[Session], list[Spent]]]:
-        limit, meter = asyncio.Semaphore(AT_ONCE), Meter(Budget(**self.budget))
-        async with AsyncExitStack() as stack:
-            clients: dict[str, MLLMClient] = {}
-            for part, config in (("mllm", self.mllm), ("judge", self.judge), ("reconstructor", self.reconstructor)):
-                if isinstance(config, Mapping):
-                    recording = self.recording if part == "mllm" or not self.recording else f"{self.recording}.{part}"
-                    client = open_client(config, f"{PLACE}.{part}", meter=meter, cache=self.cache, recording=recording)
-                    clients[part] = await stack.enter_async_context(client)
-                    await client.probe()
-            mllm = clients["mllm"]
-            merger = None if self.template else clients.get("reconstructor", mllm)
-            cast = Cast(clients.get("judge", mllm), mllm, merger, temperature=self.temperature)
-            self._described = [{"part": part, **client.describe()} for part, client in clients.items()]
-            self.simulated = any(client.simulated for client in clients.values())
+        limit = asyncio.Semaphore(AT_ONCE)
+        async with self._models.opened() as cast:
+            self.simulated = self._models.simulated
 
             async def one(row: int, session: Session, spent: Spent) -> Session:
                 own = cast
@@ -200,6 +194,7 @@ class MTI(Interactor):
                 except ExceptionGroup as failed:
                     raise failed.exceptions[0] from None
                 found[name] = ([task.result() for task in tasks], spent)
+                require_answers(spent)
         return found
 
     def _outcome(

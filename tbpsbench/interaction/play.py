@@ -9,10 +9,11 @@ from typing import Any
 
 from tbpsbench.captions.prompts import QUESTION, QUESTIONS, numbered
 from tbpsbench.captions.reading import read
+from tbpsbench.captions.validate import spoiled
 from tbpsbench.interaction.answers import answered
 from tbpsbench.interaction.merging import joined
 from tbpsbench.interaction.prompts import AGGREGATE, JUDGE, REMEMBER
-from tbpsbench.interaction.session import Session
+from tbpsbench.interaction.session import MAX_TEXT, Session
 from tbpsbench.interaction.turns import Answered, Ask, Done, Judge, Judged, Merge, Refined, Turn
 from tbpsbench.interaction.verdicts import says_yes
 from tbpsbench.mllm.base import MLLMClient
@@ -48,11 +49,15 @@ class Spent:
 
     def add(self, reply: Reply, client: MLLMClient) -> None:
         """Count a reply."""
-        self.prompt_tokens += reply.prompt_tokens
-        self.completion_tokens += reply.completion_tokens
         self.seconds += reply.seconds
-        self.sent += 0 if reply.cached else reply.calls
-        self.usd += client.price.of(reply.prompt_tokens, reply.completion_tokens) if client.price else 0.0
+        self.count(reply.prompt_tokens, reply.completion_tokens, 0 if reply.cached else reply.calls, client)
+
+    def count(self, prompt_tokens: int, completion_tokens: int, sent: int, client: MLLMClient) -> None:
+        """Count tokens and requests, whatever they brought."""
+        self.prompt_tokens += prompt_tokens
+        self.completion_tokens += completion_tokens
+        self.sent += sent
+        self.usd += client.price.of(prompt_tokens, completion_tokens) if client.price else 0.0
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,8 @@ class Cast:
     temperature: float = TEMPERATURE
 
     async def once(self, session: Session, pictures: Pictures, spent: Spent | None = None) -> Session:
-        """One step; the session itself where nothing is left to do. A request that fails is a no, or no answer.
+        """One step; the session itself where nothing is left to do. A request that fails is a no, or no answer; so is
+        a reply that is no text or far too long. A refusal, or thoughts, in place of a new query leave the template's.
 
         Raises:
             StopRun: if no request can be answered any more.
@@ -103,7 +109,10 @@ class Cast:
             query, *answers = step.texts
             text = AGGREGATE.fill(query=query, answers=numbered(answers))
             request = self._request(AGGREGATE.id, text, None, "merge", "merge", texts=step.texts)
-            reply = " ".join((await self._asked(self.reconstructor, request, spent)).split())
+            reply = " ".join((await self._asked(self.reconstructor, request, spent, whole=True)).split())
+            if spoiled(reply):
+                spent.failed += 1
+                reply = ""
         return Refined(reply) if reply else Refined(joined(step.texts), by="template")
 
     def _judge(self, session: Session, picture: Picture) -> Request:
@@ -135,17 +144,24 @@ class Cast:
             topic=topic, texts=texts, claims=claims,
         )  # fmt: skip
 
-    async def _asked(self, client: MLLMClient, request: Request, spent: Spent) -> str:
+    async def _asked(self, client: MLLMClient, request: Request, spent: Spent, *, whole: bool = False) -> str:
+        """What a client says, "" where it brings nothing; with `whole`, a reply that was cut off brings nothing."""
         started = time.perf_counter()
         spent.calls.append(1)
         try:
             reply = await client.ask(request)
-        except ItemError:
+        except ItemError as error:
             spent.failed += 1
             spent.seconds += time.perf_counter() - started
+            prompt, completion = error.used or (0, 0)
+            spent.count(prompt, completion, error.calls, client)
             return ""
         spent.add(reply, client)
-        return reply.text
+        text = "".join(sign for sign in reply.text if sign != "\0" and not "\ud800" <= sign <= "\udfff")
+        if len(text) > MAX_TEXT or (whole and reply.finish_reason == "length"):
+            spent.failed += 1
+            return ""
+        return text
 
 
 async def play(session: Session, cast: Cast, pictures: Pictures, spent: Spent | None = None) -> Session:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from tbpsbench.errors import DataError
 from tbpsbench.interaction.questions import Question
 
-MODEL, PERSON = "model", "person"
+MODEL, PERSON, TEMPLATE = "model", "person", "template"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,9 @@ class Undone:
 
 Turn: TypeAlias = Judged | Answered | Refined
 Entry: TypeAlias = Turn | Undone
+WHO: Mapping[type[Any], tuple[str, ...]] = {
+    Judged: (MODEL, PERSON), Answered: (MODEL, PERSON), Refined: (MODEL, TEMPLATE, PERSON),
+}  # fmt: skip
 NAMES: Mapping[str, type[Any]] = {"judged": Judged, "answered": Answered, "refined": Refined, "undone": Undone}
 
 
@@ -129,14 +132,9 @@ def from_plain(data: Mapping[str, Any], images: int, place: str) -> Entry:
     if kind is None or set(values) - set(kind.__dataclass_fields__):
         raise DataError(f"{place}: is no turn of a session ({', '.join(NAMES)})")
     for key, value in values.items():
-        values[key] = tuple(value) if isinstance(value, list) else value
-        texts = values[key] if key in ("slots", "questions", "answers", "dropped") else ()
-        right = {
-            "image": (isinstance(value, int) and not isinstance(value, bool)) or (value is None and kind is Answered),
-            "yes": isinstance(value, bool),
-        }.get(key, all(isinstance(text, str) for text in texts) if isinstance(value, list) else isinstance(value, str))
-        if not right:
+        if not _sound(kind, key, value):
             raise DataError(f"{place}: {key} is {value!r:.80}")
+        values[key] = tuple(value) if isinstance(value, list) else value
     image = values.get("image")
     if image is not None and not 0 <= image < images:
         raise DataError(f"{place}: there is no picture {image} in a gallery of {images}")
@@ -145,3 +143,16 @@ def from_plain(data: Mapping[str, Any], images: int, place: str) -> Entry:
     except TypeError as error:
         raise DataError(f"{place}: {error}") from None
     return entry
+
+
+def _sound(kind: type[Any], key: str, value: Any) -> bool:
+    """Whether a turn of this kind can hold this."""
+    if key in ("slots", "questions", "answers", "dropped"):
+        return isinstance(value, list) and all(isinstance(text, str) for text in value)
+    if key == "image":
+        return (isinstance(value, int) and not isinstance(value, bool)) or (value is None and kind is Answered)
+    if key == "yes":
+        return isinstance(value, bool)
+    if key == "by":
+        return value in WHO[kind]
+    return isinstance(value, str) and (key != "text" or bool(value.strip()))

@@ -11,6 +11,7 @@ from tbpsbench.interaction.mti import MTI
 from tbpsbench.interaction.play import Cast, Spent, play
 from tbpsbench.interaction.rules import PRESETS
 from tbpsbench.interaction.session import begin
+from tbpsbench.mllm.base import Capabilities
 from tbpsbench.mllm.errors import ItemError, StopRun
 from tbpsbench.mllm.meter import Price
 from tbpsbench.registry import MLLM_CLIENTS
@@ -71,6 +72,126 @@ def test_a_request_that_fails_is_a_no_or_no_answer_and_a_template_stands_in():
     assert session.turns[-1].by == "template"
 
 
+def test_what_is_no_text_or_far_too_long_is_no_answer():
+    session, spent, _ = played(
+        Scripted(judge="Yes", answer="1. She wears\0 blue jeans.\n2. \ud800", merge="A\0 woman.")
+    )
+    assert session.turns[1].answers == ("She wears blue jeans.",)
+    assert session.state.refined == "A woman."
+    session, spent, _ = played(Scripted(judge="Yes", answer="1. She wears blue jeans.", merge="word " * 3000))
+    assert (session.state.refined, spent.failed) == ("a woman in a red coat. She wears blue jeans.", 1)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "I'm sorry, but I can't help with identifying people.",
+        "As an AI, I do not merge.",
+        "<think>a query",
+        "I cannot assist.",
+    ],
+)
+def test_a_refusal_or_thoughts_become_no_query_and_no_answer(said):
+    session, spent, _ = played(Scripted(judge="Yes", answer="1. She wears blue jeans.", merge=said))
+    assert (session.turns[-1].by, session.state.refined) == ("template", "a woman in a red coat. She wears blue jeans.")
+    assert spent.failed == 1
+    session, *_ = played(Scripted(judge="Yes", answer=said, merge="x"), replace(RULES, batched=False))
+    assert session.turns[1].answers == ()
+    assert session.turns[1].dropped[0].endswith(("\trefusal", "\treasoning"))
+
+
+def test_what_a_model_does_not_see_is_an_answer_all_the_same():
+    said = "I don't see a bag, but she wears blue jeans."
+    session, *_ = played(Scripted(judge="Yes", answer=said, merge="x"), replace(RULES, batched=False))
+    assert said in session.turns[1].answers + tuple(line.partition("\t")[0] for line in session.turns[1].dropped)
+    assert not any(line.endswith("refusal") for line in session.turns[1].dropped)
+
+
+def test_a_new_query_that_was_cut_off_is_none():
+    class Cut(Scripted):
+        async def ask(self, request):
+            reply = await super().ask(request)
+            return replace(reply, finish_reason="length") if request.task == "merge" else reply
+
+    session, spent, _ = played(Cut(judge="Yes", answer="1. She wears blue jeans.", merge="A woman in"))
+    assert (session.turns[-1].by, spent.failed) == ("template", 1)
+
+
+def test_a_request_that_fails_costs_what_it_cost():
+    broken = ItemError("bad-reply", "no")
+    broken.used, broken.calls = (70, 5), 3
+    _, spent, _ = played(Scripted(judge=broken))
+    assert (spent.prompt_tokens, spent.completion_tokens, spent.sent) == (3 * 70, 3 * 5, 3 * 3)
+    assert spent.usd == pytest.approx(3 * (70 + 2 * 5) / 1e6)
+
+
+@pytest.fixture
+def named():
+    """Register a client of this class for a test; returns its component."""
+    names = []
+
+    def register(cls, name):
+        MLLM_CLIENTS.register(name)(type(name, (cls,), {"__doc__": "For a test."}))
+        names.append(name)
+        return {"type": name}
+
+    yield register
+    for name in names:
+        MLLM_CLIENTS.remove(name)
+
+
+def test_a_model_that_sees_nothing_stops_the_run(named):
+    class Blind(ToyMLLM):
+        async def probe(self):
+            return Capabilities(images=False)
+
+    blind, sees = named(Blind, "Blind"), named(ToyMLLM, "Sees")
+    with pytest.raises(StopRun, match=r"takes no images\. Name a multimodal model in evaluation\.interactor\.mllm"):
+        MTI(mllm=blind).interact(toy_scene(), {})
+    with pytest.raises(StopRun, match=r"evaluation\.interactor\.judge"):
+        MTI(mllm=sees, judge=blind).interact(toy_scene(), {})
+    MTI(mllm=sees, reconstructor=blind).interact(toy_scene(), {})
+    MTI(mllm=blind, answerer="witness").interact(toy_scene(known=True), {})
+
+
+def test_an_evaluation_in_which_nothing_was_answered_stops(named):
+    class Mute(ToyMLLM):
+        async def ask(self, request):
+            raise ItemError("bad-image", "no")
+
+    with pytest.raises(StopRun, match=r"none of \d+ requests brought an answer"):
+        MTI(mllm=named(Mute, "Mute")).interact(toy_scene(), {})
+
+
+def test_an_ablation_and_a_further_protocol_get_the_replies_of_the_method(named):
+    class Fickle(ToyMLLM):
+        """Never says the same again."""
+
+        asked = 0
+
+        def _said(self, request):
+            type(self).asked += 1
+            return "Yes" if request.task == "judge" else f"1. A bag of kind {type(self).asked}."
+
+    interactor = MTI(mllm=named(Fickle, "Fickle"), k=1, lam=0.0, xi=1.0, anchor_mode="soft")
+    scene = toy_scene()
+    count = len(scene.texts)
+    first = {"rank 1 as anchor": lambda candidates: candidates[:, 0]}
+    method, beside = interactor.interact(scene, first)
+    assert (method.scores(0, count) == beside["rank 1 as anchor"].scores(0, count)).all()
+    again, _ = interactor.interact(scene, {})
+    assert (again.scores(0, count) == method.scores(0, count)).all()
+    assert sum(spent.sent for spent in again.spent) == 0
+
+
+def test_a_budget_is_of_the_whole_evaluation(named, tmp_path):
+    interactor = MTI(mllm=named(ToyMLLM, "Paid"), budget={"calls": 10**6}, cache=str(tmp_path / "replies.sqlite"))
+    interactor.interact(toy_scene(), {})
+    spent = interactor._models.meter.spent.calls
+    interactor.interact(toy_scene(seed=1), {})
+    assert interactor._models.meter.spent.calls > spent > 0
+
+
 def test_one_call_for_each_question_where_they_are_not_put_together():
     client = Scripted(judge="Yes", answer="It is a red bag.", merge="All.")
     session, spent, _ = played(client, replace(RULES, batched=False))
@@ -109,7 +230,11 @@ def _stopped(self):
         ({"template": True, "reconstructor": {"type": "X"}}, "leave one out"),
         ({"ablations": ("judge",)}, "ablations has 'judge'"),
         ({"budgets": (0,)}, "numbers of calls, 1 or more"),
-        ({"budget": {"euro": 1}}, "expected some of: calls, tokens, usd"),
+        ({"budgets": 5}, "budgets are 5, expected numbers of calls"),
+        ({"budget": 5}, "budget is 5, expected some of"),
+        ({"budget": {"calls": 5}}, "a budget without a cache"),
+        ({"cache": "one", "recording": "one"}, "cache and recording are both 'one'"),
+        ({"budget": {"euro": 1}}, r"expected some of: dict\(calls"),
     ],
 )
 def test_arguments_that_cannot_be_meant(keys, message):

@@ -32,6 +32,12 @@ def similar(text):
         ("yesterday", False), ("dyes", False), ("Not yes.", False), ("I would not say yes.", False),
         ("I can't say yes", False), ("Not sure: yes or no?", False), ("", False), ("Eyes: blue", False),
         ("Yeah", False), ("Correct.", False),
+        ("So, I'd say yes.", True), ("My final answer: Yes", True), ("Answer: yes", True), ("Well, yes.", True),
+        ("<think>Is it red? no</think>Yes.", True), ("I must say yes.", True), ("The verdict is **yes**.", True),
+        ("<think>Is it red? yes</think>", False), ("<think>Yes, it may", False), ("Yes.\nNo.", False),
+        ("It is hard to say yes here.", False), ("I'm hesitant to say yes", False), ("Hardly a yes.", False),
+        ("Neither yes nor...", False), ("Without more detail a yes would be a guess.", False), ("Unsure: yes?", False),
+        ("If the coat was red, the answer would be yes.", False), ("I cant say yes", False), ("Sure, it does.", False),
     ],
 )  # fmt: skip
 def test_yes_is_read_strictly(reply, yes):
@@ -197,6 +203,13 @@ def test_an_export_is_played_again_to_the_last_bit(tmp_path):
         (lambda lines: [lines[0], lines[1].replace('"image": 2', '"image": "../x"')], "image is '../x'"),
         (lambda lines: [lines[0], lines[1].replace("judged", "jugded")], "is no turn of a session"),
         (lambda lines: [lines[0], lines[1].replace('"yes": true', '"yes": "no"')], "yes is 'no'"),
+        (lambda lines: [lines[0], lines[1].replace('"by": "person"', '"by": "nobody"')], "by is 'nobody'"),
+        (lambda lines: [lines[0], '{"turn": "refined", "text": ["a"]}'], r"text is \['a'\]"),
+        (lambda lines: [lines[0], '{"turn": "refined", "text": ""}'], "text is ''"),
+        (
+            lambda lines: [lines[0], '{"turn": "answered", "slots": [], "questions": [], "answers": "hello"}'],
+            "answers is 'hello'",
+        ),
         (lambda lines: [lines[0], "[]"], "is no JSON object"),
         (lambda lines: [lines[0], "{"], "session:2"),
     ],
