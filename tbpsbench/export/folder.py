@@ -13,7 +13,7 @@ from tbpsbench.data.evaluation import EvaluationData
 from tbpsbench.engine.cost import model_cost
 from tbpsbench.errors import CheckpointError, ConfigError
 from tbpsbench.export.card import card
-from tbpsbench.export.graphs import OPSET, write_graphs
+from tbpsbench.export.graphs import OPSET, require_packages, write_graphs
 from tbpsbench.export.hugging_face import FILES, files
 from tbpsbench.export.parity import LIMITS, Comparison, Parity
 from tbpsbench.export.precision import write_reduced
@@ -65,6 +65,7 @@ def export(
         StorageError: if it cannot be written; what was there stays.
     """
     require_place(folder, precisions, overwrite=overwrite)
+    require_packages()
     _require_exportable(system)
     comparison = Comparison(system.model, data, split, section, training)
     found: dict[str, Parity] = {}

@@ -78,6 +78,16 @@ class _Named(nn.Module):
         return result
 
 
+def require_packages() -> None:
+    """Refuse to begin without the packages of the extra `onnx`.
+
+    Raises:
+        ConfigError: if one is missing; names the command.
+    """
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        require(package, "onnx", "An export")
+
+
 def write_graphs(system: System, files: dict[Side, Path]) -> int | None:
     """Write both graphs in float32.
 
@@ -91,8 +101,7 @@ def write_graphs(system: System, files: dict[Side, Path]) -> int | None:
     Raises:
         ConfigError: if a part of the model cannot be written in ONNX, or the packages are not there.
     """
-    for package in ("onnx", "onnxscript", "onnxruntime"):
-        require(package, "onnx", "An export")
+    require_packages()
     # A copy: texts are cut by whoever runs the graph, and a compiled scan of a GPU could not be traced.
     model = copy.deepcopy(system.model).cpu().eval()
     model.cut_texts = False  # type: ignore[assignment]

@@ -62,6 +62,10 @@ class MLLMClient(ABC):
             StopRun: if no request can be answered any more.
         """
 
+    def room(self, request: Request) -> int:
+        """Tokens that a reply may take in the end, where one that was cut off is asked for again with more of them."""
+        return request.max_tokens
+
     async def probe(self) -> Capabilities:
         """Try what the model can do; once, before the first request. A client that is not probed assumes little.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 from tbpsbench.errors import DataError, StorageError
@@ -54,14 +55,14 @@ class ReplyCache:
             return Reply.of(json.loads(row[0]), cached=True, calls=0) if row else None
         except sqlite3.DatabaseError as error:
             raise self._failed(error) from error
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise DataError(f"{self.path}: the reply {key[:12]} is damaged ({error}). Delete the file.") from error
 
-    def put(self, key: str, model: str, reply: Reply) -> None:
-        """Store a reply; it is on the disk on return. The first one under a key stays."""
+    def put(self, key: str, model: str, reply: Reply, *, instead: bool = False) -> None:
+        """Store a reply; it is on the disk on return. The first one under a key stays, unless this comes `instead`."""
         try:
             self._file.execute(
-                "INSERT OR IGNORE INTO replies VALUES (?, ?, ?)",
+                f"INSERT OR {'REPLACE' if instead else 'IGNORE'} INTO replies VALUES (?, ?, ?)",
                 (key, model, json.dumps(reply.plain(), ensure_ascii=False)),
             )
         except sqlite3.DatabaseError as error:
@@ -85,6 +86,9 @@ class ReplyCache:
 class Cached(Wrapped):
     """A client that answers from the cache where it can; equal requests under way at once are asked once.
 
+    A reply that was cut off is stored as one to a request of the length that it was cut off at: a client that would ask
+    for it again with more room than that does so.
+
     Args:
         inner: whom it asks.
         cache: the file; closed with the client.
@@ -98,12 +102,20 @@ class Cached(Wrapped):
         key = request.key(self.name)
         while (other := self._under_way.get(key)) is not None:
             await asyncio.wait([other])
-        if (reply := self.cache.get(key)) is not None:
-            return reply
+        widest = replace(request, max_tokens=self.room(request)).key(self.name)
+        found = self.cache.get(key)
+        cut = found is not None and found.finish_reason == "length"
+        if widest != key and (found is None or cut):
+            found = self.cache.get(widest)
+        if found is not None:
+            return found
         self._under_way[key] = asyncio.get_running_loop().create_future()
         try:
             reply = await self.inner.ask(request)
-            self.cache.put(key, self.name, reply)
+            if reply.finish_reason == "length":
+                self.cache.put(widest, self.name, reply)
+            else:
+                self.cache.put(key, self.name, reply, instead=cut)
             return reply
         finally:
             self._under_way.pop(key).cancel()  # who waits looks into the cache, or asks

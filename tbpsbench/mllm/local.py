@@ -11,9 +11,13 @@ import hashlib
 import time
 from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from tbpsbench.files import sha256_file
+from tbpsbench.mllm.arguments import require_numbers
 from tbpsbench.mllm.base import Capabilities, MLLMClient
 from tbpsbench.mllm.errors import ItemError, StopRun
 from tbpsbench.mllm.messages import Reply, Request
@@ -21,7 +25,9 @@ from tbpsbench.mllm.meter import Price
 from tbpsbench.mllm.pictures import MIN_PIXELS, enlarged
 from tbpsbench.registry import MLLM_CLIENTS
 
-HEAD_BYTES = 1 << 20  # of each weight file, for the name of a local model
+HASHED_AT_ONCE = 4  # files of a local model, for its name
+HASHED = (".json", ".jinja", ".safetensors", ".txt", ".bin")
+OUT_OF_MEMORY = "out-of-memory"
 _Job = tuple[Request, "asyncio.Future[Reply]"]
 
 
@@ -38,7 +44,8 @@ class LocalTransformers(MLLMClient):
         min_pixels: smaller pictures are enlarged to so many.
 
     Raises:
-        ValueError: if `batch_size` is not positive.
+        ValueError: for arguments out of range.
+        DataError: if a file of the folder cannot be read.
     """
 
     price = Price(0.0, 0.0)
@@ -48,11 +55,12 @@ class LocalTransformers(MLLMClient):
         batch_size: int = 8, min_pixels: int = MIN_PIXELS,
     ) -> None:  # fmt: skip
         super().__init__()
-        if batch_size < 1:
-            raise ValueError(f"batch_size is {batch_size!r}, expected 1 or more")
+        require_numbers(1, whole=True, batch_size=batch_size)
+        require_numbers(0, min_pixels=min_pixels)
+        _require_dtype(dtype)
         self.model, self.revision, self.device, self.dtype = model, revision, device, dtype
         self.batch_size, self.min_pixels = batch_size, min_pixels
-        self.name = _name(model, revision)
+        self.name = _name(model, revision, dtype, min_pixels)
         self._loaded: tuple[Any, Any] | None = None
         self._waiting: deque[_Job] = deque()
         self._worker: asyncio.Task[None] | None = None
@@ -101,49 +109,56 @@ class LocalTransformers(MLLMClient):
 
     async def _answer(self, jobs: Sequence[_Job]) -> None:
         """Answer a batch; where that fails, halves of it, down to one request."""
-        try:
-            replies = await asyncio.to_thread(self._generate, [request for request, _ in jobs])
-        except Exception as error:
-            if len(jobs) > 1 and not isinstance(error, StopRun):
-                if "out of memory" in str(error).lower():
-                    self.batch_size = max(1, len(jobs) // 2)
-                await self._answer(jobs[: len(jobs) // 2])
-                await self._answer(jobs[len(jobs) // 2 :])
-                return
-            for _, answered in jobs:
-                if not answered.done():
-                    answered.set_exception(_as_item(error))
+        found = await asyncio.to_thread(self._tried, [request for request, _ in jobs])
+        if isinstance(found, list):
+            _hand_out(jobs, found)
             return
-        for (_, answered), reply in zip(jobs, replies, strict=True):
-            if answered.done():
-                continue
-            if isinstance(reply, Reply):
-                answered.set_result(reply)
-            else:
-                answered.set_exception(reply)
+        if memory := found.reason == OUT_OF_MEMORY:
+            _empty_cache()
+        if len(jobs) == 1 or isinstance(found, StopRun):
+            _hand_out(jobs, [found] * len(jobs))
+            return
+        self.batch_size = max(1, len(jobs) // 2) if memory else self.batch_size
+        await self._answer(jobs[: len(jobs) // 2])
+        await self._answer(jobs[len(jobs) // 2 :])
 
     # -- in a thread ----------------------------------------------------------------------------------------------
 
     def _load(self) -> tuple[Any, Any]:
         if self._loaded is None:
             import torch
-            from transformers import AutoModelForImageTextToText, AutoProcessor
 
+            try:
+                from transformers import AutoModelForImageTextToText, AutoProcessor
+            except ImportError as error:
+                raise StopRun(
+                    f"LocalTransformers needs the package transformers ({error})",
+                    "Install it: pip install --upgrade transformers.",
+                ) from error
             device = self.device if self.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
             try:
                 processor = AutoProcessor.from_pretrained(self.model, revision=self.revision)
                 model: Any = AutoModelForImageTextToText.from_pretrained(
                     self.model, revision=self.revision, dtype=self.dtype
                 )
+                processor.tokenizer.padding_side = "left"
                 self._loaded = processor, model.to(device).eval()
-            except (OSError, ValueError, RuntimeError) as error:
+            except Exception as error:  # of damaged weights, and of what it does not know, transformers raises anything
                 raise StopRun(
                     f"The model {self.model!r} cannot be loaded ({' '.join(str(error).split())[:300]})",
                     "Check model (a folder with config.json, weights and processor, or a name on the hub that this "
                     "machine can download), device and free memory.",
                 ) from error
-            processor.tokenizer.padding_side = "left"
         return self._loaded
+
+    def _tried(self, requests: Sequence[Request]) -> list[Reply | ItemError] | ItemError | StopRun:
+        """Replies, or what went wrong. The error itself stays here: the halves of a batch need the memory of the
+        tensors that its traceback holds.
+        """
+        try:
+            return self._generate(requests)
+        except Exception as error:
+            return _as_item(error)
 
     def _generate(self, requests: Sequence[Request]) -> list[Reply | ItemError]:
         import torch
@@ -169,11 +184,14 @@ class LocalTransformers(MLLMClient):
         """What a row of generated tokens says."""
         length = next((place for place, token in enumerate(tokens) if token in ends), None)
         text = tokenizer.decode(tokens[:length], skip_special_tokens=True).strip()
+        said = len(tokens) if length is None else length + 1
         if not text:
-            return ItemError("bad-reply", "the model said nothing")
+            silent = ItemError("bad-reply", "the model said nothing")
+            silent.used = (prompt, said)
+            return silent
         return Reply(
             text=text, model=self.name, finish_reason="length" if length is None else "stop", prompt_tokens=prompt,
-            completion_tokens=len(tokens) if length is None else length + 1, seconds=seconds, server="local",
+            completion_tokens=said, seconds=seconds, server="local",
         )  # fmt: skip
 
 
@@ -218,21 +236,56 @@ def _ends(model: Any) -> set[int]:
     return set(found) if isinstance(found, list) else {found}
 
 
-def _as_item(error: Exception) -> Exception:
+def _hand_out(jobs: Sequence[_Job], replies: Sequence[Reply | ItemError | StopRun]) -> None:
+    """Tell who waits; who was cancelled does not any more."""
+    for (_, answered), reply in zip(jobs, replies, strict=True):
+        if answered.done():
+            continue
+        if isinstance(reply, Reply):
+            answered.set_result(reply)
+        else:
+            answered.set_exception(reply)
+
+
+def _as_item(error: Exception) -> ItemError | StopRun:
     if isinstance(error, ItemError | StopRun):
         return error
     memory = "out of memory" in str(error).lower()
-    return ItemError("out-of-memory" if memory else "model-error", f"{type(error).__name__}: {error}"[:300])
+    return ItemError(OUT_OF_MEMORY if memory else "model-error", f"{type(error).__name__}: {error}"[:300])
 
 
-def _name(model: str, revision: str | None) -> str:
-    """The model's name; of a folder, with what tells its weights from others of that name."""
+def _empty_cache() -> None:
+    """Give the memory of tensors that are gone back to the device, where pieces of another size are cut from it."""
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _require_dtype(dtype: str) -> None:
+    import torch
+
+    found = getattr(torch, dtype, None)
+    if dtype != "auto" and not (isinstance(found, torch.dtype) and found.is_floating_point):
+        raise ValueError(f"dtype is {dtype!r}, expected 'auto' or a type of torch such as 'bfloat16'")
+
+
+def _name(model: str, revision: str | None, dtype: str, min_pixels: int) -> str:
+    """The model's name: with what tells a folder's weights from others of that name, and how they are used."""
     folder = Path(model)
-    if not folder.is_dir():
-        return f"{model}@{revision}" if revision else model
-    digest = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        if path.suffix in (".json", ".jinja", ".safetensors", ".txt", ".bin"):
-            with path.open("rb") as stream:
-                digest.update(f"{path.name} {path.stat().st_size}".encode() + stream.read(HEAD_BYTES))
-    return f"{folder.name}@{digest.hexdigest()[:12]}"
+    name = f"{model}@{revision}" if revision else model
+    if folder.is_dir():
+        files = [path for path in folder.iterdir() if path.suffix in HASHED and path.is_file()]
+        told = [(path.name, stat.st_size, stat.st_mtime_ns) for path in files for stat in (path.stat(),)]
+        name = f"{folder.name}@{_digest(folder.resolve(), tuple(sorted(told)))[:12]}"
+    name += "" if min_pixels == MIN_PIXELS else f"@{min_pixels}px"
+    return name if dtype == "auto" else f"{name}@{dtype}"
+
+
+@lru_cache(maxsize=16)
+def _digest(folder: Path, files: tuple[tuple[str, int, int], ...]) -> str:
+    """SHA-256 of the files of a model, each (name, bytes, time of its last change); read once in a process."""
+    with ThreadPoolExecutor(HASHED_AT_ONCE) as pool:  # a digest is made without holding the interpreter
+        found = pool.map(sha256_file, [folder / name for name, *_ in files])
+        told = "".join(f"{name} {size} {sha256}\n" for (name, size, _), sha256 in zip(files, found, strict=True))
+    return hashlib.sha256(told.encode()).hexdigest()

@@ -9,7 +9,9 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+from tbpsbench.errors import ConfigError
 from tbpsbench.files import sha256_bytes
+from tbpsbench.mllm.arguments import LARGEST, require_numbers
 
 Role = Literal["system", "user", "assistant"]
 Task = Literal["caption", "answer", "merge", "dual", "mask", "style", "judge"]
@@ -65,6 +67,9 @@ class Request:
         task, topic, texts: what kind of question it is, the slots that it asks about, the texts that it holds.
         claims: what these texts say, factor by factor (captions/reading.py).
             `Simulated` alone reads these four, who cannot read prompts; they are never sent and no part of the key.
+
+    Raises:
+        ConfigError: for a temperature or a length that is none.
     """
 
     messages: tuple[Message, ...]
@@ -77,6 +82,13 @@ class Request:
     topic: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
     claims: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    def __post_init__(self) -> None:
+        try:
+            require_numbers(0, temperature=self.temperature)
+            require_numbers(1, whole=True, max_tokens=self.max_tokens)
+        except ValueError as error:  # both come from a config, whose check does not know every range
+            raise ConfigError(str(error)) from None
 
     @property
     def pictures(self) -> tuple[Picture, ...]:
@@ -111,7 +123,8 @@ class Reply:
         text: its words, never empty; not validated beyond that.
         model: as the server names it.
         finish_reason: "stop", or "length" where it was cut off.
-        prompt_tokens, completion_tokens: as the server counts them, 0 where it does not.
+        prompt_tokens, completion_tokens: as the server counts them, 0 where it does not; of all calls, failed ones and
+            a reply that was cut off and asked for again included.
         seconds: from sending to the last byte, of the call that succeeded.
         cached: whether it comes from the reply cache or a recording.
         server: who answered, e.g. a base URL.
@@ -134,5 +147,13 @@ class Reply:
 
     @classmethod
     def of(cls, data: Mapping[str, Any], **changes: Any) -> Reply:
-        """From plain data; raises TypeError for unknown or missing keys."""
-        return cls(**{**data, **changes})
+        """From plain data; raises TypeError for unknown or missing keys, and for values that no reply has."""
+        found = cls(**{**data, **changes})
+        for name, kind in (("text", str), ("model", str), ("finish_reason", str), ("server", str), ("cached", bool)):
+            if not isinstance(value := getattr(found, name), kind):
+                raise TypeError(f"{name} is {value!r:.80}, expected {kind.__name__}")
+        for name in ("prompt_tokens", "completion_tokens", "seconds", "calls"):
+            value = getattr(found, name)
+            if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= LARGEST:
+                raise TypeError(f"{name} is {value!r:.80}, expected a number of 0 or more")
+        return found

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from tbpsbench.errors import ConfigError
+from tbpsbench.mllm.arguments import require_numbers
 from tbpsbench.mllm.errors import StopRun
 from tbpsbench.mllm.messages import Picture, Request
 from tbpsbench.mllm.pictures import pixels
@@ -25,10 +27,17 @@ class Price:
 
     Attributes:
         input, output: of the prompt and of the reply.
+
+    Raises:
+        ValueError: for a price that is no number of 0 or more.
     """
 
     input: float
     output: float
+
+    def __post_init__(self) -> None:
+        given: dict[str, Any] = {"price.input": self.input, "price.output": self.output}
+        require_numbers(0, **given)
 
     def of(self, prompt_tokens: float, completion_tokens: float) -> float:
         """US dollars for so many tokens."""
@@ -43,11 +52,21 @@ class Budget:
         calls: requests that are sent, failed ones included.
         tokens: of prompts and replies together.
         usd: US dollars; every client that is asked needs a price then.
+
+    Raises:
+        ConfigError: for a bound that is no number of 0 or more.
     """
 
     calls: int | None = None
     tokens: int | None = None
     usd: float | None = None
+
+    def __post_init__(self) -> None:
+        given: dict[str, Any] = {f"budget.{name}": bound for name, bound in vars(self).items() if bound is not None}
+        try:
+            require_numbers(0, **given)
+        except ValueError as error:
+            raise ConfigError(f"{error}, or None for no bound") from None
 
 
 @dataclass(frozen=True)
@@ -60,6 +79,27 @@ class Spent:
 
     def __add__(self, other: Spent) -> Spent:
         return Spent(self.calls + other.calls, self.tokens + other.tokens, self.usd + other.usd)
+
+
+@dataclass
+class Taken:
+    """What one request has taken so far: calls, and tokens of prompts and replies, of failed calls, too."""
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    @property
+    def used(self) -> tuple[int, int] | None:
+        """The tokens; None where the server has counted none."""
+        used = (self.prompt_tokens, self.completion_tokens)
+        return used if any(used) else None
+
+    def add(self, used: tuple[int, int] | None) -> None:
+        """Count the tokens of a call, where they are known."""
+        if used is not None:
+            self.prompt_tokens += used[0]
+            self.completion_tokens += used[1]
 
 
 @dataclass

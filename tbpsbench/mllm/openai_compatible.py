@@ -14,18 +14,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
+from tbpsbench.mllm.arguments import require_json, require_numbers, require_urls
 from tbpsbench.mllm.base import Capabilities, MLLMClient
 from tbpsbench.mllm.errors import ItemError, StopRun
 from tbpsbench.mllm.limiter import Limiter
 from tbpsbench.mllm.messages import Message, Picture, Reply, Request
-from tbpsbench.mllm.meter import Price, estimate
+from tbpsbench.mllm.meter import Taken, estimate
 from tbpsbench.mllm.pictures import MIN_PIXELS, enlarged
-from tbpsbench.mllm.prices import known_price
+from tbpsbench.mllm.prices import given_price, known_price
 from tbpsbench.mllm.probing import probe
 from tbpsbench.mllm.rates import Rates
 from tbpsbench.mllm.retries import SAME, Retries
 from tbpsbench.mllm.server import Server
-from tbpsbench.mllm.verdicts import Again, Said
+from tbpsbench.mllm.verdicts import Again, Said, may_lack_pictures
 from tbpsbench.mllm.wire import NO_THINKING, body_of
 from tbpsbench.registry import MLLM_CLIENTS
 
@@ -38,14 +39,14 @@ class OpenAICompatible(MLLMClient):
 
     Args:
         model: its name there, as /v1/models lists it.
-        base_urls: where the servers are; usually ending in /v1.
+        base_urls: where the servers are; usually ending in /v1, and without a password.
         api_key_env: environment variable that holds the API key; a server of one's own needs none.
         max_in_flight: calls under way at a time and server, at most; how many it takes is found out.
         requests_per_minute, tokens_per_minute: limits of the account, per server; None for none.
         deadline: seconds for one call, from sending to the last byte.
         attempts: calls for one request that may fail before it is given up; refusals of a busy server do not count.
         longer: a reply that was cut off, or whose thoughts left no room for it, is asked for once more with so many
-            times `max_tokens`; 1 for never.
+            times `max_tokens`; 1 for never. Where that fails for good, the cut reply is kept.
         max_wait: seconds to wait, at most, where a server asks for it; the run stops if it asks for more.
         give_up_after: calls that fail in a row before a server counts as gone, if that lasts `patience` seconds.
         patience: see there.
@@ -58,7 +59,7 @@ class OpenAICompatible(MLLMClient):
 
     Raises:
         ValueError: for arguments out of range.
-        ConfigError: if the package openai is missing.
+        ConfigError: if the package openai is missing, or an address or API key cannot be used.
     """
 
     def __init__(
@@ -84,10 +85,15 @@ class OpenAICompatible(MLLMClient):
     ) -> None:
         super().__init__()
         base_urls = [base_urls] if isinstance(base_urls, str) else list(base_urls)
-        _require_sound(base_urls, max_in_flight, attempts, longer, deadline)
+        require_urls(base_urls)
+        require_numbers(1, whole=True, max_in_flight=max_in_flight, attempts=attempts, give_up_after=give_up_after)
+        require_numbers(0, max_wait=max_wait, patience=patience, min_pixels=min_pixels)
+        require_numbers(1, longer=longer)
+        require_numbers(0, above=True, deadline=deadline)
+        require_json("extra", extra or {})
         self.model, self.name = model, _name_of(model, min_pixels, extra)
         self.longer, self.max_wait, self.min_pixels, self.route = longer, max_wait, min_pixels, route
-        self.price = Price(**price) if price is not None else known_price(model, base_urls[0])
+        self.price = given_price(price) if price is not None else known_price(model, base_urls[0])
         self.extra, self.length_key = dict(extra or {}), length_key
         self._retries = Retries(attempts, max_wait)
         self._stopped: StopRun | None = None
@@ -103,22 +109,18 @@ class OpenAICompatible(MLLMClient):
         """Ask, again where that helps; a reply that was cut off is asked for once more with room for more."""
         if self._stopped is not None:
             raise self._stopped
+        taken = Taken()
         try:
-            sent = await self._sent(request)
-            try:
-                reply = await self._answer(request, sent)
-                if reply.finish_reason != "length" or self.longer <= 1:
-                    return reply
-                calls = reply.calls
-            except ItemError as error:
-                if error.reason != "no-answer" or self.longer <= 1:
-                    raise
-                calls = error.calls
-            again = await self._answer(replace(request, max_tokens=int(request.max_tokens * self.longer)), sent)
-            return replace(again, calls=calls + again.calls)
+            return replace(await self._whole(request, taken), **vars(taken))
+        except ItemError as error:
+            error.calls, error.used = taken.calls, taken.used
+            raise
         except StopRun as error:
             self._stop(error)
             raise
+
+    def room(self, request: Request) -> int:
+        return max(request.max_tokens, int(request.max_tokens * self.longer))
 
     async def probe(self) -> Capabilities:
         """Try every server with a few small requests; what they can all do is used."""
@@ -161,19 +163,33 @@ class OpenAICompatible(MLLMClient):
             picture.sha256: await asyncio.to_thread(enlarged, picture, self.min_pixels) for picture in request.pictures
         }
 
-    async def _answer(self, request: Request, sent: Mapping[str, Picture]) -> Reply:
-        calls, same, alive, avoid = 0, Counter[str](), False, None
+    async def _whole(self, request: Request, taken: Taken) -> Reply:
+        """A reply that was not cut off, where a second try brings one."""
+        sent, room, cut = await self._sent(request), self.room(request), None
+        try:
+            cut = await self._answer(request, sent, taken)
+            if cut.finish_reason != "length" or room == request.max_tokens:
+                return cut
+        except ItemError as error:
+            if error.reason != "no-answer" or room == request.max_tokens:
+                raise
+        try:
+            return await self._answer(replace(request, max_tokens=room), sent, taken)
+        except ItemError as error:
+            if cut is None or error.retry_later:  # another run may get the whole of it
+                raise
+            return cut
+
+    async def _answer(self, request: Request, sent: Mapping[str, Picture], taken: Taken) -> Reply:
+        same, alive, avoid = Counter[str](), False, None
         async for attempt in self._retries.tries():
             with attempt:  # keeps the error to itself; the loop tries again or raises it
                 server = self._choose(request, avoid)
-                calls += 1
                 try:
-                    said, seconds = await self._send(server, request, sent)
+                    said, seconds = await self._send(server, request, sent, taken)
                 except (Again, ItemError) as error:
-                    if isinstance(error, ItemError):
-                        error.calls = calls
                     named = self._named(server, request, sent)
-                    if not named or not _may_lack_pictures(error):
+                    if not named or not may_lack_pictures(error):
                         if isinstance(error, Again) and error.same:
                             same[error.same] += 1
                             if same[error.same] >= SAME:
@@ -184,22 +200,26 @@ class OpenAICompatible(MLLMClient):
                         self._look_after(server, error)
                         raise
                     server.forget(*named)  # it may have thrown them away: they are sent again
-                    calls += 1
-                    said, seconds = await self._send(server, request, sent)
-                return Reply(
-                    text=said.text, model=said.model or self.model, finish_reason=said.finish_reason,
-                    prompt_tokens=said.prompt_tokens, completion_tokens=said.completion_tokens, seconds=seconds,
-                    server=server.name, calls=calls,
-                )  # fmt: skip
+                    said, seconds = await self._send(server, request, sent, taken)
+                model = said.model or self.model
+                return Reply(said.text, model, said.finish_reason, seconds=seconds, server=server.name)
         raise AssertionError("tries end with a reply or an error")
 
-    async def _send(self, server: Server, request: Request, sent: Mapping[str, Picture]) -> tuple[Said, float]:
+    async def _send(
+        self, server: Server, request: Request, sent: Mapping[str, Picture], taken: Taken
+    ) -> tuple[Said, float]:
         """One call."""
         able = server.capabilities
         extra = self.extra | (NO_THINKING if able.thinking == "off" else {})
-        async with self.meter.call(request, self.price) as call:
-            said, seconds = await server.send(self._body(request, sent, server), extra, sum(estimate(request)))
-            call.answered(said.prompt_tokens, said.completion_tokens)
+        taken.calls += 1
+        try:
+            async with self.meter.call(request, self.price) as call:
+                said, seconds = await server.send(self._body(request, sent, server), extra, sum(estimate(request)))
+                call.answered(said.prompt_tokens, said.completion_tokens)
+        except (Again, ItemError) as error:
+            taken.add(error.used)  # what brings no reply may be paid for
+            raise
+        taken.add((said.prompt_tokens, said.completion_tokens))
         if able.image_uuid:
             server.keep(*(sent[picture.sha256].sha256 for picture in request.pictures))
         if able.thinking == "on" and "</think>" in said.text:
@@ -209,7 +229,8 @@ class OpenAICompatible(MLLMClient):
     async def _answers_at_all(self, server: Server) -> bool:
         """Whether a server that fails answers the simplest question; a proxy may speak for one that is not there."""
         try:
-            await self._send(server, Request((Message("user", "Say hello."),), max_tokens=64, temperature=0.0), {})
+            hello = Request((Message("user", "Say hello."),), max_tokens=64, temperature=0.0)
+            await self._send(server, hello, {}, Taken())
         except (Again, ItemError) as error:
             return isinstance(error, ItemError)  # which is an answer, too
         return True
@@ -272,24 +293,4 @@ def _name_of(model: str, min_pixels: int, extra: Mapping[str, Any] | None) -> st
     name = model if min_pixels == MIN_PIXELS else f"{model}@{min_pixels}px"
     if not extra:
         return name
-    return f"{name}+{hashlib.sha256(json.dumps(dict(extra), sort_keys=True, default=str).encode()).hexdigest()[:8]}"
-
-
-def _may_lack_pictures(error: Again | ItemError) -> bool:
-    """Whether a server may say so because it no longer has a picture."""
-    return error.reason in ("server-error", "refused")
-
-
-def _require_sound(base_urls: Sequence[str], max_in_flight: int, attempts: int, longer: float, deadline: float) -> None:
-    if not base_urls or not all(str(url).startswith(("http://", "https://")) for url in base_urls):
-        raise ValueError(f"base_urls is {list(base_urls)!r}, expected URLs such as 'http://127.0.0.1:8000/v1'")
-    if len(set(base_urls)) < len(base_urls):
-        raise ValueError(f"base_urls names a server twice: {list(base_urls)!r}")
-    for name, value, least in (
-        ("max_in_flight", max_in_flight, 1),
-        ("attempts", attempts, 1),
-        ("longer", longer, 1),
-        ("deadline", deadline, 0),
-    ):
-        if value < least:
-            raise ValueError(f"{name} is {value!r}, expected {least} or more")
+    return f"{name}+{hashlib.sha256(json.dumps(dict(extra), sort_keys=True).encode()).hexdigest()[:8]}"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from typing import Any
+
+from tbpsbench.mllm.arguments import require_numbers
 
 MINUTE = 60.0
 
@@ -14,9 +17,14 @@ class Rates:
     Args:
         requests, tokens: a minute; None for no limit.
         window: seconds that count as a minute; for tests.
+
+    Raises:
+        ValueError: for a limit that lets nothing through.
     """
 
     def __init__(self, requests: int | None = None, tokens: int | None = None, window: float = MINUTE) -> None:
+        given: dict[str, Any] = {"requests_per_minute": requests, "tokens_per_minute": tokens}
+        require_numbers(1, **{name: limit for name, limit in given.items() if limit is not None})
         self.requests, self.tokens, self.window = requests, tokens, window
         self._sent: deque[tuple[float, float]] = deque()
         self._sum = 0.0

@@ -6,7 +6,7 @@ from typing import Any
 
 from tbpsbench.errors import DataError
 from tbpsbench.mllm.base import Capabilities, MLLMClient
-from tbpsbench.mllm.errors import StopRun
+from tbpsbench.mllm.errors import ItemError, StopRun
 from tbpsbench.mllm.messages import Reply, Request
 from tbpsbench.mllm.meter import Price
 from tbpsbench.mllm.recording import read_recording
@@ -30,9 +30,11 @@ class Replay(MLLMClient):
     def __init__(self, path: str, model: str | None = None) -> None:
         super().__init__()
         self.path = path
-        replies: dict[str, dict[str, Reply]] = {}
+        replies: dict[str, dict[str, Reply | ItemError]] = {}
         for line in read_recording(path):
-            replies.setdefault(str(line.get("model")), {})[line["key"]] = line["reply"]
+            own, key, outcome = replies.setdefault(str(line.get("model")), {}), line["key"], line["reply"]
+            if key not in own or isinstance(outcome, Reply):  # what failed may have been answered later
+                own[key] = outcome
         if not replies:
             raise DataError(f"{path}: holds no replies")
         if model is None and len(replies) > 1:
@@ -47,6 +49,7 @@ class Replay(MLLMClient):
         """The recorded reply.
 
         Raises:
+            ItemError: if the request failed when it was recorded.
             StopRun: if there is none.
         """
         async with self.meter.call(request, self.price) as call:
@@ -57,6 +60,8 @@ class Replay(MLLMClient):
                     "Prompts, pictures, max_tokens, temperature and schema must be those of the recording; record the "
                     "rest with the model itself.",
                 )
+            if isinstance(reply, ItemError):
+                raise ItemError(reply.reason, reply.detail)
             call.answered(reply.prompt_tokens, reply.completion_tokens)
         return reply
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections import OrderedDict
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from tbpsbench.errors import ConfigError
+from tbpsbench.mllm.arguments import api_key
 from tbpsbench.mllm.base import Capabilities
 from tbpsbench.mllm.errors import ItemError, StopRun
 from tbpsbench.mllm.limiter import Limiter, Outcome
@@ -40,6 +39,9 @@ class Server:
         patience: see there.
         limiter: how many requests at a time.
         rates: how many a minute.
+
+    Raises:
+        ConfigError: if the package openai is missing, or the API key cannot be sent.
     """
 
     def __init__(
@@ -54,13 +56,12 @@ class Server:
         self._away_until = 0.0
         self._failed, self._last_good = 0, time.monotonic()
         self._kept: OrderedDict[str, None] = OrderedDict()
-        self._client = _connect(url, os.environ.get(api_key_env) or "none", deadline)
+        self._client = _connect(url, api_key(api_key_env), deadline)
 
     @property
     def name(self) -> str:
-        """The URL without a user name or password."""
-        parts = urlsplit(self.url)
-        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        """The URL, in which no password is let through (arguments.py)."""
+        return self.url
 
     @property
     def available(self) -> bool:

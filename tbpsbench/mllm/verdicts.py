@@ -19,6 +19,7 @@ from __future__ import annotations
 import email.utils
 import json
 import math
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ NO_MONEY = frozenset(
 TOO_LONG = frozenset({"context_length_exceeded", "string_above_max_length", "request_too_large"})
 FILTERED = frozenset({"content_filter", "content_policy_violation", "moderation_blocked"})
 SHOWN = 300  # characters of an answer in messages
+MOST_TOKENS = 10**9  # that a server may count; more of them are nonsense, and no money is reckoned from it
 
 
 class Again(Exception):
@@ -128,8 +130,8 @@ def read_reply(body: str, content_type: str = "application/json", key_from: str 
         raise _bad(body, f"the answer is no JSON object but {kind}")
     if whole.get("error"):
         error = _error_of(body)
-        code = error.get("status", error.get("code"))
-        status = int(code) if str(code).isdigit() and 400 <= int(code) < 600 else 500
+        code = str(error.get("status", error.get("code")))
+        status = int(code) if re.fullmatch("[45][0-9]{2}", code) else 500
         raise failure(status, {}, body, key_from)
     usage = whole.get("usage")
     counts = (_count(usage, "prompt_tokens"), _count(usage, "completion_tokens"))
@@ -163,6 +165,11 @@ def _said(whole: Mapping[str, Any], body: str) -> tuple[str, str, str]:
     return text, reason, str(thought or "")
 
 
+def may_lack_pictures(error: Again | ItemError) -> bool:
+    """Whether a server may say so because it no longer has a picture."""
+    return error.reason in ("server-error", "refused")
+
+
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds to wait, from `Retry-After-Ms` or `Retry-After` (seconds or an HTTP date); None where there is none."""
     for name, unit in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
@@ -174,7 +181,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         except ValueError:
             try:
                 seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
-            except ValueError:
+            except (ValueError, TypeError, OverflowError):  # a year or a time zone that there is not
                 continue
         if math.isfinite(seconds):
             return max(0.0, seconds)
@@ -217,7 +224,7 @@ def _legible(text: str) -> str:
 
 def _count(usage: Any, name: str) -> int:
     value = usage.get(name) if isinstance(usage, Mapping) else None
-    return value if isinstance(value, int) and value >= 0 else 0
+    return value if type(value) is int and 0 <= value <= MOST_TOKENS else 0
 
 
 def _shown(text: str) -> str:

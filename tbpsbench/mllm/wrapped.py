@@ -37,6 +37,9 @@ class Wrapped(MLLMClient):
     async def ask(self, request: Request) -> Reply:
         return await self.inner.ask(request)
 
+    def room(self, request: Request) -> int:
+        return self.inner.room(request)
+
     async def probe(self) -> Capabilities:
         return await self.inner.probe()
 

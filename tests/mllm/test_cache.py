@@ -115,6 +115,13 @@ def test_damaged_reply_is_named(tmp_path):
         cache.get("key")
 
 
+def test_reply_without_words_is_named(tmp_path):
+    cache = ReplyCache(tmp_path / "replies.sqlite")
+    cache._file.execute("INSERT INTO replies VALUES ('key', 'm', ?)", (json.dumps({"text": None, "model": "m"}),))
+    with pytest.raises(DataError, match=r"replies\.sqlite: the reply key is damaged \(text is None"):
+        cache.get("key")
+
+
 def put_many(path, start):
     cache = ReplyCache(path)
     for number in range(start, start + 50):

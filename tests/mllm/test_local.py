@@ -3,17 +3,21 @@
 import asyncio
 import json
 import re
+import shutil
+import sys
+import weakref
 
 import pytest
 import tiny_qwen
+import torch
 from chat_faults import Act
 from chat_server import ChatServer, digest
 from served_qwen import forwarded, serving
 
 from tbpsbench.mllm.errors import ItemError, StopRun
 from tbpsbench.mllm.local import LocalTransformers
-from tbpsbench.mllm.messages import Message, Picture, Request
-from tbpsbench.mllm.pictures import enlarged
+from tbpsbench.mllm.messages import Message, Picture, Reply, Request
+from tbpsbench.mllm.pictures import MIN_PIXELS, enlarged
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +75,107 @@ def test_name_tells_folders_with_other_weights_apart(tiny, tmp_path):
     names = {LocalTransformers(str(folder)).name for folder in (tiny, other)}
     assert len(names) == 2
     assert all(name.startswith("tiny-qwen2vl@") for name in names)
+
+
+@pytest.mark.parametrize("place", [100, 3 << 20])
+def test_name_tells_folders_apart_wherever_their_weights_differ(tmp_path, place):
+    names = []
+    for byte in (b"\0", b"\1"):
+        folder = tmp_path / byte.hex() / "merged"
+        folder.mkdir(parents=True)
+        (folder / "config.json").write_text("{}")
+        weights = bytearray(4 << 20)
+        weights[place : place + 1] = byte
+        (folder / "model.safetensors").write_bytes(weights)
+        names.append(LocalTransformers(str(folder)).name)
+    assert len({*names}) == 2
+
+
+def test_name_changes_with_the_weights_in_one_process(tmp_path):
+    names = []
+    for text in ("one", "another"):
+        (tmp_path / "model.safetensors").write_text(text)
+        names.append(LocalTransformers(str(tmp_path)).name)
+    assert len({*names}) == 2
+
+
+def test_name_tells_apart_what_the_model_sees_and_how_it_reckons(tiny):
+    for model in (str(tiny), "Qwen/Qwen2-VL-2B-Instruct"):
+        plain = LocalTransformers(model).name
+        options = ({"min_pixels": 1000}, {"dtype": "bfloat16"}, {"min_pixels": 1000, "dtype": "bfloat16"})
+        names = [LocalTransformers(model, **option).name for option in options]
+        assert len({plain, *names}) == 4
+        assert all(name.startswith(plain) for name in names)
+        assert LocalTransformers(model, dtype="auto", min_pixels=MIN_PIXELS).name == plain
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dtype": "float99"}, "dtype is 'float99', expected 'auto' or a type of torch such as 'bfloat16'"),
+        ({"dtype": "int8"}, "dtype is 'int8'"),
+        ({"dtype": "nn"}, "dtype is 'nn'"),
+        ({"min_pixels": -5}, "min_pixels is -5, expected 0 or more"),
+        ({"batch_size": 0}, "batch_size is 0, expected 1 or more"),
+    ],
+)
+def test_unsound_arguments(options, message):
+    with pytest.raises(ValueError, match=message):
+        LocalTransformers("m", **options)
+
+
+class Narrow(LocalTransformers):
+    """A device that holds one request at a time; notes which tensors of failed batches are still there."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.failed, self.held, self.sizes = [], [], []
+
+    def _generate(self, requests):
+        self.sizes.append(len(requests))
+        self.held.append(sum(one() is not None for one in self.failed))
+        if len(requests) > 1:
+            tensor = torch.zeros(100)
+            self.failed.append(weakref.ref(tensor))
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return [Reply("A coat.", self.name)]
+
+
+def test_memory_of_a_batch_that_failed_is_free_before_its_halves_are_tried(ask, monkeypatch):
+    emptied = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append(len(client.sizes)))
+    client = Narrow("m", batch_size=4)
+
+    async def main():
+        return await asyncio.gather(*(client.ask(ask(str(number))) for number in range(4)))
+
+    assert [reply.text for reply in asyncio.run(main())] == ["A coat."] * 4
+    assert (client.sizes, client.batch_size) == ([4, 2, 1, 1, 2, 1, 1], 1)
+    assert client.held == [0] * 7
+    assert emptied == [1, 2, 5]
+
+
+def test_silence_is_paid_for(tiny, ask, monkeypatch):
+    monkeypatch.setattr("tbpsbench.mllm.local._ends", lambda model: {*range(1000)})
+    (failed,), client = local(tiny, ask(max_tokens=4))
+    assert failed.reason == "bad-reply"
+    assert failed.used == (client.meter.prompt_tokens, 1)
+    assert failed.used[0] > 52
+
+
+def test_damaged_weights_stop_the_run(tiny, tmp_path):
+    folder = shutil.copytree(tiny, tmp_path / "torn")
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:2000])
+    with pytest.raises(StopRun, match=r"cannot be loaded.*Check model"):
+        asyncio.run(LocalTransformers(str(folder), device="cpu").probe())
+
+
+def test_missing_package_stops_the_run(monkeypatch):
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(StopRun, match=r"needs the package transformers.*pip install"):
+        asyncio.run(LocalTransformers("m").probe())
 
 
 def test_model_that_is_not_there(tmp_path):

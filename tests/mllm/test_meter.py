@@ -7,6 +7,7 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
+from tbpsbench.errors import ConfigError
 from tbpsbench.mllm.errors import StopRun
 from tbpsbench.mllm.messages import Message, Picture, Request
 from tbpsbench.mllm.meter import Budget, Meter, Price, estimate
@@ -94,6 +95,13 @@ def test_longer_prompts_than_estimated_are_learnt_from():
 def test_budget_in_money_needs_a_price():
     with pytest.raises(StopRun, match=r"price of a model is not known.*price=dict\(input"):
         asyncio.run(spend(Meter(Budget(usd=1.0)), 1))
+
+
+@pytest.mark.parametrize("name", ["calls", "tokens", "usd"])
+@pytest.mark.parametrize("bound", ["10", -1, float("nan"), True])
+def test_bounds_that_are_none(name, bound):
+    with pytest.raises(ConfigError, match=rf"budget\.{name} is {bound!r}, expected .*or None for no bound"):
+        Budget(**{name: bound})
 
 
 def test_estimate_counts_words_pictures_and_the_longest_reply():

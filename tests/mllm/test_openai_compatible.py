@@ -10,6 +10,7 @@ from PIL import Image
 
 pytest.importorskip("openai")
 
+from tbpsbench.errors import ConfigError
 from tbpsbench.mllm.errors import ItemError, StopRun
 from tbpsbench.mllm.messages import Message, Picture, Request
 from tbpsbench.mllm.meter import Budget, Meter
@@ -236,14 +237,6 @@ def test_budget_of_calls_is_kept_though_many_ask_at_once(ask):
     assert "Raise budget.calls and start again" in str(stopped[0])
 
 
-def test_description_names_servers_without_passwords():
-    async def main():
-        async with OpenAICompatible("m", ["http://user:secret@127.0.0.1:9/v1"]) as client:
-            return client.describe()
-
-    assert list(asyncio.run(main())["servers"]) == ["http://127.0.0.1:9/v1"]
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -251,6 +244,15 @@ def test_description_names_servers_without_passwords():
         ({"base_urls": ["127.0.0.1:8000"]}, "expected URLs such as"),
         ({"base_urls": ["http://a", "http://a"]}, "names a server twice"),
         ({"max_in_flight": 0}, "max_in_flight is 0, expected 1 or more"),
+        ({"give_up_after": -1}, "give_up_after is -1, expected 1 or more"),
+        ({"deadline": 0}, "deadline is 0, expected more than 0"),
+        ({"deadline": float("nan")}, "deadline is nan"),
+        ({"longer": float("nan")}, "longer is nan, expected 1 or more"),
+        ({"max_wait": -1}, "max_wait is -1"),
+        ({"min_pixels": -1}, "min_pixels is -1, expected 0 or more"),
+        ({"requests_per_minute": 0}, "requests_per_minute is 0, expected 1 or more"),
+        ({"price": {"input": 1}}, r"price is \{'input': 1\}, expected dict"),
+        ({"extra": {"a": {1}}}, r"extra\.a is \{1\}, which JSON cannot hold"),
     ],
 )
 def test_unsound_arguments(options, message):
@@ -258,7 +260,20 @@ def test_unsound_arguments(options, message):
         OpenAICompatible("m", **options)
 
 
+@pytest.mark.parametrize("url", ["http://user:secret@127.0.0.1:9/v1", "http://127.0.0.1:99999/v1"])
+def test_address_that_cannot_be_used_is_the_configs_fault(url):
+    with pytest.raises(ConfigError, match="base_urls has") as caught:
+        OpenAICompatible("m", [url])
+    assert "secret" not in str(caught.value)
+
+
+def test_api_key_that_cannot_be_sent_is_the_configs_fault(monkeypatch):
+    monkeypatch.setenv("MY_KEY", "sk-\u043a")
+    with pytest.raises(ConfigError, match="MY_KEY"):
+        OpenAICompatible("m", api_key_env="MY_KEY")
+
+
 def test_api_key_comes_from_the_environment(ask, monkeypatch):
-    monkeypatch.setenv("MY_KEY", "sk-1")
+    monkeypatch.setenv("MY_KEY", "sk-1\n")  # as a shell reads it from a file
     _, (server,) = served(lambda client, _: client.ask(ask()), api_key_env="MY_KEY")
     assert server.seen[0].headers["authorization"] == "Bearer sk-1"

@@ -19,6 +19,9 @@ from tbpsbench.mllm.verdicts import Again, failure, read_reply, retry_after
         ({"retry-after-ms": "soon", "retry-after": "7"}, 7.0),
         ({"retry-after": "tomorrow"}, None),
         ({"retry-after": "inf"}, None),
+        ({"retry-after": "Fri, 01 Jan 2027 00:00:00 +99999999999999999999"}, None),
+        ({"retry-after": "Fri, 01 Jan 99999999999999999999 00:00:00 GMT"}, None),
+        ({"retry-after": "Mon, 01 Jan 0001 00:00:00 +2359"}, 0.0),
         ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.0),
     ],
 )
@@ -54,6 +57,27 @@ def test_reply_without_counts_and_reason():
     said = read_reply(whole(content="hello"))
     assert (said.text, said.model, said.finish_reason) == ("hello", "", "stop")
     assert (said.prompt_tokens, said.completion_tokens) == (0, 0)
+
+
+@pytest.mark.parametrize("count", [10**320, -1, True, "80", 1.5, None])
+def test_counts_that_are_none_are_unknown(count):
+    body = json.loads(whole(content="hello")) | {"usage": {"prompt_tokens": count, "completion_tokens": 3}}
+    said = read_reply(json.dumps(body))
+    assert (said.prompt_tokens, said.completion_tokens) == (0, 3)
+
+
+@pytest.mark.parametrize("code", ["\u00b2", "\u0664\u0662\u0669", "4" * 5000, 7, None, [429]])
+def test_codes_in_a_200_that_are_none_are_tried_again(code):
+    with pytest.raises(Again) as caught:
+        read_reply(json.dumps({"error": {"code": code}}))
+    assert caught.value.reason == "server-error"
+
+
+@pytest.mark.parametrize("code", [429, "429"])
+def test_code_in_a_200_is_the_status(code):
+    with pytest.raises(Again) as caught:
+        read_reply(json.dumps({"error": {"code": code}}))
+    assert caught.value.refused
 
 
 def test_reply_in_parts():
