@@ -46,14 +46,13 @@ def system_of(config: str, folder: Path) -> System:
 def arms_of(system: System, folder: Path) -> tuple[dict[str, SearchModel], dict[str, float]]:
     """What embeds, by name, and the megabytes of the graphs."""
     files: dict[Side, Path] = {"text": folder / "text.onnx", "image": folder / "image.onnx"}
-    length = write_graphs(system, files)
+    write_graphs(system, files)
     reduced: dict[Side, Path] = {side: folder / f"{side}_int8.onnx" for side in files}
     for side, file in files.items():
         write_reduced(file, reduced[side], "int8")
-    dim = sum(head.dim for head in system.model.heads.values())
     arms: dict[str, SearchModel] = {TORCH: system.model.eval()}
     for name, graphs in (("float32", files), ("int8", reduced)):
-        arms[name] = ExportedModel(graphs, dim, length, (), bytes(32), {}, "cpu").eval()
+        arms[name] = ExportedModel(graphs, (), bytes(32), {}, "cpu").eval()
     sizes = {name: sum(file.stat().st_size for file in graphs.values()) / 1e6
              for name, graphs in (("float32", files), ("int8", reduced))}  # fmt: skip
     return arms, sizes

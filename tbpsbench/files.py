@@ -68,7 +68,7 @@ def atomic_folder(folder: str | Path, *, replace: bool = False) -> Iterator[Path
     Raises:
         StorageError: if the disk is full, the place cannot be written or is taken; what was there stays.
     """
-    folder = Path(folder)
+    given, folder = folder, _absolute(Path(folder))
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = _folder_beside(folder)
@@ -85,7 +85,12 @@ def atomic_folder(folder: str | Path, *, replace: bool = False) -> Iterator[Path
         finally:
             os.close(handle)
     except OSError as error:
-        raise storage_error(folder, error) from error
+        raise storage_error(given, error) from error
+
+
+def _absolute(path: Path) -> Path:
+    """The same place wherever this process stands, even where that is a folder that is about to move; a link stays."""
+    return path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name
 
 
 def _file_beside(path: Path) -> tuple[int, str]:
@@ -203,6 +208,37 @@ def storage_error(path: str | Path, error: OSError) -> StorageError:
         30: "the file system is read-only: choose another folder",
     }
     return StorageError(f"cannot write {path}: {hints.get(error.errno or 0, error.strerror or str(error))}")
+
+
+def require_folder(folder: str | Path) -> None:
+    """Refuse a folder that cannot be written or made, before hours are spent.
+
+    None is made here, so that nothing is left where all fails.
+
+    Raises:
+        StorageError: if it is a file or below one, cannot be entered, or a file cannot be made there.
+    """
+    folder = Path(folder).absolute()
+    try:
+        # lexists: a link that leads nowhere is there, and in the way
+        there = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise storage_error(folder, error) from error
+
+
+def require_file(path: str | Path | None) -> None:
+    """Refuse a file that cannot be written; None is no file.
+
+    Raises:
+        StorageError: if a folder has its name, or its own folder cannot be written.
+    """
+    if path is None:
+        return
+    if Path(path).is_dir():
+        raise storage_error(path, IsADirectoryError(errno.EISDIR, "a folder has this name"))
+    require_folder(Path(path).parent)
 
 
 def write_json(path: str | Path, value: Any) -> None:

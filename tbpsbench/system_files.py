@@ -229,6 +229,10 @@ def _resolve(path: Path) -> Path:
         raise CheckpointError(
             f"{path}: is an exported system, without weights. Use the checkpoint that it was made of."
         )
+    if path.suffix == ".onnx":
+        raise CheckpointError(
+            f"{path}: is a graph without the folder that it was exported to. Name a graph in its folder."
+        )
     if path.name == WEIGHTS and _is_system(path.parent):
         return path.parent
     if path.is_file() or (path / CONFIG).is_file():

@@ -51,9 +51,10 @@ def main() -> None:
         parser.error("--length-bins: numbers of words must rise from at least 1")
     if args.out and args.out.suffix not in (".csv", ".json"):
         parser.error(f"--out {args.out}: the name must end in .csv or .json")
-    from tbpsbench.files import atomic_write, write_json
+    from tbpsbench.files import atomic_write, require_file, write_json
     from tbpsbench.leaderboard.breakdown.report import csv_report, make_report, print_report
 
+    require_file(args.out)
     report = make_report(_scored(args), args.by, bins)
     if args.json:
         print(json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False))

@@ -14,6 +14,8 @@ def main() -> None:
     )
     parser.add_argument("--markdown", action="store_true", help="print the page docs/components.md")
     args = parser.parse_args()
+    if args.markdown and args.name:
+        parser.error("--markdown prints the page of all components; leave out NAME, or --markdown")
     from tbpsbench.config.catalogue import details, overview, page
     from tbpsbench.errors import ConfigError
 

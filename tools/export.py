@@ -44,9 +44,12 @@ def main() -> None:
 
 
 def _points(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
     if not 0 <= value <= 100:
-        raise argparse.ArgumentTypeError(f"{text}: expected points of R@1, 0 to 100")
+        raise argparse.ArgumentTypeError(f"{text}: expected points of R@1, a number from 0 to 100")
     return value
 
 

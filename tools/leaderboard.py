@@ -79,18 +79,21 @@ def main() -> int | None:
 
 def _run(args: argparse.Namespace) -> None:
     from tbpsbench.leaderboard.suite.read import not_evaluated, read_suite
-    from tbpsbench.leaderboard.suite.run import run_on_ray, run_on_slurm, run_suite, run_workers
+    from tbpsbench.leaderboard.suite.run import SLURM_LOGS, run_on_ray, run_on_slurm, run_suite, run_workers
 
+    if args.slurm and args.launcher != "slurm":
+        raise ConfigError(f"--slurm {' '.join(args.slurm)}: is for --launcher slurm, which is not given")
     places = (args.suite, args.records, args.work)
     if args.launcher == "slurm":
-        print("submitted:", ", ".join(run_on_slurm(*places, args.workers, args.slurm)))
+        jobs = ", ".join(run_on_slurm(*places, args.workers, args.slurm))
+        print(f"submitted: {jobs}; what they print is in {args.work / SLURM_LOGS}")
         return
     if args.launcher == "ray":
         run_on_ray(*places, args.workers)
-    elif args.workers > 1:
-        run_workers(*places, args.workers)
-    else:
+    elif args.workers == 1:
         run_suite(*places)
+    else:
+        run_workers(*places, args.workers)
     print(f"every run of {args.suite} has its records in {args.records}")
     for line in not_evaluated(read_suite(args.suite)):
         print(line)

@@ -49,11 +49,12 @@ def main() -> None:
     if args.folds < 2:
         parser.error("--folds: cross-validation needs at least 2")
     from tbpsbench.engine.trained import open_trained
-    from tbpsbench.files import write_json
+    from tbpsbench.files import require_file, write_json
     from tbpsbench.probes import measure as probes
     from tbpsbench.probes.report import make_report, print_report
     from tbpsbench.system_files import checkpoint_file
 
+    require_file(args.out)
     trained = open_trained(args.checkpoint, args.config, args.cfg_options)
     print(*trained.notes, sep="\n", end="\n" * bool(trained.notes))
     system = trained.system
@@ -65,9 +66,10 @@ def main() -> None:
     report = make_report(
         system, checkpoint_file(args.checkpoint), data, splits, probes.measure(records, features, folds=args.folds)
     )
+    print_report(report)  # first: it took minutes, and the disk may be full by now
     if args.out:
         write_json(args.out, report)
-    print_report(report, args.out)
+        print(f"probes: {args.out}")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tbpsbench.cli import add_checkpoint_arguments, add_config_arguments, run_tool
 from tbpsbench.reading import given_path
-from tbpsbench.visualize.queries import SHOW
+from tbpsbench.visualize.queries import SHOW, require_few
 
 if TYPE_CHECKING:
     from tbpsbench.engine.trained import Trained
@@ -39,6 +39,7 @@ def _open(args: argparse.Namespace) -> Trained:
 def _retrieval(args: argparse.Namespace) -> Path:
     from tbpsbench.visualize.retrieval import choose, rank, retrieval_sheet
 
+    require_few(args.queries)
     trained, split = _open(args), args.split
     ranked = rank(trained.system.model, trained.data, split, trained.settings.evaluation)
     chosen, rule = choose(
@@ -51,6 +52,7 @@ def _retrieval(args: argparse.Namespace) -> Path:
 def _dialogue(args: argparse.Namespace) -> Path:
     from tbpsbench.visualize.dialogues import choose_talked, dialogue_sheet, talk
 
+    require_few(args.queries)
     trained, split = _open(args), args.split
     talked = talk(trained.system.model, trained.data, split, trained.settings.evaluation)
     chosen, rule = choose_talked(

@@ -18,7 +18,7 @@ const dtype = "fp32";
 
 const tokenizer = await AutoTokenizer.from_pretrained(name);
 const textModel = await CLIPTextModelWithProjection.from_pretrained(name, { dtype });
-const { text_embeds } = await textModel(tokenizer([text]));
+const { text_embeds } = await textModel(tokenizer([text], { padding: "max_length", truncation: true }));
 const query = text_embeds.tolist()[0];
 
 const processor = await AutoProcessor.from_pretrained(name);

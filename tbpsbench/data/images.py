@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Interpolation = Literal["bilinear", "bicubic"]
-_RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 MAX_SHOWN = 20
 # A photo of a whole street has a quarter of this; decoded it takes 400 MB.
 MAX_PIXELS = 50_000_000
@@ -198,7 +198,7 @@ def load_image(path: str | Path, size: tuple[int, int], interpolation: Interpola
 
 def resize(image: Image.Image, size: tuple[int, int], interpolation: Interpolation = "bilinear") -> Image.Image:
     """Resize to (height, width)."""
-    return image.resize((size[1], size[0]), _RESAMPLING[interpolation])
+    return image.resize((size[1], size[0]), RESAMPLING[interpolation])
 
 
 def to_planes(image: Image.Image) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import ClassVar
 
@@ -9,6 +10,7 @@ from tbpsbench.annotations import Annotations
 from tbpsbench.data.base import PersonSearchDataset
 from tbpsbench.errors import DataError
 from tbpsbench.locking import exclusive
+from tbpsbench.minipedes.arguments import what_is_wrong
 from tbpsbench.registry import DATASETS
 
 
@@ -24,7 +26,7 @@ class MiniPEDES(PersonSearchDataset):
         domain: the look of the scenes.
 
     Raises:
-        ValueError: if size or domain is a path.
+        ValueError: if an argument makes no sense; nothing is made then.
     """
 
     name: ClassVar[str] = "MiniPEDES"
@@ -37,11 +39,11 @@ class MiniPEDES(PersonSearchDataset):
         identities: int | None = None,
         domain: str = "street",
     ) -> None:
+        if wrong := what_is_wrong(size, seed, identities, domain):
+            raise ValueError(wrong)
         variant = [size, str(seed)]
         variant += [f"{identities}ids"] if identities is not None else []
         variant += [domain] if domain != "street" else []
-        if Path("-".join(variant)).name != "-".join(variant):
-            raise ValueError(f"size={size!r} and domain={domain!r} name a folder: they cannot lead to another one")
         super().__init__(str(Path(root) / "-".join(variant)))
         self.size, self.seed, self.identities, self.domain = size, seed, identities, domain
 
@@ -84,6 +86,16 @@ class MiniPEDES(PersonSearchDataset):
         annotations = super().load(captions)
         self._check_version(annotations)
         return annotations
+
+    def how_to_make(self, captions: str) -> str:
+        """The command with the parent folder, and the arguments that are not the usual ones."""
+        if captions != "human":
+            return super().how_to_make(captions)
+        asked = {"size": self.size, "seed": self.seed, "identities": self.identities, "domain": self.domain}
+        usual = {"size": "default", "seed": 0, "identities": None, "domain": "street"}
+        options = [f"{key}={value}" for key, value in asked.items() if value != usual[key]]
+        words = [self.name, str(self.root.parent), *(["--dataset-options", *options] if options else [])]
+        return f"Create it with: python tools/prepare_data.py {shlex.join(words)}"
 
     def _describe(self, captions: str, path: Path) -> None:
         from tbpsbench.minipedes.simulate import Describer, write_descriptions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from tbpsbench.annotations import Annotations, counts
 from tbpsbench.data.images import BadImageError, decode, read_image
@@ -29,6 +32,8 @@ class Verification:
         listed_twice: files that two records name, so that they are in the gallery twice. ICFG-PEDES has one, and is
             sound with it: where all counts are official, the release is as its owners made it.
         accepted: the data were prepared as partial, so their counts need not be official.
+        pixels_sha256, expected_pixels_sha256: of all decoded pictures in order, found and told by the annotation file's
+            notes; None where they tell nothing, found also where a picture is missing or unreadable.
     """
 
     dataset: str
@@ -41,6 +46,8 @@ class Verification:
     duplicates_across_splits: list[list[str]] = field(default_factory=list)
     listed_twice: list[str] = field(default_factory=list)
     accepted: bool = False
+    pixels_sha256: str | None = None
+    expected_pixels_sha256: str | None = None
 
     @property
     def official(self) -> bool:
@@ -48,11 +55,17 @@ class Verification:
         return self.expected is not None and self.expected == self.counts
 
     @property
+    def other_pixels(self) -> bool:
+        """Whether all pictures can be read and are not those that the annotations were made for."""
+        return self.pixels_sha256 is not None and self.pixels_sha256 != self.expected_pixels_sha256
+
+    @property
     def wrong(self) -> list[str]:
         """What of the list is wrong with the data; splits and captions were checked when the annotations were made."""
         found = [] if self.counts else ["no images"]
         found += [kind for kind in ("missing", "unreadable", "duplicates_across_splits") if getattr(self, kind)]
         found += ["listed_twice"] if self.listed_twice and not self.official else []
+        found += ["pixels"] if self.other_pixels else []
         return found + (["counts"] if self.expected is not None and not (self.official or self.accepted) else [])
 
     @property
@@ -69,6 +82,11 @@ class Verification:
             lines.append(f"  {split}: " + ", ".join(f"{n} {what}" for what, n in numbers.items()) + verdict)
         for what in ("missing", "unreadable", "duplicates_across_splits", "listed_twice"):
             lines.append(f"  {what.replace('_', ' ')}: {len(getattr(self, what))}")
+        if self.other_pixels:
+            lines.append(
+                "  pixels: the pictures are not those that the annotations were made for (another pixels_sha256). "
+                "Delete the folder images, or the whole folder, and run the same command again."
+            )
         lines.append(f"  wrong: {', '.join(self.wrong).replace('_', ' ') or 'nothing'}")
         return "\n".join(lines)
 
@@ -114,10 +132,22 @@ def verify(
             found.missing.append(file)
         elif reason is not None:
             found.unreadable.append({"file": file, "reason": reason})
+    found.expected_pixels_sha256 = annotations.header.get("notes", {}).get("pixels_sha256")
+    if found.expected_pixels_sha256 is not None and not (found.missing or found.unreadable):
+        found.pixels_sha256 = _pixels_sha256(annotations)
     found.duplicates_across_splits = sorted(
         group for group in same.values() if len(set.union(*(splits[file] for file in group))) > 1
     )
     return found
+
+
+def _pixels_sha256(annotations: Annotations) -> str:
+    """One after the other: what is hashed depends on the order of the records."""
+    digest = hashlib.sha256()
+    for record in annotations.records:
+        image = decode(read_image(annotations.image_root / record.file))
+        digest.update(np.asarray(image.convert("RGB")).tobytes())
+    return digest.hexdigest()
 
 
 def check_images(

@@ -27,9 +27,10 @@ from tbpsbench.distributed import join_processes
 from tbpsbench.engine.randomness import make_deterministic
 from tbpsbench.errors import ConfigError
 from tbpsbench.metrics.leaks import TrainingTexts
+from tbpsbench.model.exported import ExportedModel
 from tbpsbench.records.identity import data_key, in_first_form
 from tbpsbench.system import System, load_system
-from tbpsbench.system_files import require_usable
+from tbpsbench.system_exported import require_evaluable
 
 # What may be said of a system that is trained, by section; the rest is the system's own.
 OPEN = {
@@ -90,7 +91,7 @@ def open_trained(checkpoint: str | Path, config: str | Path | None = None, optio
     if config is None:
         asked = Config(Path(checkpoint), copy.deepcopy(own))
         apply_overrides(asked, options)
-        require_usable(asked, evaluation=True)
+        require_evaluable(system.notes, asked)
         closed = _closed(own, with_defaults(asked.values))
         if closed:
             raise ConfigError(
@@ -102,12 +103,14 @@ def open_trained(checkpoint: str | Path, config: str | Path | None = None, optio
         asked = load_config(config, options)
         if "model" not in asked.values and not is_suite(asked):
             asked.values = _completed(own, asked.values)
-        require_usable(asked, evaluation=True, other_model=True)
+        require_evaluable(system.notes, asked, other_model=True)
         closed = [key for key in _closed(own, with_defaults(asked.values)) if not _below(key, SILENT)]
         notes = (f"from the checkpoint, not from {config}: {_listed(closed)}",) if closed else ()
     read = Settings.of({**own, **_opened(own, with_defaults(asked.values))})
-    require_usable(Config(asked.path, read.values(), asked.origins), evaluation=True)
+    require_evaluable(system.notes, Config(asked.path, read.values(), asked.origins))
     use_machine(read.runtime)
+    if isinstance(system.model, ExportedModel):
+        system.model.open()  # with the threads that were asked for
     told = Settings.of({**own, "evaluation": vars(read.evaluation)})
     return Trained(system, told, evaluation_of(system, read), read, notes)
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from tbpsbench.config.schema import EvaluationSection
 from tbpsbench.data.evaluation import EvaluationData
 from tbpsbench.engine.cost import model_cost
-from tbpsbench.errors import CheckpointError, ConfigError
+from tbpsbench.errors import CheckpointError, ConfigError, DataError
 from tbpsbench.export.card import card
-from tbpsbench.export.graphs import OPSET, require_packages, write_graphs
+from tbpsbench.export.graphs import OPSET, PACKAGES, require_packages, write_graphs
 from tbpsbench.export.hugging_face import FILES, files
 from tbpsbench.export.parity import LIMITS, Comparison, Parity
 from tbpsbench.export.precision import write_reduced
@@ -21,6 +21,8 @@ from tbpsbench.files import atomic_folder, sha256_file, write_json
 from tbpsbench.heads.base import Side
 from tbpsbench.metrics.leaks import TrainingTexts
 from tbpsbench.model.exported import DESCRIPTION, GRAPHS, SIDES, SUFFIX, ExportedModel, graph_file
+from tbpsbench.parts import require
+from tbpsbench.reading import read_json
 from tbpsbench.system import System
 from tbpsbench.system_exported import VERSION, read_exported
 from tbpsbench.system_files import CARD, describe
@@ -62,8 +64,10 @@ def export(
         ConfigError: if a precision is unknown, the packages are missing, or the system cannot be exported.
         ExportRefused: if a precision is further from the system than its limits; nothing is written.
         CheckpointError: if the folder holds something else, or a system and `overwrite` is not set.
+        DataError, LeakError: see `evaluate`.
         StorageError: if it cannot be written; what was there stays.
     """
+    folder = folder.resolve() if folder.exists() else folder  # what a link leads to is replaced, not the link
     require_place(folder, precisions, overwrite=overwrite)
     require_packages()
     _require_exportable(system)
@@ -81,7 +85,7 @@ def export(
                 "dim": sum(head.dim for head in system.model.heads.values()),
                 "length": length,
                 "opset": OPSET,
-                "by": {name: version(name) for name in ("torch", "onnx", "onnxscript", "onnxruntime")},
+                "by": {name: require(name, "onnx", "An export").__version__ for name in ("torch", *PACKAGES)},
                 "cost": model_cost(system.model, data, split),
                 "graphs": {},
                 "parity": {},
@@ -101,12 +105,16 @@ def export(
             assert isinstance(model, ExportedModel)
             one = found[precision] = comparison.with_export(model.eval(), precision, limits)
             if one.problems:
-                raise ExportRefused(f"{one.line()}\n{precision}: {'; '.join(one.problems)}. Nothing was written.")
+                raise ExportRefused(
+                    f"{one.line()}\n{precision}: {'; '.join(one.problems)}. Nothing was written. Compare on a "
+                    f"larger split, leave {precision} out, or allow more (--max-drop)."
+                )
             told["parity"][precision] = one.to_plain()
         if "float32" not in precisions:
             for file in files32.values():
                 file.unlink()
         _write_rest(system, aside, plain, comparison, found)
+        require_place(folder, precisions, overwrite=overwrite)  # somebody else may have been faster
     return found
 
 
@@ -118,9 +126,15 @@ def require_place(folder: Path, precisions: Sequence[str], *, overwrite: bool = 
     """
     if not precisions or (unknown := sorted(set(precisions) - set(SUFFIX))):
         raise ConfigError(f"precision {', '.join(unknown) if precisions else '(none)'}: there are {', '.join(SUFFIX)}")
-    if folder.exists() and (not folder.is_dir() or _strangers(folder)):
-        raise CheckpointError(f"{folder}: holds something else than an exported system. Choose another folder.")
-    if (folder / DESCRIPTION).is_file() and not overwrite:
+    try:
+        there = [] if not os.path.lexists(folder) else sorted(path.name for path in folder.iterdir())
+    except OSError as error:
+        raise CheckpointError(f"{folder}: no folder that can be written ({error.strerror}). Choose another.") from error
+    if there and (foreign := _foreign(folder)):
+        raise CheckpointError(
+            f"{folder}: holds something else than an exported system ({foreign}). Choose another folder."
+        )
+    if there and not overwrite:
         raise CheckpointError(f"{folder}: holds an exported system. Choose another folder, or pass --overwrite.")
 
 
@@ -133,12 +147,22 @@ def _require_exportable(system: System) -> None:
         )
 
 
-def _strangers(folder: Path) -> set[str]:
-    """What lies in a folder and is not of an export: it would be lost with it."""
-    names = {DESCRIPTION, CARD, GRAPHS, *FILES}
+def _foreign(folder: Path) -> str | None:
+    """What lies in a folder and is not of an export, which would be lost; None where the folder is an export."""
+    try:
+        own = read_json(folder / DESCRIPTION)
+    except DataError:
+        own = None
+    if not isinstance(own, dict) or not isinstance(own.get("exported"), dict):
+        return f"no {DESCRIPTION} of an export"
     graphs = {graph_file(side, precision) for side in SIDES for precision in SUFFIX}
-    inside = {f"{GRAPHS}/{path.name}" for path in folder.glob(f"{GRAPHS}/*")}
-    return ({path.name for path in folder.iterdir()} - names) | (inside - graphs)
+    for path in sorted((*folder.iterdir(), *folder.glob(f"{GRAPHS}/*"))):
+        name = path.relative_to(folder).as_posix()
+        if name == GRAPHS and path.is_dir():
+            continue
+        if name not in {DESCRIPTION, CARD, *FILES, *graphs} or not path.is_file():
+            return name
+    return None
 
 
 def _hashes(folder: Path, precision: str) -> dict[str, Any]:
@@ -154,4 +178,4 @@ def _write_rest(
     for name, content in {**extra, DESCRIPTION: plain}.items():
         write_json(folder / name, content)
     sizes = {key: sum(one["bytes"] for one in graphs.values()) for key, graphs in told["graphs"].items()}
-    (folder / CARD).write_text(card(system, told["length"], found, sizes, notes), encoding="utf-8")
+    (folder / CARD).write_text(card(system, told["length"], found, sizes, extra, notes), encoding="utf-8")

@@ -31,6 +31,7 @@ from tbpsbench.system import System
 from tbpsbench.types import Tokens
 
 OPSET = 18
+PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 # Sizes to trace with: none of them is a size that a model has inside.
 ROWS, LENGTH = 3, 7
 
@@ -84,7 +85,7 @@ def require_packages() -> None:
     Raises:
         ConfigError: if one is missing; names the command.
     """
-    for package in ("onnx", "onnxscript", "onnxruntime"):
+    for package in PACKAGES:
         require(package, "onnx", "An export")
 
 
@@ -158,13 +159,14 @@ def _write(
 
 def _forget_source(graph: Any) -> None:
     """Drop the lines of source that the exporter notes at every node: paths of this machine, and much of the file."""
-    for part in (graph.graph, *graph.functions):
-        del part.metadata_props[:]
-        part.doc_string = ""
-        for one in (*part.node, *part.value_info, *getattr(part, "input", ()), *getattr(part, "output", ())):
-            if hasattr(one, "metadata_props"):
-                del one.metadata_props[:]
-                one.doc_string = ""
+    parts = [graph.graph, *graph.functions]
+    while parts:
+        part = parts.pop()
+        for one in (part, *part.node, *part.value_info):
+            del one.metadata_props[:]
+            one.doc_string = ""
+        # What a Scan does at every position is a graph within the node.
+        parts += [attribute.g for node in part.node for attribute in node.attribute if attribute.HasField("g")]
 
 
 def _reason(error: Exception) -> str:

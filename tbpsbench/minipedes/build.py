@@ -26,10 +26,10 @@ from PIL import Image
 from tbpsbench.annotations import read_annotations, write_annotations
 from tbpsbench.errors import DataError
 from tbpsbench.files import atomic_write, write_json
+from tbpsbench.minipedes.arguments import SIZES, what_is_wrong
 from tbpsbench.minipedes.describe import clothing_description, identity_description
 from tbpsbench.minipedes.grammar import annotators_for, write
 from tbpsbench.minipedes.scenes import Scene, draw_image
-from tbpsbench.minipedes.shots import DOMAINS
 from tbpsbench.minipedes.words import Facts
 from tbpsbench.minipedes.workers import draw_in_processes
 from tbpsbench.progress import progress_bar
@@ -38,11 +38,9 @@ from tbpsbench.types import Caption, ImageRecord
 
 VERSION = 1  # raise it whenever a pixel or a word changes
 DATASET = "MiniPEDES"
-SIZES: dict[str, tuple[int, int, int]] = {  # identities of train, val, test
-    "tiny": (12, 4, 6),
-    "default": (224, 25, 51),
-    "large": (1200, 267, 533),
-}
+# What a finished image's note holds beside its file's name, and each of its texts.
+PART = (("sha256", str), ("camera", int), ("attributes", dict), ("captions", list), ("descriptions", list))
+TEXT = {"text", "role", "style", "derived_from"}
 IMAGES = {"tiny": (3, 2), "default": (5, 3), "large": (5, 3)}  # per person in outfit A, in outfit B
 
 
@@ -73,16 +71,10 @@ def plan(size: str = "default", identities: int | None = None) -> list[Job]:
     Raises:
         DataError: if size or identities make no sense.
     """
-    if size not in SIZES:
-        raise DataError(f"MiniPEDES has no size {size!r}: choose one of {', '.join(SIZES)}.")
+    if wrong := what_is_wrong(size, identities=identities):
+        raise DataError(wrong)
     train, val, test = SIZES[size]
     if identities is not None:
-        if size != "large":
-            raise DataError(
-                f"MiniPEDES size {size!r} has {train + val + test} identities; identities=... needs size='large'."
-            )
-        if identities < 10:
-            raise DataError(f"MiniPEDES: identities={identities} is too few for three splits: give at least 10.")
         train, val = identities * 60 // 100, identities * 13 // 100
         test = identities - train - val
     first, second = IMAGES[size]
@@ -117,9 +109,9 @@ def build(
         DataError: if `root` holds another MiniPEDES, or an argument makes no sense.
         StorageError: if a file cannot be written.
     """
+    if wrong := what_is_wrong(size, seed, identities, domain):
+        raise DataError(wrong)
     root, jobs = Path(root), plan(size, identities)
-    if domain not in DOMAINS:
-        raise DataError(f"MiniPEDES has no domain {domain!r}: choose one of {', '.join(DOMAINS)}.")
     made_from = {
         "generator": "tbpsbench.minipedes", "version": VERSION, "seed": seed, "size": size,
         "identities": len({job.pid for job in jobs}), "domain": domain,
@@ -142,25 +134,43 @@ def build(
 
 def draw_person(root: Path, job: Job, made_from: dict[str, Any]) -> dict[str, Any]:
     """Draw all images of a job into `root` and note what they show; a job that is already finished is only read."""
-    note = root / ".parts" / f"{job.name}.json"
-    if note.exists():
-        part = read_json(note)
-        if part["made_from"] == made_from and all(
-            (root / "images" / image["file"]).exists() for image in part["images"]
-        ):
-            return part
+    if (finished := _finished(root, job, made_from)) is not None:
+        return finished
     images = []
-    for index in range(job.images):
+    for index, file in enumerate(_files(job)):
         scene = draw_image(made_from["seed"], job.pid, job.outfit, index, made_from["domain"])
-        file = f"{job.name}_{index}.png"
         save_png(root / "images" / file, scene.pixels)
         images.append(
             {"file": file, "sha256": hashlib.sha256(scene.pixels.tobytes()).hexdigest()}
             | texts(scene, made_from["seed"], job, index)
         )
     part = {"made_from": made_from, "images": images}
-    write_json(note, part)
+    write_json(_note(root, job), part)
     return part
+
+
+def _finished(root: Path, job: Job, made_from: dict[str, Any]) -> dict[str, Any] | None:
+    """What a build noted of a job; None if images are lost, or the note is another's, damaged or no note of a build."""
+    try:
+        part = read_json(_note(root, job))
+        images = part["images"]
+        if part["made_from"] != made_from or [image["file"] for image in images] != _files(job):
+            return None
+        for image in images:
+            written = [text for kind in ("captions", "descriptions") for text in image[kind]]
+            if any(type(image[key]) is not kind for key, kind in PART) or any(set(text) != TEXT for text in written):
+                return None
+    except (DataError, KeyError, TypeError):
+        return None
+    return dict(part) if all((root / "images" / file).exists() for file in _files(job)) else None
+
+
+def _note(root: Path, job: Job) -> Path:
+    return root / ".parts" / f"{job.name}.json"
+
+
+def _files(job: Job) -> list[str]:
+    return [f"{job.name}_{index}.png" for index in range(job.images)]
 
 
 def texts(scene: Scene, seed: int, job: Job, index: int) -> dict[str, Any]:
@@ -207,6 +217,8 @@ def _claim(root: Path, made_from: dict[str, Any]) -> None:
         write_json(stamp, made_from)
         return
     there = read_json(stamp)
+    if not isinstance(there, dict):
+        raise DataError(f"{stamp}: not what a MiniPEDES is made from. Choose another folder or delete {root}.")
     if there != made_from:
         differs = ", ".join(
             f"{key} {there.get(key)!r} instead of {made_from[key]!r}"
@@ -217,7 +229,7 @@ def _claim(root: Path, made_from: dict[str, Any]) -> None:
 
 
 def _complete(root: Path, made_from: dict[str, Any]) -> bool:
-    """Whether both annotation files and all image files are there."""
+    """Whether both annotation files and all image files are there, and can be read."""
     files = [root / "human.jsonl", root / "descriptions.jsonl"]
     if not all(file.exists() for file in files):
         return False
@@ -225,8 +237,8 @@ def _complete(root: Path, made_from: dict[str, Any]) -> bool:
         sets = [read_annotations(file) for file in files]
     except DataError:
         return False
-    same = all(dict(a.header["made_from"]) == made_from for a in sets)
-    return same and all((sets[0].image_root / record.file).exists() for record in sets[0].records)
+    same = all(a.header.get("made_from") == made_from for a in sets)
+    return same and all(load_png(sets[0].image_root / record.file) is not None for record in sets[0].records)
 
 
 def _draw_all(root: Path, jobs: list[Job], made_from: dict[str, Any], workers: int) -> dict[Job, dict[str, Any]]:

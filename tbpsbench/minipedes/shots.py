@@ -8,7 +8,6 @@ from tbpsbench.minipedes.dice import Dice
 from tbpsbench.minipedes.people import Outfit
 
 VIEWS = ("front", "back", "side")
-DOMAINS = ("street", "indoor")
 OCCLUDERS: dict[str, tuple[str, ...]] = {
     "street": ("bollard", "railing", "bicycle", "bin", "shoulder", "tree"),
     "indoor": ("railing", "bin", "shoulder", "plant", "pillar", "trolley"),

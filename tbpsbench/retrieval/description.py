@@ -34,7 +34,7 @@ def write_description(
         "system": {
             "name": system.name,
             "fingerprint": system.fingerprint,
-            "checkpoint": str(Path(checkpoint).resolve()) if str(checkpoint) else "",
+            "checkpoint": _kept(Path(checkpoint)) if str(checkpoint) else "",
         },
         "pictures": str(Path(pictures).resolve()),
         "dim": sum(head.dim for head in system.model.heads.values()),
@@ -42,6 +42,11 @@ def write_description(
     }
     write_json(folder / DESCRIPTION, told)
     return told
+
+
+def _kept(checkpoint: Path) -> str:
+    """Where a checkpoint lies; a graph may be a link out of the folder that describes it."""
+    return str(checkpoint.absolute() if checkpoint.suffix == ".onnx" else checkpoint.resolve())
 
 
 def clear(folder: Path) -> None:

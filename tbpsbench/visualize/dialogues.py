@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import ImageDraw
 
 from tbpsbench.config.schema import EvaluationSection
 from tbpsbench.data.evaluation import EvaluationData
@@ -20,10 +20,11 @@ from tbpsbench.interaction.session import Session
 from tbpsbench.interaction.turns import Answered, Judged, Refined
 from tbpsbench.model.base import SearchModel
 from tbpsbench.protocols.base import BEFORE_INTERACTION
-from tbpsbench.visualize.paper import INK, PAPER, RIGHT, SECOND, SOFT, WRONG, font, label, open_rgb, save_png, wrapped
-from tbpsbench.visualize.queries import SHOW, Show, by_caption, pick_queries
+from tbpsbench.visualize.paper import INK, SECOND, SOFT, font, label, open_rgb, save_png, wrapped
+from tbpsbench.visualize.queries import SHOW, Show, by_caption, pick_queries, told_choice, told_count
+from tbpsbench.visualize.sheets import KEY, headed_sheet, judged_frame, judged_sign
 
-TEXT_W, IMAGE_H, GAP, FRAME, TOP, LABEL, LINE = 430, 132, 12, 4, 58, 18, 16
+TEXT_W, IMAGE_H, GAP, FRAME, LABEL, LINE = 430, 132, 12, 4, 18, 16
 IMAGES, LINES, MIN_W = 8, 22, 1100
 
 
@@ -83,18 +84,19 @@ def choose_talked(
     """Rows of the question to show, and the rule in words: by caption id, or by how the search did before.
 
     Raises:
-        DataError: if there is no such query.
+        DataError: if there is no such query, or `captions` are more than a sheet has rows.
     """
     if captions:
         queries = data.queries(split)
         wanted = by_caption(queries, split, captions, data.annotations)
         place = {int(row): n for n, row in enumerate(talked.question.ask.rows)}
         return [place[row] for row in wanted if row in place], "Queries chosen by number."
-    picked = pick_queries(talked.first_before - 1, rows, show, seed)
+    before = talked.first_before - 1
+    picked = pick_queries(before, rows, show, seed)
     if not picked:
         raise DataError(f"--show {show}: no query is like that. Choose another of {', '.join(SHOW)}.")
-    rule = f"drawn with seed {seed}" if show == "random" else SHOW[show]
-    return [int(talked.found.ranks.query[n]) for n in picked], f"Queries before the interaction: {rule}."
+    rule = f"Queries before the interaction: {told_choice(before, picked, show, seed)}."
+    return [int(talked.found.ranks.query[n]) for n in picked], rule
 
 
 def dialogue_lines(session: Session) -> list[tuple[str, tuple[int, int, int]]]:
@@ -137,19 +139,15 @@ def dialogue_sheet(
     strip_h = IMAGE_H + 2 * FRAME + LABEL
     row_h = 2 * strip_h + 2 * GAP
     count = min(IMAGES, len(records))
-    size = (max(MIN_W, TEXT_W + 2 * GAP + 60 + count * (width + 2 * FRAME + GAP)), TOP + len(chosen) * row_h)
-    sheet = Image.new("RGB", size, PAPER)
-    draw, small = ImageDraw.Draw(sheet), font(11.5)
+    needed, small = TEXT_W + 2 * GAP + 60 + count * (width + 2 * FRAME + GAP), font(11.5)
     title = (
         f"{label(data.name, 40)}, {label(split, 24)}: R@1 {talked.recall_before:.2f} % before, {talked.recall:.2f} % "
-        f"after, over {len(talked.first)} queries"
+        f"after, over {told_count(len(talked.first))}"
     )
-    told = f"{rule} Green: the right person, red: another; a thick frame: the anchor. Below an image: its rank."
-    for (text, points, colour), y in zip(((title, 16, INK), (told, 11.5, SOFT)), (8, 33), strict=True):
-        shown = wrapped(draw, text, sheet.width - 2 * GAP, font(points), 1)[0]
-        draw.text((GAP, y), shown, fill=colour, font=font(points))
+    told = f"{rule} {KEY} A thick frame: the anchor. Below an image: its rank."
+    sheet, draw, above = headed_sheet(max(MIN_W, needed), len(chosen) * row_h, title, told)
     for row, query in enumerate(chosen):
-        y = TOP + row * row_h
+        y = above + row * row_h
         _write(draw, outcome.sessions[query], y)
         for half, (name, scores) in enumerate((("before", talked.found.before), ("after", outcome.scores))):
             top = y + half * strip_h
@@ -157,13 +155,14 @@ def dialogue_sheet(
             order = np.argsort(-scores(query, query + 1)[0].numpy(), kind="stable")[:count]
             for number, position in enumerate(order):
                 x = TEXT_W + GAP + 60 + number * (width + 2 * FRAME + GAP)
-                right = question.answer.pids[position] == question.ask.pids[query]
+                right = bool(question.answer.pids[position] == question.ask.pids[query])
                 frame = FRAME if int(position) != int(outcome.anchors[query]) else 2 * FRAME
-                box = (x - frame + FRAME, top, x + width + FRAME + frame - 1, top + IMAGE_H + 2 * FRAME - 1)
-                draw.rectangle(box, fill=RIGHT if right else WRONG)
+                bottom = top + IMAGE_H + 2 * FRAME - 1
+                judged_frame(draw, (x - frame + FRAME, top, x + width + FRAME + frame - 1, bottom), right=right)
                 image = open_rgb(data.annotations.image_root / records[position].file, (width, IMAGE_H))
                 sheet.paste(image, (x + FRAME, top + FRAME))
-                draw.text((x, top + IMAGE_H + 2 * FRAME + 1), f"{number + 1}.", fill=SOFT, font=small)
+                draw.text((x, bottom + 2), f"{number + 1}.", fill=SOFT, font=small)
+                judged_sign(draw, x + width + 2 * FRAME - 1, bottom + 4, right=right)
     return save_png(sheet, path)
 
 

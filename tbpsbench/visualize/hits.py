@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from tbpsbench.errors import DataError
-from tbpsbench.visualize.paper import INK, MAX_ROWS, PAPER, RIGHT, SOFT, WRONG, font, label, save_png, wrapped
+from tbpsbench.visualize.paper import INK, MAX_ROWS, PAPER, SOFT, font, label, save_png, wrapped
+from tbpsbench.visualize.sheets import KEY, SIGN, headed_sheet, judged_frame, judged_sign
 
-IMAGE_H, GAP, FRAME, LABEL, LINE, TOP, TEXT_LINES = 192, 12, 3, 34, 20, 40, 3
+IMAGE_H, GAP, FRAME, LABEL, LINE, TEXT_LINES = 192, 12, 4, 34, 20, 3
 MIN_W = 640
 
 
@@ -22,7 +23,7 @@ class Shown:
     Attributes:
         picture: RGB; None where the file is gone by now.
         lines: below it, at most two are drawn.
-        good: green frame (True), red (False), or none.
+        good: the sign of what is right (True), of what is wrong (False), or none.
     """
 
     picture: Image.Image | None
@@ -50,21 +51,25 @@ def hits_sheet(title: str, rows: Sequence[Row], path: str | Path) -> Path:
     drawn = [[(shown, _fitted(shown.picture)) for shown in row.pictures] for row in rows]
     wide = max(sum(image.width + 2 * FRAME + GAP for _, image in row) for row in drawn)
     row_h = TEXT_LINES * LINE + IMAGE_H + 2 * FRAME + LABEL + GAP
-    sheet = Image.new("RGB", (max(MIN_W, wide + GAP), TOP + len(rows) * row_h), PAPER)
-    draw, body, small = ImageDraw.Draw(sheet), font(13.5), font(11.5)
-    draw.text((GAP, 10), wrapped(draw, label(title, 200), sheet.width - 2 * GAP, font(16), 1)[0], INK, font(16))
+    body, small = font(13), font(11.5)
+    key = KEY if any(shown.good is not None for row in rows for shown in row.pictures) else ""
+    sheet, draw, top = headed_sheet(max(MIN_W, wide + GAP), len(rows) * row_h, label(title, 200), key)
     for number, (row, images) in enumerate(zip(rows, drawn, strict=True)):
-        x, y = GAP, TOP + number * row_h
+        x, y = GAP, top + number * row_h
         for line, text in enumerate(wrapped(draw, label(row.heading, 600), sheet.width - 2 * GAP, body, TEXT_LINES)):
             draw.text((x, y + LINE * line), text, INK, body)
         y += TEXT_LINES * LINE
         for shown, image in images:
-            frame = {True: RIGHT, False: WRONG, None: PAPER}[shown.good]
-            draw.rectangle((x, y, x + image.width + 2 * FRAME - 1, y + IMAGE_H + 2 * FRAME - 1), fill=frame)
+            last, bottom, room = x + image.width + 2 * FRAME - 1, y + IMAGE_H + 2 * FRAME - 1, 0
+            if shown.good is not None:
+                judged_frame(draw, (x, y, last, bottom), right=shown.good)
+                judged_sign(draw, last, bottom + 4, right=shown.good)
+                room = SIGN + FRAME
             sheet.paste(image, (x + FRAME, y + FRAME))
             for line, text in enumerate(shown.lines[:2]):
-                cut = wrapped(draw, label(text), image.width + 2 * FRAME, small, 1)[0]
-                draw.text((x, y + IMAGE_H + 2 * FRAME + 1 + 15 * line), cut, SOFT, small)
+                # The sign stands at the end of the first line.
+                space = image.width + 2 * FRAME - room * (line == 0)
+                draw.text((x, bottom + 2 + 15 * line), wrapped(draw, label(text), space, small, 1)[0], SOFT, small)
             x += image.width + 2 * FRAME + GAP
     return save_png(sheet, path)
 

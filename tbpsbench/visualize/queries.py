@@ -9,6 +9,7 @@ import numpy as np
 
 from tbpsbench.errors import DataError
 from tbpsbench.model.roles import QUERY
+from tbpsbench.visualize.paper import MAX_ROWS
 
 if TYPE_CHECKING:
     from tbpsbench.annotations import Annotations
@@ -25,12 +26,23 @@ SHOW: dict[str, str] = {
 assert tuple(SHOW) == get_args(Show)
 
 
+def require_few(captions: Sequence[int]) -> None:
+    """Refuse more queries by number than a sheet has rows.
+
+    Raises:
+        DataError: says how many there may be.
+    """
+    if (count := len(set(captions))) > MAX_ROWS:
+        raise DataError(f"--queries: {count} queries for one sheet, expected at most {MAX_ROWS}")
+
+
 def by_caption(queries: QuerySet, split: str, ids: Sequence[int], annotations: Annotations) -> list[int]:
     """Positions of the queries with these caption ids, in the order given, each once.
 
     Raises:
-        DataError: if the split has no such query; says where it is, or which ids there are.
+        DataError: if the split has no such query; says where it is, or which ids there are. Or they are too many.
     """
+    require_few(ids)
     position = {int(caption): place for place, caption in enumerate(queries.caption_ids)}
     elsewhere = {
         caption.caption_id: record.split if caption.role == QUERY else f"{record.split}, but is no query"
@@ -73,6 +85,25 @@ def pick_queries(first_P: np.ndarray, rows: int, show: Show = "mixed", seed: int
         wanted = min(len(right), wanted)
         chosen = np.concatenate([_spread(right, wanted), _spread(wrong, min(len(wrong), others - wanted))])
     return [int(query) for query in chosen]
+
+
+def told_choice(first_P: np.ndarray, picked: Sequence[int], show: Show, seed: int) -> str:
+    """What `pick_queries` has picked, in words: the rule where it says all, otherwise how many of which kind."""
+    if show == "random":
+        return f"drawn with seed {seed}"
+    if show == "worst":
+        return SHOW[show]
+    right = sum(first_P[place] == 0 for place in picked)
+    kinds = {"right": right, "wrong": len(picked) - right}
+    told = ", ".join(f"{count} {kind}" for kind, count in kinds.items() if count) + " at rank 1"
+    there = {"right": (first_P == 0).any(), "wrong": (first_P > 0).any()}
+    missing = "".join(f"; none is {kind}" for kind, some in there.items() if show == "mixed" and not some)
+    return told + (missing or ", evenly spread")
+
+
+def told_count(count: int) -> str:
+    """Queries with their number."""
+    return f"{count:,} {'query' if count == 1 else 'queries'}"
 
 
 def _spread(items: np.ndarray, count: int) -> np.ndarray:

@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tbpsbench.errors import DataError
+from tbpsbench.arguments import did_you_mean
+from tbpsbench.errors import ConfigError, DataError
 from tbpsbench.leaderboard.render.rows import Row, rows_of
 from tbpsbench.records.read import find_records, read_record
-from tbpsbench.visualize.paper import PALETTE, heading, label, legend_columns, save_figure
+from tbpsbench.visualize.paper import LINES, MARKERS, PALETTE, heading, label, legend_columns, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 RINGS = (25, 50, 75, 100)
-MARKERS, LINES = ("o", "s", "^", "D", "v", "P", "X"), ("-", "--", "-.", ":")
 # Behind a ring's value, so that the lines of the systems do not strike it through.
 PATCH = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.6}
 HOST, GPU = "peak_memory_host", "peak_memory_gpu"
@@ -89,6 +89,7 @@ def read_radar(folders: Iterable[str | Path], protocol: str = "standard") -> Rad
         protocol: whose mAP.
 
     Raises:
+        ConfigError: if a record has no such protocol; lists its own.
         DataError: if a record lacks a value (names record and key), records are of different data, some are measured on
             a GPU and some are not, or there are more systems than can be told apart.
     """
@@ -218,8 +219,14 @@ def _memory_key(records: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
 
 
 def _require(folder: str, record: Mapping[str, Any], protocol: str) -> None:
-    """Refuse a record that lacks a value of the radar."""
+    """Refuse a record that lacks the protocol, or a value of the radar."""
     cost, results = record.get("cost", {}), record["results"]
+    if protocol not in results:
+        known = [name for name, result in results.items() if "mAP" in result.get("scores", {})]
+        raise ConfigError(
+            f"--protocol {protocol}: {folder}/record.json has no such results.{did_you_mean(protocol, known)} "
+            f"There are: {', '.join(known)}"
+        )
     host = dict(cost.get("peak_memory_bytes") or {})
     needed = {f"cost.{key}": cost.get(key) for key in ("parameters", "image_flops", "text_flops")}
     needed |= {"cost.peak_memory_bytes.host": host.get("gpu", host.get("host"))}

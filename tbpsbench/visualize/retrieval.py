@@ -1,4 +1,4 @@
-"""Retrieval sheet: queries with their best gallery images, green where the identity is right, red where it is wrong.
+"""Retrieval sheet: queries with their best gallery images, each marked as the right identity or as a wrong one.
 
 The scores and ranks on it are those of an evaluation by the protocol `standard`, by the config's rule for ties.
 
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
 
 from tbpsbench.config.schema import EvaluationSection
 from tbpsbench.data.evaluation import EvaluationData
@@ -24,10 +23,11 @@ from tbpsbench.metrics.inputs import Array
 from tbpsbench.metrics.ranking import PositiveRanks, recall_at
 from tbpsbench.metrics.ranks import Ties
 from tbpsbench.model.base import SearchModel
-from tbpsbench.visualize.paper import INK, PAPER, RIGHT, SOFT, WRONG, font, label, open_rgb, save_png, wrapped
-from tbpsbench.visualize.queries import SHOW, Show, by_caption, by_identity, pick_queries
+from tbpsbench.visualize.paper import INK, RIGHT, SOFT, WRONG, font, label, open_rgb, save_png, wrapped
+from tbpsbench.visualize.queries import SHOW, Show, by_caption, by_identity, pick_queries, told_choice, told_count
+from tbpsbench.visualize.sheets import KEY, headed_sheet, judged_frame, judged_sign
 
-TEXT_W, IMAGE_H, GAP, FRAME, TOP, LABEL, LINE = 300, 150, 12, 4, 58, 18, 17
+TEXT_W, IMAGE_H, GAP, FRAME, LABEL, LINE = 300, 150, 12, 4, 18, 17
 MIN_W, IMAGES, TEXT_LINES = 860, 10, 8
 TIES_TOLD = {
     "pessimistic": "ties count against the system",
@@ -111,7 +111,8 @@ def choose(
         show, seed: which of them, see `pick_queries`.
 
     Raises:
-        DataError: if the split has no such query, none of the kind that is asked for, or it was skipped.
+        DataError: if the split has no such query, none of the kind that is asked for, or it was skipped; or
+            `captions` are more than a sheet has rows.
     """
     queries, first = data.queries(split), ranked.first
     if captions:
@@ -122,12 +123,12 @@ def choose(
         return chosen, "Queries chosen by number."
     pool = by_identity(queries, split, identities, data.annotations) if identities else list(range(len(queries)))
     pool = [place for place in pool if place in first]
-    picked = pick_queries(np.array([first[place] for place in pool], dtype=np.int64), rows, show, seed)
+    first_P = np.array([first[place] for place in pool], dtype=np.int64)
+    picked = pick_queries(first_P, rows, show, seed)
     if not picked:
         raise DataError(f"--show {show}: no query is like that. Choose another of {', '.join(SHOW)}.")
     whose = "Queries of the persons asked for" if identities else "Queries"
-    rule = f"drawn with seed {seed}" if show == "random" else SHOW[show]
-    return [pool[place] for place in picked], f"{whose}: {rule}."
+    return [pool[place] for place in picked], f"{whose}: {told_choice(first_P, picked, show, seed)}."
 
 
 def retrieval_sheet(
@@ -150,34 +151,33 @@ def retrieval_sheet(
     width = round(IMAGE_H * data.size[1] / data.size[0])
     row_h = IMAGE_H + 2 * FRAME + LABEL + GAP
     needed = TEXT_W + 2 * GAP + best.order.shape[1] * (width + 2 * FRAME + GAP)
-    sheet = Image.new("RGB", (max(needed, MIN_W), TOP + len(chosen) * row_h), PAPER)
-    draw, body, small = ImageDraw.Draw(sheet), font(13.5), font(11.5)
-    for (text, size, colour), y in zip(headings(data, split, ranked, rule), (8, 33), strict=True):
-        draw.text((GAP, y), wrapped(draw, text, sheet.width - 2 * GAP, font(size), 1)[0], fill=colour, font=font(size))
+    body, small = font(13), font(11.5)
+    sheet, draw, top = headed_sheet(max(needed, MIN_W), len(chosen) * row_h, *headings(data, split, ranked, rule))
     for row, query in enumerate(chosen):
-        y, place = TOP + row * row_h, first[query]
+        y, place = top + row * row_h, first[query]
         who = f"person {asked.pids[query]}, caption {asked.caption_ids[query]}: first match at rank {place + 1}"
         draw.text((GAP, y), who, fill=WRONG if place else RIGHT, font=small)
         for number, line in enumerate(wrapped(draw, asked.texts[query], TEXT_W - GAP, body, TEXT_LINES)):
             draw.text((GAP, y + LINE * (number + 1)), line, fill=INK, font=body)
         for number, position in enumerate(best.order[row]):
             x = TEXT_W + GAP + number * (width + 2 * FRAME + GAP)
-            colour = RIGHT if gallery.pids[position] == asked.pids[query] else WRONG
-            draw.rectangle((x, y, x + width + 2 * FRAME - 1, y + IMAGE_H + 2 * FRAME - 1), fill=colour)
+            last, bottom = x + width + 2 * FRAME - 1, y + IMAGE_H + 2 * FRAME - 1
+            right = bool(gallery.pids[position] == asked.pids[query])
+            judged_frame(draw, (x, y, last, bottom), right=right)
             record = gallery.records[position]
             image = open_rgb(data.annotations.image_root / record.file, (width, IMAGE_H))
             sheet.paste(image, (x + FRAME, y + FRAME))
             text = f"{number + 1}.  {best.scores[row, number]:.2f}"
-            draw.text((x, y + IMAGE_H + 2 * FRAME + 1), text, fill=SOFT, font=small)
+            draw.text((x, bottom + 2), text, fill=SOFT, font=small)
+            judged_sign(draw, last, bottom + 4, right=right)
     return save_png(sheet, path)
 
 
-def headings(
-    data: EvaluationData, split: str, ranked: Ranked, rule: str
-) -> tuple[tuple[str, float, tuple[int, int, int]], ...]:
-    """Text, size and colour of the two lines above the rows: what was found, and what is shown."""
+def headings(data: EvaluationData, split: str, ranked: Ranked, rule: str) -> tuple[str, str]:
+    """The texts above the rows: what was found, and what is shown."""
     skipped = f" ({len(ranked.ranks.skipped)} without a match left out)" if len(ranked.ranks.skipped) else ""
-    title = f"{label(data.name, 40)}, {label(split, 24)}: R@1 {ranked.recall:.2f} % over {len(ranked.ranks)} queries"
+    title = (
+        f"{label(data.name, 40)}, {label(split, 24)}: R@1 {ranked.recall:.2f} % over {told_count(len(ranked.ranks))}"
+    )
     title += skipped + ranked.reordered + (", gallery with descriptions" if data.gallery(split).roles else "")
-    told = f"{rule} Green: the right person, red: another. Below an image: its rank and similarity."
-    return (title, 16, INK), (f"Protocol standard, {TIES_TOLD[ranked.ties]}. {told}", 11.5, SOFT)
+    return title, f"Protocol standard, {TIES_TOLD[ranked.ties]}. {rule} {KEY} Below an image: its rank and similarity."

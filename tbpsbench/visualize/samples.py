@@ -14,7 +14,7 @@ from tbpsbench.errors import DataError
 from tbpsbench.types import ImageRecord
 from tbpsbench.visualize.paper import INK, PAPER, SECOND, SOFT, font, label, open_rgb, save_png, wrapped
 
-HEIGHT, GAP, LINE, TEXT_LINES, TOP, MIN_W = 384, 14, 15, 9, 34, 620
+HEIGHT, GAP, LINE, TEXT_LINES, TOP, MIN_W = 384, 14, 15, 10, 34, 620
 
 COUNTED = {"ids": "persons", "images": "images", "captions": "captions"}
 
@@ -57,7 +57,7 @@ def contact_sheet(
     across = max(map(len, chosen))
     size = (max(MIN_W, across * (width + GAP) + GAP), TOP + len(chosen) * cell_h + GAP)
     sheet = Image.new("RGB", size, PAPER)
-    draw, body, small, large = ImageDraw.Draw(sheet), font(12.5), font(11), font(16)
+    draw, body, small, large = ImageDraw.Draw(sheet), font(11.5), font(11), font(16)
     draw.text((GAP, 12), wrapped(draw, _title(annotations, split), size[0] - 2 * GAP, large, 1)[0], INK, large)
     for row, records in enumerate(chosen):
         for column, record in enumerate(records):

@@ -43,6 +43,9 @@ def test_unknown_names(tool):
     code, out, err = tool("components", "InfoNC")
     assert (code, out) == (2, "")
     assert "no component is called 'InfoNC'" in err
+    code, out, err = tool("components", "InfoNCE", "--markdown")
+    assert (code, out) == (2, "")
+    assert "leave out NAME, or --markdown" in err
     code, out, _ = tool("components", "fusers")
     assert code == 0
     assert "MambaFuser" in out

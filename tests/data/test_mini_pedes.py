@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -6,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tbpsbench.data.mini_pedes import MiniPEDES
-from tbpsbench.errors import DataError
+from tbpsbench.errors import DataError, RegistryError
+from tbpsbench.registry import DATASETS
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +73,39 @@ def test_builders_of_one_folder_take_turns(tiny, tmp_path, monkeypatch):
         found = [pool.submit(MiniPEDES(root=str(tmp_path), size="tiny").load) for _ in range(3)]
     assert max(most) == 1
     assert {len(future.result().records) for future in found} == {len(tiny.load().records)}
+
+
+@pytest.mark.parametrize(
+    ("odd", "message"),
+    [
+        ({"size": "huge"}, "no size 'huge': choose one of tiny, default, large"),
+        ({"size": ""}, "no size ''"),
+        ({"size": "../tiny"}, "no size"),
+        ({"domain": "mars"}, "no domain 'mars': choose one of street, indoor"),
+        ({"size": "large", "identities": 5}, "identities=5 is too few"),
+        ({"identities": 50}, "needs size='large'"),
+        ({"seed": 2**63}, "is no whole number of 64 bits"),
+        ({"seed": True}, "MiniPEDES.seed is True, expected int"),
+    ],
+)
+def test_odd_arguments_are_refused_before_anything_is_made(tmp_path, odd, message):
+    with pytest.raises(RegistryError, match=re.escape(message)):
+        DATASETS.build({"type": "MiniPEDES", "root": str(tmp_path / "mini"), **odd}).load()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("variant", "options"),
+    [
+        ({}, ""),
+        ({"size": "tiny", "seed": 3}, " --dataset-options size=tiny seed=3"),
+        (
+            {"size": "large", "identities": 50, "domain": "indoor"},
+            " --dataset-options size=large identities=50 domain=indoor",
+        ),
+    ],
+)
+def test_the_command_that_makes_it_names_the_parent_folder_and_the_variant(variant, options):
+    made = MiniPEDES(root="nosuch", **variant).how_to_make("human")
+    assert made == f"Create it with: python tools/prepare_data.py MiniPEDES nosuch{options}"
+    assert "tools/caption.py" in MiniPEDES(root="nosuch", **variant).how_to_make("generated")

@@ -1,3 +1,4 @@
+import hashlib
 import shutil
 from dataclasses import replace
 
@@ -100,3 +101,22 @@ def test_the_summary_compares_with_the_official_counts(annotations):
 def test_a_list_without_images_is_wrong(annotations):
     found = look(read_annotations(write_annotations(annotations.path, "Toy", "human", [])))
     assert found.wrong == ["no images"]
+
+
+def test_pixels_are_compared_with_those_that_the_annotations_tell(annotations):
+    pixels = [np.asarray(Image.open(annotations.image_root / record.file)) for record in annotations.records]
+    told = hashlib.sha256(b"".join(array.tobytes() for array in pixels)).hexdigest()
+    noted = replace(annotations, header={**annotations.header, "notes": {"pixels_sha256": told}})
+    assert look(noted).ok
+    assert look(annotations).pixels_sha256 is None
+    images = annotations.image_root
+    a, b = (images / "a.png").read_bytes(), (images / "b.png").read_bytes()
+    (images / "a.png").write_bytes(b)
+    (images / "b.png").write_bytes(a)
+    swapped = look(noted)
+    assert swapped.wrong == ["pixels"]
+    assert "are not those that the annotations were made for" in swapped.summary()
+    assert swapped.to_json()["pixels_sha256"] != swapped.to_json()["expected_pixels_sha256"] == told
+    assert look(annotations).ok  # of pictures of which nothing is told
+    (images / "c.png").unlink()
+    assert look(noted).wrong == ["missing"]

@@ -48,6 +48,7 @@ def test_a_picture_of_nothing_is_refused(run, tool, tmp_path):
         (["--rows", "-3"], "not a whole number"),
         (["--queries", "9999999"], "the nearest is"),
         (["--identities", "9999999"], "the nearest is"),
+        (["--queries", *map(str, range(101))], "101 queries for one sheet, expected at most 100"),
         (["--split", "tset"], "there are: train, val, test"),
         (["--queries", "1", "--identities", "1"], "not allowed with"),
         (["--out", tmp_path / "sheet.jpg"], "must end in .png"),

@@ -165,6 +165,15 @@ def test_explain_prints_every_value_with_its_origin(tool):
     assert lines["data.batch_size"].endswith("--cfg-options")
     assert "configs/_base_/systems/two-tower_tiny.py:" in lines["model.image_encoder.stem"]
     assert lines["evaluation.ties"].endswith("default")
+    code, out, _ = tool("explain", "configs/mini/two-tower_mini-pedes.py", "--only", "model.loss")
+    assert code == 0
+    assert {line.partition(" ")[0].rpartition(".")[0] for line in out.splitlines()} == {"model.losses.itc"}
+
+
+def test_explain_of_a_key_that_there_is_not_names_the_nearest(tool):
+    code, out, err = tool("explain", "configs/mini/two-tower_mini-pedes.py", "--only", "model.loses")
+    assert (code, out) == (2, "")
+    assert "--only model.loses: no key of the config starts so. Did you mean 'model.losses'?" in err
 
 
 class Code:

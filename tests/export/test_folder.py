@@ -1,7 +1,9 @@
 """An exported folder: what it holds, that it is the system, and what is refused before and after."""
 
+import copy
 import dataclasses
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -231,7 +233,8 @@ def test_lost_points_of_recall_are_too_far_and_float32_may_win_none(made):
     ("arguments", "message"),
     [
         (["--precision", "int4"], "precision int4: there are float32, float16, int8"),
-        (["--max-drop", "101"], "expected points of R@1, 0 to 100"),
+        (["--max-drop", "101"], "expected points of R@1, a number from 0"),
+        (["--max-drop", "abc"], "abc: expected points of R@1"),
         (["--split", "nosuch"], "nosuch"),
     ],
 )
@@ -293,15 +296,19 @@ def test_training_does_not_start_from_it(made, demo, tmp_path, tool):
             "is not the file that was exported",
         ),
         (lambda folder: (folder / graph_file("image", "float32")).unlink(), "is missing"),
-        (lambda folder: (folder / "tbpsbench.json").write_text("{"), "Export the system again"),
+        (lambda folder: (folder / "tbpsbench.json").write_text("{"), "not valid JSON"),
         (lambda folder: (folder / "tbpsbench.json").write_text("{}"), "not the description of an exported system"),
-        (lambda folder: change(folder, lambda told: told["exported"].update(version=2)), "not of version 1"),
-        (lambda folder: change(folder, lambda told: told["exported"].pop("dim")), "damaged"),
+        (lambda folder: change(folder, lambda told: told["exported"].update(version=2)), "of version 2, this"),
+        (lambda folder: change(folder, lambda told: told["exported"].pop("cost")), "damaged"),
         (lambda folder: change(folder, lambda told: told["tokenizer"].update(sha256="0")), "gives other ids"),
         (
-            lambda folder: change(folder, lambda told: told["exported"]["graphs"].pop("float32")),
-            "not exported in float32",
+            lambda folder: change(folder, lambda told: told["preprocess"].update(size=[10, 10])),
+            "preprocess: pictures of",
         ),
+        (lambda folder: change(folder, lambda told: told["preprocess"].update(interpolation="area")), "damaged"),
+        (lambda folder: change(folder, lambda told: told.update(facts="xyz")), "damaged"),
+        (lambda folder: swap(folder), "is not the graph of the text side"),
+        (lambda folder: (folder / graph_file("text", "float32")).unlink(), "text_model.onnx: is missing"),
     ],
 )
 def test_damage_is_named(copied, damage, message):
@@ -335,3 +342,128 @@ def test_data_that_are_not_here_are_replaced_by_ours(checkpoint, mini, tmp_path,
     code, _, err = tool("export", system, "--out", tmp_path / "other", "--cfg-options", "data.num_workers=0")
     assert code == 2
     assert not (tmp_path / "other").exists()
+
+
+def swap(folder):
+    """Let captions be embedded by the graph of the pictures, and say so."""
+    one, other = (folder / graph_file(side, "float32") for side in ("text", "image"))
+    one.rename(folder / "aside")
+    other.rename(one)
+    (folder / "aside").rename(other)
+
+    def turned(told):
+        graphs = told["exported"]["graphs"]["float32"]
+        graphs["text"], graphs["image"] = graphs["image"], graphs["text"]
+
+    change(folder, turned)
+
+
+def test_a_precision_that_is_not_there_is_named(copied):
+    change(copied, lambda told: told["exported"]["graphs"].pop("int8"))
+    with pytest.raises(CheckpointError, match="was not exported in int8, but in float16, float32"):
+        load_system(copied / graph_file("text", "int8"))
+    change(copied, lambda told: told["exported"]["graphs"].pop("float32"))
+    assert load_system(copied).name.endswith("(ONNX, float16)")
+
+
+def test_every_name_of_an_export_leads_to_it(made, tmp_path):
+    folder, _ = made
+    whole = load_system(folder).fingerprint
+    for path in (folder / "tbpsbench.json", folder / "onnx", folder / graph_file("image", "float32")):
+        assert load_system(path).fingerprint == whole
+    stray = shutil.copy(folder / graph_file("text", "float32"), tmp_path)
+    with pytest.raises(CheckpointError, match="a graph without the folder that it was exported to"):
+        load_system(stray)
+
+
+@pytest.mark.parametrize("name", ["README.md", "config.json", "onnx/text_model.onnx"])
+def test_files_of_the_user_are_no_export(checkpoint, tmp_path, tool, name):
+    file = tmp_path / "mine" / name
+    file.parent.mkdir(parents=True)
+    file.write_text("mine")
+    code, _, err = tool("export", checkpoint, "--out", tmp_path / "mine", "--overwrite")
+    assert code == 2
+    assert "holds something else than an exported system (no tbpsbench.json of an export)" in err
+    assert [path.read_text() for path in tmp_path.rglob("*") if path.is_file()] == ["mine"]
+
+
+def test_it_is_replaced_from_inside_and_through_a_link(copied, checkpoint, mini, tmp_path, tool, monkeypatch):
+    def again(out):
+        return tool("export", checkpoint, "--out", out, "--overwrite", "--cfg-options", f"data.dataset.root={mini}")
+
+    monkeypatch.chdir(copied)
+    code, _, err = again("../copied")
+    assert (code, err) == (0, "")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copied"]
+    assert not (copied / graph_file("text", "int8")).exists()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link").symlink_to("copied")
+    before = (copied / "README.md").stat().st_mtime_ns
+    assert again("link")[0] == 0
+    assert (tmp_path / "link").is_symlink()
+    assert (copied / "README.md").stat().st_mtime_ns > before
+    (tmp_path / "link").unlink()
+    (tmp_path / "link").symlink_to("nowhere")
+    code, _, err = again("link")
+    assert code == 2
+    assert "no folder that can be written" in err
+
+
+def test_a_copy_of_an_exported_system_works(made):
+    exported = load_system(made[0])
+    assert torch.equal(copy.deepcopy(exported).encode_text(CAPTIONS), exported.encode_text(CAPTIONS))
+
+
+def test_threads_and_gallery_texts_of_an_evaluation(made, mini):
+    from tbpsbench.engine.trained import open_trained
+
+    before = torch.get_num_threads()
+    try:
+        opened = open_trained(made[0], None, ["runtime.threads=2", f"data.dataset.root={mini}"])
+        session = opened.system.model._sessions["text"]
+        assert session.get_session_options().intra_op_num_threads == 2
+    finally:
+        torch.set_num_threads(before)
+    assert opened.system.config["evaluation"]["gallery_texts"] is None
+
+
+def test_evaluation_needs_no_plug_in_that_the_model_needed(copied, mini, tool):
+    def needy(told):
+        config = json.loads(told["config"])
+        config["plugins"], config["model"]["heads"] = ["nosuch"], {"tse": {"type": "NoSuchHead"}}
+        told["config"] = json.dumps(config)
+
+    change(copied, needy)
+    code, out, err = tool("test", copied, "--cfg-options", f"data.dataset.root={mini}")
+    assert (code, err) == (0, "")
+    assert "standard" in out
+
+
+def test_captions_that_a_tokenizer_mends_first_are_counted_and_only_few_may_be():
+    from tbpsbench.data.tokenizers.clip_bpe import CLIPBPE
+    from tbpsbench.export.hugging_face import _other_ids
+
+    tokenizer, plain, odd = CLIPBPE(context_length=20), ["a coat"] * 30, "a coat &amp; a bag"
+    portable = tokenizer.portable()
+    assert _other_ids(portable, tokenizer, CAPTIONS) == []
+    (told,) = _other_ids(portable, tokenizer, [*plain, odd])
+    assert told == "1 of 31 captions have other ids in tokenizer.json than here, e.g. a coat &amp; a bag"
+    with pytest.raises(ConfigError, match="4 of 34 captions"):
+        _other_ids(portable, tokenizer, [*plain, *[odd] * 4])
+
+
+def test_a_loss_of_exactly_the_limit_passes(made):
+    from tbpsbench.export.parity import _problems
+
+    plain = made[1]["float32"]
+    for count in range(1, 2000):
+        before, after = {"R@1": count / 2000 * 100}, {"R@1": (count - 1) / 2000 * 100}
+        assert _problems(dataclasses.replace(plain, before=before, after=after), LIMITS["float32"]) == []
+
+
+def test_the_card_names_what_is_there(checkpoint, mini, tmp_path, tool):
+    options = ("--precision", "int8", "--max-drop", "100", "--cfg-options", f"data.dataset.root={mini}")
+    assert tool("export", checkpoint, "--out", tmp_path / "out", *options)[0] == 0
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert set(re.findall(r"onnx/\w+\.onnx", card)) == {graph_file(side, "int8") for side in ("text", "image")}
+    assert "Another precision" not in card

@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ from survivors import marked, orphans
 
 from tbpsbench.annotations import read_annotations
 from tbpsbench.errors import DataError, StorageError
-from tbpsbench.minipedes.build import build, load_png, plan
+from tbpsbench.minipedes.build import build, draw_person, load_png, plan
 from tbpsbench.minipedes.people import CLOTHING_FACTORS, IDENTITY_FACTORS
 from tbpsbench.minipedes.scenes import draw_image
 from tbpsbench.visualize.samples import contact_sheet
@@ -179,6 +180,51 @@ def test_lost_images_and_annotations_are_made_again(tmp_path):
     assert lost.exists()
 
 
+@pytest.mark.parametrize("lost", [b"", b"not a picture"])
+def test_a_picture_that_cannot_be_read_is_drawn_again_by_the_same_command(tiny, tmp_path, lost):
+    shutil.copytree(tiny.path.parent, tmp_path / "tiny")
+    damaged = tmp_path / "tiny" / "images" / "00003_A_1.png"
+    damaged.write_bytes(lost)
+    assert build(tmp_path / "tiny", "tiny", workers=1).read_bytes() == tiny.path.read_bytes()
+    assert np.array_equal(load_png(damaged), load_png(tiny.image_root / damaged.name))
+
+
+ODD_PARTS = {
+    "list": lambda part: [],
+    "null": lambda part: None,
+    "no images": lambda part: part | {"images": 3},
+    "too few": lambda part: part | {"images": part["images"][1:]},
+    "another's files": lambda part: part | {"images": [i | {"file": "../x.png"} for i in part["images"]]},
+    "odd images": lambda part: part | {"images": [[] for _ in part["images"]]},
+    "odd hash": lambda part: part | {"images": [i | {"sha256": 3} for i in part["images"]]},
+    "odd texts": lambda part: part | {"images": [i | {"captions": [{"odd": 1}]} for i in part["images"]]},
+    "no texts": lambda part: part | {"images": [i | {"descriptions": [5]} for i in part["images"]]},
+}
+
+
+@pytest.mark.parametrize("odd", ODD_PARTS)
+def test_a_note_that_no_build_writes_is_taken_as_none(tmp_path, odd):
+    job, made_from = plan("tiny")[0], {"seed": 0, "domain": "street"}
+    whole, note = draw_person(tmp_path, job, made_from), tmp_path / ".parts" / f"{job.name}.json"
+    note.write_text(json.dumps(ODD_PARTS[odd](json.loads(note.read_text()))))
+    assert draw_person(tmp_path, job, made_from) == whole
+    assert json.loads(note.read_text()) == json.loads(json.dumps(whole))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "\x00"])
+def test_a_damaged_note_does_not_stop_a_build(tiny, tmp_path, text):
+    (tmp_path / ".parts").mkdir()
+    (tmp_path / ".parts" / "00000_A.json").write_text(text)
+    assert build(tmp_path, "tiny", workers=1).read_bytes() == tiny.path.read_bytes()
+
+
+@pytest.mark.parametrize("text", ["[]", "null", '"x"', "3"])
+def test_a_stamp_that_no_build_writes_is_refused_with_the_fix(tmp_path, text):
+    (tmp_path / "build.json").write_text(text)
+    with pytest.raises(DataError, match=r"build\.json: not what a MiniPEDES is made from.*delete"):
+        build(tmp_path, "tiny")
+
+
 def test_sizes_and_numbers():
     jobs = plan("default")
     first = [job for job in jobs if job.outfit == "A"]
@@ -189,6 +235,8 @@ def test_sizes_and_numbers():
         ("huge", None, "no size"),
         ("tiny", 50, "needs size='large'"),
         ("large", 3, "too few"),
+        ("large", "many", "no whole number"),
+        (None, None, "no size"),
     ):
         with pytest.raises(DataError, match=message):
             plan(size, identities)
@@ -196,7 +244,10 @@ def test_sizes_and_numbers():
 
 def test_unknown_domain_is_an_error(tmp_path):
     with pytest.raises(DataError, match=r"no domain 'moon'.*street, indoor"):
-        build(tmp_path, "tiny", domain="moon")
+        build(tmp_path / "moon", "tiny", domain="moon")
+    with pytest.raises(DataError, match=r"seed=9999999999999999999999 is no whole number of 64 bits"):
+        build(tmp_path / "far", "tiny", seed=9999999999999999999999)
+    assert not list(tmp_path.iterdir())
 
 
 def test_contact_sheet_shows_rows_of_people_with_text(tiny, tmp_path):

@@ -1,6 +1,7 @@
 """tools/prepare_data.py as users run it: what it prints and its exit codes."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -161,3 +162,21 @@ def test_a_reader_that_cannot_leave_images_out_says_so(tool, tmp_path):
         DATASETS.remove("Simple")
     assert code == 2
     assert "cannot leave images out" in err
+
+
+def test_swapped_pictures_of_minipedes_are_wrong_until_it_is_built_again(mini, tmp_path, tool):
+    shutil.copytree(mini, tmp_path / "mini")
+    images = tmp_path / "mini" / "tiny-0" / "images"
+    command = ("prepare_data", "MiniPEDES", tmp_path / "mini", "--dataset-options", "size=tiny", "--verify")
+    assert tool(*command)[0] == 0
+    one, other = images / "00000_A_0.png", images / "00001_A_0.png"
+    pictures = one.read_bytes(), other.read_bytes()
+    other.write_bytes(pictures[0])
+    one.write_bytes(pictures[1])
+    code, out, _ = tool(*command)
+    assert code == 2
+    assert "wrong: pixels" in out
+    assert "Delete the folder images" in out
+    shutil.rmtree(images)
+    assert tool(*command)[0] == 0
+    assert one.read_bytes() == pictures[0]

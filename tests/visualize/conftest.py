@@ -1,6 +1,7 @@
 """The BDAM system, small and untrained, and what is drawn before it becomes a PNG."""
 
 import pytest
+from PIL import ImageDraw
 from small_models import VIT_AND_BERT
 
 from tbpsbench.config.load import load_config
@@ -51,3 +52,16 @@ def drawn(monkeypatch):
     for module in ("curves", "gates", "radar", "tsne"):
         monkeypatch.setattr(f"tbpsbench.visualize.{module}.save_figure", keep)
     return figures
+
+
+@pytest.fixture
+def texts(monkeypatch):
+    """Every text that is drawn."""
+    seen, draw = [], ImageDraw.ImageDraw.text
+
+    def text(self, xy, text, *args, **kwargs):
+        seen.append(text)
+        return draw(self, xy, text, *args, **kwargs)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", text)
+    return seen

@@ -6,7 +6,7 @@ from tbpsbench.data.eval_set import QuerySet
 from tbpsbench.data.texts import TextStore
 from tbpsbench.data.tokenizers.wordpiece import WordPiece
 from tbpsbench.errors import DataError
-from tbpsbench.visualize.queries import by_caption, by_identity, pick_queries
+from tbpsbench.visualize.queries import by_caption, by_identity, pick_queries, told_choice, told_count
 
 
 @pytest.fixture(scope="module")
@@ -59,3 +59,31 @@ def test_queries_are_picked_by_how_well_they_did():
     drawn = pick_queries(first_P, 4, "random", seed=1)
     assert drawn == pick_queries(first_P, 4, "random", seed=1)
     assert len({tuple(pick_queries(first_P, 4, "random", seed=seed)) for seed in range(5)}) > 1
+
+
+@pytest.mark.parametrize(
+    ("first_P", "rows", "show", "told"),
+    [
+        ([0, 4, 0, 9], 4, "mixed", "2 right, 2 wrong at rank 1, evenly spread"),
+        ([3, 4, 5, 9], 3, "mixed", "3 wrong at rank 1; none is right"),
+        ([0, 0], 8, "mixed", "2 right at rank 1; none is wrong"),
+        ([0, 4, 0, 9], 1, "mixed", "1 right at rank 1, evenly spread"),
+        ([0, 4, 0, 9], 9, "wrong", "2 wrong at rank 1, evenly spread"),
+        ([0, 4, 0, 9], 2, "worst", "those whose first match comes last"),
+        ([0, 4, 0, 9], 2, "random", "drawn with seed 5"),
+    ],
+)
+def test_what_was_picked_is_told_as_it_is(first_P, rows, show, told):
+    first_P = np.array(first_P)
+    assert told_choice(first_P, pick_queries(first_P, rows, show, 5), show, 5) == told
+
+
+def test_one_query_is_one():
+    assert [told_count(count) for count in (1, 2, 1234)] == ["1 query", "2 queries", "1,234 queries"]
+
+
+def test_more_queries_by_number_than_a_sheet_has_rows_are_refused(queries, annotations):
+    with pytest.raises(DataError, match="--queries: 101 queries for one sheet, expected at most 100"):
+        by_caption(queries, "test", range(101), annotations)
+    again = [int(queries.caption_ids[0])] * 500
+    assert by_caption(queries, "test", again, annotations) == [0]

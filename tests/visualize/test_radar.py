@@ -3,7 +3,7 @@ import zlib
 import pytest
 from PIL import Image
 
-from tbpsbench.errors import DataError
+from tbpsbench.errors import ConfigError, DataError
 from tbpsbench.records.read import read_record
 from tbpsbench.visualize.paper import label
 from tbpsbench.visualize.radar import Axis, radar_figure, read_radar, short
@@ -92,10 +92,17 @@ def test_a_missing_value_names_record_and_key(records, key, value):
         read_radar([good, bad])
 
 
-def test_a_protocol_that_was_not_measured_names_the_record(records):
+def test_a_protocol_that_was_not_measured_names_the_record_and_those_that_were(records):
     (folder,) = records("small", seeds=(0,))
-    with pytest.raises(DataError, match=rf"{folder}/record.json: no results.clothes-change.scores.mAP"):
-        read_radar([folder], "clothes-change")
+    with pytest.raises(
+        ConfigError,
+        match=rf"--protocol standrad: {folder}/record.json has no such results. Did you mean 'standard'\? "
+        r"There are: standard$",
+    ):
+        read_radar([folder], "standrad")
+    edit(folder, lambda record: record["results"]["standard"]["scores"].pop("mAP"))
+    with pytest.raises(DataError, match=rf"{folder}/record.json: no results.standard.scores.mAP"):
+        read_radar([folder])
 
 
 def test_different_data_and_too_many_systems_are_refused(records):

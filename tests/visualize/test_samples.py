@@ -2,7 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from tbpsbench.annotations import read_annotations
 from tbpsbench.errors import DataError
@@ -12,19 +12,6 @@ from tbpsbench.visualize.samples import contact_sheet
 @pytest.fixture(scope="module")
 def annotations(mini):
     return read_annotations(mini / "tiny-0" / "human.jsonl")
-
-
-@pytest.fixture
-def texts(monkeypatch):
-    """Every text that is drawn."""
-    seen, draw = [], ImageDraw.ImageDraw.text
-
-    def text(self, xy, text, *args, **kwargs):
-        seen.append(text)
-        return draw(self, xy, text, *args, **kwargs)
-
-    monkeypatch.setattr(ImageDraw.ImageDraw, "text", text)
-    return seen
 
 
 @pytest.mark.parametrize("split", ["val", "test", "test-clothes"])

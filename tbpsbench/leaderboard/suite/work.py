@@ -14,8 +14,23 @@ from typing import Any
 
 from tbpsbench.cli import run_tool
 from tbpsbench.engine.workdir import WorkDir
+from tbpsbench.errors import CheckpointError
 from tbpsbench.leaderboard.suite.read import Task, read_suite
 from tbpsbench.records.usable import free_folder
+
+
+class TooLateError(CheckpointError):
+    """Another process works on the task: nothing has failed."""
+
+    exit_code = 75  # EX_TEMPFAIL of sysexits.h; ours end with 1 and 2
+
+
+class _TaskDir(WorkDir):
+    def _claim(self) -> None:
+        try:
+            super()._claim()
+        except CheckpointError as error:
+            raise TooLateError(str(error)) from None
 
 
 def work(task: Task, records: Path, folder: Path) -> list[Path]:
@@ -30,11 +45,11 @@ def work(task: Task, records: Path, folder: Path) -> list[Path]:
         Folders of the records.
 
     Raises:
-        CheckpointError: if another process works on it.
+        TooLateError: if another process works on it.
         TBPSError: whatever else is wrong with config or data.
     """
     task = replace(task, work=folder.parent)
-    workdir = WorkDir(folder, resume="auto", command=["tools/leaderboard.py", "run", task.suite, task.entry])
+    workdir = _TaskDir(folder, resume="auto", command=["tools/leaderboard.py", "run", task.suite, task.entry])
     try:
         from tbpsbench.data.evaluation import evaluation_data
         from tbpsbench.engine.run import build_run
