@@ -52,7 +52,7 @@ KINDS = {
     "two heads, padding ignored": selecting("ignored"),
     "two heads, padding read": selecting("published"),
     "fused, one position": fused("pooled"),
-    "fused, a sequence": fused("tokens"),
+    "fused, a sequence": fused("tokens")[1:],
 }
 OURS = (Path(tbpsbench.__file__).parent, Path(torch.__file__).parent)  # no file names folders of this machine
 TAKES_ONE_LENGTH = ("two heads, padding read",)
@@ -62,7 +62,13 @@ TAKES_ONE_LENGTH = ("two heads, padding read",)
 def test_graphs_embed_as_the_model_does(mini, tmp_path, kind):
     system = load_system(untrained(mini, tmp_path / "system.pth", *KINDS[kind]))
     files = {"text": tmp_path / "text.onnx", "image": tmp_path / "image.onnx"}
+    before = {key: value.clone() for key, value in system.model.state_dict().items()}
+    system.model.train()
     length = write_graphs(system, files)
+    assert system.model.training
+    assert system.model.cut_texts
+    assert all(torch.equal(before[key], value) for key, value in system.model.state_dict().items())
+    system.model.eval()
     assert length == (system.tokenizer.max_length if kind in TAKES_ONE_LENGTH else None)
     graph = onnx.load(files["image"])
     onnx.checker.check_model(graph)
@@ -98,13 +104,3 @@ def test_a_part_that_turns_a_size_into_a_number_is_named_with_the_way_out(mini, 
         ConfigError, match=r"the text side cannot be written in ONNX.*x\.shape\[0\] in place of len\(x\)"
     ):
         write_graphs(system, {"text": tmp_path / "text.onnx", "image": tmp_path / "image.onnx"})
-
-
-def test_the_model_stays_as_it_was(mini, tmp_path):
-    system = load_system(untrained(mini, tmp_path / "system.pth"))
-    before = {key: value.clone() for key, value in system.model.state_dict().items()}
-    system.model.train()
-    write_graphs(system, {"text": tmp_path / "text.onnx", "image": tmp_path / "image.onnx"})
-    assert system.model.training
-    assert system.model.cut_texts
-    assert all(torch.equal(before[key], value) for key, value in system.model.state_dict().items())
