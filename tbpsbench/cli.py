@@ -85,8 +85,8 @@ def add_checkpoint_arguments(parser: argparse.ArgumentParser) -> None:
         "checkpoint",
         metavar="CHECKPOINT",
         type=given_path,
-        help="a checkpoint (best.pth), a run's folder, or a folder that System.save wrote; everything but the data "
-        "comes from it",
+        help="a checkpoint (best.pth), a run's folder, or a folder that System.save or tools/export.py wrote; "
+        "everything but the data comes from it",
     )
     add_overrides(parser, "e.g. data.dataset.root=/data/CUHK-PEDES evaluation.ties=expected data.num_workers=4")
 

@@ -18,7 +18,7 @@ from tbpsbench.reading import given_path, shown
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", metavar="CHECKPOINT", type=given_path, nargs="?",
-                        help="a checkpoint, or the folder of a run or a system")  # fmt: skip
+                        help="a checkpoint, or the folder of a run, a system or an export")  # fmt: skip
     parser.add_argument("images", metavar="IMAGES", type=given_path, nargs="?", help="the folder of pictures")
     parser.add_argument("--out", metavar="INDEX", type=given_path, required=True, help="the index's folder")
     parser.add_argument("--index", metavar="TYPE", help="its kind: exact (default), turbovec, faiss-hnsw, ...")

@@ -109,6 +109,8 @@ class ExportedModel(SearchModel):
         self.digest: Tensor
         self.register_buffer("digest", torch.frombuffer(bytearray(digest), dtype=torch.uint8))
         self._graphs, self._device = dict(graphs), str(device or "")
+        self._sessions: dict[Side, Any] = {}
+        self._threads = 0
         self.open()
         (ids, _), (pixels,) = (self._sessions[side].get_inputs() for side in SIDES)
         dim = self._sessions["text"].get_outputs()[0].shape[1]
@@ -121,11 +123,14 @@ class ExportedModel(SearchModel):
         self.heads = nn.ModuleDict({"joint": Joint(dim)})
 
     def open(self) -> None:
-        """Open both graphs, with as many threads as torch has now; anew where they are open already."""
+        """Open both graphs with as many threads as torch has now, unless they are open so."""
+        if self._sessions and self._threads == torch.get_num_threads():
+            return
+        self._threads = torch.get_num_threads()
         self._sessions = {side: _session(side, self._graphs[side], self._device) for side in SIDES}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in self.__dict__.items() if key != "_sessions"}
+        return {**self.__dict__, "_sessions": {}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
