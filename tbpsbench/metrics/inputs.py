@@ -22,8 +22,9 @@ def as_features(features: Array, side: str, device: torch.device | str | None) -
     tensor = tensor.to(device=device, dtype=torch.float64 if tensor.dtype == torch.float64 else torch.float32)
     if tensor.ndim != 2:
         raise DataError(f"{side} features have the shape {tuple(tensor.shape)}, not (items, width)")
-    bad = torch.nonzero(~torch.isfinite(tensor).all(1)).flatten().tolist()
-    if bad:
+    finite = torch.isfinite(tensor)
+    if not finite.all():
+        bad = torch.nonzero(~finite.all(1)).flatten().tolist()
         raise DataError(f"features of {listed(side, bad)} are NaN or infinite: did the training diverge?")
     return tensor
 

@@ -18,6 +18,8 @@ import torch
 from tbpsbench.errors import DataError
 
 MAX_SHOWN = 20
+# Integer labels are numbered by a table if it takes at most so many places for each of them; sorting takes longer.
+TABLE_PLACES = 8
 Labels: TypeAlias = Sequence[object] | np.ndarray | torch.Tensor
 
 
@@ -137,10 +139,26 @@ def codes(what: str, query: Labels, gallery: Labels) -> tuple[np.ndarray, np.nda
         numbers: dict[object, int] = {}
         coded = np.array([numbers.setdefault(label, len(numbers)) for label in joined.tolist()], np.int64)
     else:
-        coded = np.unique(joined, return_inverse=True)[1].astype(np.int64)
+        coded = _numbered(joined)
     return coded[: len(sides["query"])], coded[len(sides["query"]) :]
 
 
+def _numbered(labels_N: np.ndarray) -> np.ndarray:
+    """Equal labels alike, in ascending order, from 0; int64."""
+    if len(labels_N) and labels_N.dtype.kind in "iu":
+        least, most = int(labels_N.min()), int(labels_N.max())
+        if most - least < TABLE_PLACES * len(labels_N):
+            # In 64 bits: a difference of two labels of 8 bits may need more.
+            wide = np.uint64 if labels_N.dtype.kind == "u" else np.int64
+            place_N = labels_N.astype(wide) - wide(least)
+            present = np.zeros(most - least + 1, np.int64)
+            present[place_N] = 1
+            return (np.cumsum(present) - 1)[place_N]
+    return np.unique(labels_N, return_inverse=True)[1].astype(np.int64)
+
+
 def _mixed(sides: dict[str, np.ndarray]) -> bool:
-    """Whether NumPy would have to change a label's type to join the sides."""
-    return len({labels.dtype.kind in "iub" for labels in sides.values()}) > 1
+    """Whether NumPy would have to change a label's type to join the sides; joined as floats, large integers merge."""
+    types = [labels.dtype for labels in sides.values()]
+    whole = [dtype.kind in "iub" for dtype in types]
+    return any(whole) and (not all(whole) or np.result_type(*types).kind == "f")

@@ -19,6 +19,9 @@ from tbpsbench.vectors import full_precision
 GALLERY_MULTIPLE = 192
 BLOCK_ROWS = 512
 BLOCK_BYTES = 1 << 28
+# Similarities that an accelerator holds at once unless told otherwise: it does a block in less time than its host takes
+# to ask for what comes after.
+HELD_BYTES = 1 << 28
 
 
 def product_rows(gallery_size: int) -> int:
@@ -33,6 +36,14 @@ def product_rows(gallery_size: int) -> int:
     return int(np.clip(fitting // 32 * 32, 32, BLOCK_ROWS))
 
 
+def held_rows(gallery_size: int, device_type: str) -> int:
+    """Queries whose similarities are held at once unless a caller says otherwise: whole blocks of `product_rows`."""
+    rows = product_rows(gallery_size)
+    if device_type == "cpu":
+        return rows
+    return rows * max(1, HELD_BYTES // (4 * max(1, gallery_size) * rows))
+
+
 class Products:
     """Dot products of query and gallery features, a block of queries at a time.
 
@@ -41,7 +52,8 @@ class Products:
 
     Args:
         query_QD, gallery_GD: (Q, D) and (G, D) of any float type; computed in float32 (float64 features in float64).
-        chunk: queries whose similarities are held at once, rounded up to whole blocks; default one block.
+        chunk: queries whose similarities are held at once, rounded up to whole blocks; default one block, on an
+            accelerator as many as make 256 MiB.
         device: where to compute; default where the query features are.
 
     Attributes:
@@ -70,7 +82,10 @@ class Products:
             )
         (self.queries, width), self.gallery = query_QD.shape, len(gallery_GD)
         self._rows = rows = product_rows(self.gallery)
-        step = rows if chunk is None else positive(chunk, "chunk") + -chunk % rows
+        if chunk is None:
+            step = held_rows(self.gallery, query_QD.device.type)
+        else:
+            step = positive(chunk, "chunk") + -chunk % rows
         self.step = min(step, max(self.queries + -self.queries % rows, rows))
         self._query_QD = query_QD
         self._last_BD = query_QD.new_zeros(rows, width)
@@ -97,14 +112,14 @@ class Products:
 
     def __call__(self, start: int, stop: int) -> torch.Tensor:
         """(stop - start, G) similarities of the queries start .. stop - 1, valid until the next call."""
-        rows = self._rows
-        for first in range(start, stop, rows):
-            part_BD = self._query_QD[first : first + rows]
-            if len(part_BD) < rows:
-                self._last_BD[: len(part_BD)] = part_BD
-                part_BD = self._last_BD
-            with full_precision(self._query_QD.device.type):
-                torch.mm(part_BD, self._padded_GD.T, out=self._buffer_BG[first - start : first - start + rows])
+        rows, padded_DG = self._rows, self._padded_GD.T
+        with full_precision(self._query_QD.device.type):
+            for first in range(start, stop, rows):
+                part_BD = self._query_QD[first : first + rows]
+                if len(part_BD) < rows:
+                    self._last_BD[: len(part_BD)] = part_BD
+                    part_BD = self._last_BD
+                torch.mm(part_BD, padded_DG, out=self._buffer_BG[first - start : first - start + rows])
         return self._buffer_BG[: stop - start, : self.gallery]
 
 

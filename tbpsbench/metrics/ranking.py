@@ -86,7 +86,8 @@ def positive_ranks(
         skip_unmatched: leave out queries without a positive; `PositiveRanks.skipped` lists them.
         distractors: features (C, D) of images that match nobody and lie behind the gallery, part after part; each part
             is asked for once and forgotten.
-        chunk: queries whose similarities are held at once, rounded up to whole blocks; default one block.
+        chunk: queries whose similarities are held at once, rounded up to whole blocks; default one block, on an
+            accelerator as many as make 256 MiB.
         device: where to compute; default where the query features are.
         counting: form of the count, for tests; never changes a number.
 

@@ -33,6 +33,22 @@ def test_equal_labels_get_equal_codes_on_both_sides(query, gallery):
             assert (query_code[i] == gallery_code[j]) == (a == b)
 
 
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.uint32, np.int64, np.uint64])
+def test_integers_are_numbered_as_by_sorting(dtype):
+    rng, info = np.random.default_rng(0), np.iinfo(dtype)
+    ranges = [(info.min, min(info.min + 90, info.max)), (max(info.max - 90, info.min), info.max), (info.min, info.max)]
+    for least, most in ranges:
+        labels = rng.integers(least, most, 200, dtype, endpoint=True)
+        found = np.concatenate(codes("identity", labels[:80], labels[80:]))
+        assert found.dtype == np.int64
+        assert np.array_equal(found, np.unique(labels, return_inverse=True)[1])
+
+
+def test_large_integers_of_two_types_do_not_merge():
+    query_code, gallery_code = codes("group", np.array([2**60], np.int64), np.array([2**60 + 1, 2**60], np.uint64))
+    assert query_code[0] == gallery_code[1] != gallery_code[0]
+
+
 def test_numbers_and_strings_never_match():
     query_code, gallery_code = codes("group", [1, 2], ["1", "2"])
     assert not set(query_code) & set(gallery_code)

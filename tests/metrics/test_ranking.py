@@ -255,3 +255,12 @@ def test_block_is_bounded_for_large_galleries():
     assert product_rows(19_848) == 512
     assert product_rows(1_000_000) == 64
     assert all(product_rows(size) % 32 == 0 for size in (1, 1000, 150_000, 400_000, 10**7))
+
+
+def test_an_accelerator_holds_whole_blocks_of_at_most_256_mib_or_one():
+    for size in (1, 1000, 19_848, 150_000, 10**7):
+        assert products.held_rows(size, "cpu") == product_rows(size)
+        rows = products.held_rows(size, "cuda")
+        assert rows % product_rows(size) == 0
+        assert rows == product_rows(size) or 4 * size * rows <= 1 << 28
+    assert products.held_rows(19_848, "cuda") == 6 * 512

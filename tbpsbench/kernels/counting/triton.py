@@ -22,14 +22,19 @@ def counting_kernel(scores_ptr, threshold_ptr, edge_ptr, at_least_ptr, above_ptr
         at = first + tl.arange(0, BLOCK_P)
         kept = at < stop
         threshold = tl.load(threshold_ptr + at, mask=kept, other=0.0)[:, None]
-        at_least = tl.zeros((BLOCK_P, BLOCK_G), tl.int32)
-        above = tl.zeros((BLOCK_P, BLOCK_G), tl.int32)
+        # A comparison that gives a float32 and its addition go to different units of a GPU; both are exact.
+        at_least = tl.zeros((BLOCK_P, BLOCK_G), tl.float32)
+        above = tl.zeros((BLOCK_P, BLOCK_G), tl.float32)
         line_ptr = scores_ptr + row.to(tl.int64) * stride
-        for start in range(0, gallery, BLOCK_G):
+        col = tl.arange(0, BLOCK_G)
+        # What lies behind the row is no number, which is neither at least nor above anything.
+        score = tl.load(line_ptr + col, mask=col < gallery, other=float("nan"))
+        for start in range(BLOCK_G, gallery + BLOCK_G, BLOCK_G):
+            # On its way while the one before is counted.
             col = start + tl.arange(0, BLOCK_G)
-            # What lies behind the row is no number, which is neither at least nor above anything.
-            score = tl.load(line_ptr + col, mask=col < gallery, other=float("nan"))[None, :]
-            at_least += (score >= threshold).to(tl.int32)
-            above += (score > threshold).to(tl.int32)
-        tl.store(at_least_ptr + at, tl.sum(at_least, 1), mask=kept)
-        tl.store(above_ptr + at, tl.sum(above, 1), mask=kept)
+            following = tl.load(line_ptr + col, mask=col < gallery, other=float("nan"))
+            at_least += tl.where(score[None, :] >= threshold, 1.0, 0.0)
+            above += tl.where(score[None, :] > threshold, 1.0, 0.0)
+            score = following
+        tl.store(at_least_ptr + at, tl.sum(at_least.to(tl.int32), 1), mask=kept)
+        tl.store(above_ptr + at, tl.sum(above.to(tl.int32), 1), mask=kept)
