@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import itertools
 import os
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -33,9 +32,10 @@ class Knob(NamedTuple):
 
     Attributes:
         module: where the launcher looks the function up, below tbpsbench.kernels.
-        function: its name; it answers with a `Tile`. Or the name of a constant.
+        function: its name. Or the name of a constant.
         job, dtype, size: what is timed.
-        shapes: candidates, as arguments of `Tile` or of the constant's class.
+        shapes: candidates, as arguments of what the function answers with or of the constant's class.
+        answer: the class that the function answers with.
     """
 
     module: str
@@ -44,6 +44,7 @@ class Knob(NamedTuple):
     dtype: torch.dtype
     size: Size
     shapes: tuple[Shape, ...]
+    answer: str = "Tile"
 
     @property
     def name(self) -> str:
@@ -62,8 +63,8 @@ SQUARE = (
 # Rows, bytes, bytes of a block of all columns; programs at once.
 BLOCKS = tuple((rows, size << 20, 64 << 20) for rows in (2048, 4096, 8192) for size in (32, 48, 56, 64, 128))
 PROGRAMS = ((132,), (264,), (528,), (1056,))
-# Directions in one pass; loops made one, forward and backward.
-PLANS = tuple(itertools.product((False, True), repeat=3))[1:]
+# Directions in one pass; loops made one; parts of a tile. Two passes whose loops are one were no faster.
+WAYS = tuple((*way, split) for way in ((False, False), (True, False), (True, True)) for split in (1, 2, 4))
 FEW_STATISTICS = (
     (16, 64, 64, 4, 3), (16, 64, 128, 4, 3), (16, 64, 512, 4, 2), (16, 32, 64, 4, 3), (16, 32, 128, 2, 3),
     (16, 16, 128, 1, 3), (16, 64, 32, 4, 4), (32, 64, 64, 4, 3),
@@ -97,7 +98,7 @@ def knobs() -> Iterator[Knob]:
     for job, size in (("SDM", MANY), ("InfoNCE", MANY), ("TAL", MANY), ("InfoNCE", WIDE)):
         yield Knob("contrastive.triton_blocks", "gradient_tile", job, HALF, size, SQUARE)
     for job in ("SDM", "InfoNCE", "InfoNCE, identities", "TAL"):
-        yield Knob("contrastive.tiles", "PLAN", job, HALF, MOST, PLANS)
+        yield Knob("contrastive.triton_passes", "way_of_statistics", job, HALF, MOST, WAYS, "Way")
     for job in ("SDM", "InfoNCE"):
         yield Knob("contrastive.triton_blocks", "USUAL", job, HALF, MOST, BLOCKS)
         yield Knob("contrastive.triton_blocks", "PROGRAMS", job, HALF, MOST, PROGRAMS)
@@ -151,7 +152,7 @@ def _put(knob: Knob, shape: Shape) -> Any:
     module = importlib.import_module(f"tbpsbench.kernels.{knob.module}")
     before = getattr(module, knob.function)
     if callable(before):
-        tile = module.Tile(*shape)
+        tile = getattr(module, knob.answer)(*shape)
         setattr(module, knob.function, lambda *_, **__: tile)
     else:
         setattr(module, knob.function, type(before)(*shape))

@@ -1,6 +1,7 @@
 """Tables of docs/performance.md about the kernels: what the CPU takes, what is compiled, and what a GPU measured.
 
-Everything is read from benchmarks/results: kernels.json, compiled.json, and gpu.json where somebody had a GPU.
+Everything is read from benchmarks/results: kernels.json, compiled.json, gpu.json where somebody had a GPU, and gpu/
+where somebody had one for a part of it.
 """
 
 from __future__ import annotations
@@ -80,8 +81,43 @@ def gpu(name: str) -> str:
     """The races of one section."""
     everything = _result("gpu").get("rows", [])
     rows = [_joined(row, everything) for row in everything if row["section"] == SECTIONS[name]]
+    return "\n".join([*_races(rows), "", _device("gpu")]) if rows else NO_GPU
+
+
+def gpu_parts() -> str:
+    """The races and the evaluation of a run that did not get through everything."""
+    rows = _result("gpu/quick").get("rows", [])
     if not rows:
         return NO_GPU
+    return "\n".join([*_races(rows), "", *_evaluation(rows), "", _device("gpu/quick")])
+
+
+def gpu_ways() -> str:
+    """What a sweep found of the ways through the tiles; the first is what the tables above were made with."""
+    rows = [row for row in _result("gpu/sweep").get("rows", []) if row["section"] == "sweep"]
+    if not rows:
+        return NO_GPU
+    found: dict[str, dict[str, float]] = {}
+    for row in rows:
+        shape = row["tile"]
+        way = "two passes" if shape == "shipped" or not shape[0] else "one pass"
+        loops = (
+            []
+            if shape == "shipped"
+            else [name for name, on in zip(("forward", "backward"), shape[1:], strict=True) if on]
+        )
+        name = f"{way}, loops joined {' and '.join(loops)}" if loops else way
+        found.setdefault(name, {})[row["job"]] = row["ms"]
+    jobs = list(dict.fromkeys(row["job"] for row in rows))
+    lines = [f"| way | {' | '.join(jobs)} |", "| --- |" + " ---: |" * len(jobs)]
+    lines += [f"| {name} | {' | '.join(f'{of[job]:.2f}' for job in jobs)} |" for name, of in found.items()]
+    size = ", ".join(f"{key} {value:,}" for key, value in rows[0]["size"].items())
+    return "\n".join(
+        [*lines, "", f"Milliseconds, forward and backward, {rows[0]['dtype']}, {size}. {_device('gpu/sweep')}"]
+    )
+
+
+def _races(rows: list[dict[str, Any]]) -> list[str]:
     lines = [
         "| job | dtype | size | ours | against | of the product's rate |",
         "| --- | --- | --- | --- | --- | ---: |",
@@ -97,7 +133,7 @@ def gpu(name: str) -> str:
         ours, *others = [cell for cell in cells(row) if "rate" not in cell]
         against = "<br>".join(others)
         lines.append(f"| {row['job']} | {row['dtype']} | {size} | {ours.removeprefix('ours ')} | {against} | {share} |")
-    return "\n".join([*lines, "", _device()])
+    return lines
 
 
 def _joined(row: dict[str, Any], everything: list[dict[str, Any]]) -> dict[str, Any]:
@@ -133,20 +169,23 @@ def gpu_system() -> str:
             )
             cost = f"{row['ms']:.1f} | {row['images_per_s']:,.0f} | {row['peak_mb']:,.0f}"
             lines.append(f"| {system}, batch {batch} | {precision} | {cost} | {other} |")
-    ranked = [row for row in rows if row["section"] == "evaluation" and "ms" in row]
-    if ranked:
-        size = ranked[0]["size"]
-        lines += [
-            "",
-            f"| evaluation, {size['Q']:,} x {size['G']:,} x {size['D']} | ms | peak MB |",
-            "| --- | ---: | ---: |",
-        ]
-        lines += [f"| {row['arm']} | {row['ms']:.1f} | {row['peak_mb']:,.0f} |" for row in ranked]
+    if ranked := _evaluation(rows):
+        lines += ["", *ranked]
     loaded = [row for row in rows if row["section"] == "loading" and "images_per_s" in row]
     if loaded:
         rates = ", ".join(f"{row['images']} {row['images_per_s']:,.0f}" for row in loaded)
         lines += ["", f"Loader there, {loaded[0]['workers']} workers, images per second: {rates}."]
     return "\n".join(lines) or NO_GPU
+
+
+def _evaluation(rows: list[dict[str, Any]]) -> list[str]:
+    ranked = [row for row in rows if row["section"] == "evaluation" and "ms" in row]
+    if not ranked:
+        return []
+    size = ranked[0]["size"]
+    head = f"| evaluation, {size['Q']:,} x {size['G']:,} x {size['D']} | ms | peak MB |"
+    cells = [f"| {row['arm']} | {row['ms']:.1f} | {row['peak_mb']:,.0f} |" for row in ranked]
+    return [head, "| --- | ---: | ---: |", *cells]
 
 
 def gpu_goals() -> str:
@@ -155,10 +194,10 @@ def gpu_goals() -> str:
     return table(rows) if rows else NO_GPU
 
 
-def _device() -> str:
+def _device(name: str) -> str:
     """Card, versions, and the rates that shares are of."""
     found: dict[str, Any] = {}
-    for row in _result("gpu")["rows"]:
+    for row in _result(name)["rows"]:
         found |= row.get("facts", {}) | row.get("rates", {})
     rates = f"{found['bfloat16_tflops']:.0f} TFLOP/s in bf16, {found['float32_tflops']:.0f} in float32"
     versions = f"torch {found['torch']}, Triton {found['triton']}"

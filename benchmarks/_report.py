@@ -94,6 +94,8 @@ MAKERS: dict[str, Callable[[], str]] = {
     "compiled": _kernel_tables.compiled,
     "gpu_goals": _kernel_tables.gpu_goals,
     "gpu_system": _kernel_tables.gpu_system,
+    "gpu_parts": _kernel_tables.gpu_parts,
+    "gpu_ways": _kernel_tables.gpu_ways,
     **{name: partial(_kernel_tables.gpu, name) for name in _kernel_tables.SECTIONS},
     "caption_coverage": _caption_tables.coverage,
     "caption_sources": _caption_tables.sources,

@@ -17,21 +17,19 @@ SMALL_ROWS = {True: 512, False: 256}
 COMPARED_ROWS = 1 << 14
 
 
-class Plan(NamedTuple):
-    """How tiles that are copied by descriptors are gone through. What differs from this default was timed on no GPU.
+class Way(NamedTuple):
+    """How the forward kernel goes through its tiles.
 
     Attributes:
         one_pass: a tile is multiplied once for both directions, and taken in by its rows and by its columns.
-        flat: the forward kernel's loops over tiles and channels are one: the next tile is copied while one is taken in.
-        flat_weights: the same in the backward kernel.
+        flat: the loops over tiles and channels are one: the next tile is copied while one is taken in.
+        split: parts of a tile's columns that are taken in one after the other. What is kept of rows spills beside a
+            whole tile of some losses, and what is kept of columns beside half of one.
     """
 
-    one_pass: bool = False
-    flat: bool = False
-    flat_weights: bool = False
-
-
-PLAN = Plan()
+    one_pass: bool
+    flat: bool
+    split: int
 
 
 class Tile(NamedTuple):
@@ -93,16 +91,26 @@ def statistics_tile(
     return Tile(128, 256 if wide else 64 if kind == "ranking" else 128, 64, 8, 3)
 
 
-def split_of_statistics(
-    kind: Kind, bulk: bool = True, capability: int = 90, slopes: bool = False, one_pass: bool = False
-) -> int:
-    """Parts of the columns that the forward kernel takes in one after the other; arguments as above.
+def way_of_statistics(
+    kind: Kind, bulk: bool = True, capability: int = 90, more: bool = False, paired: bool = False, both: bool = True
+) -> Way:
+    """Of the forward kernel in half precision beyond small batches; arguments as above.
 
-    What is kept of rows spills beside a whole tile of some losses, and what is kept of columns beside half of one.
+    Args:
+        more: sums are kept that only a learnt scale, or alpha, asks for.
+        paired: a row's positive is the row of its number alone, and no labels are compared.
+        both: there are two directions.
     """
-    if bulk:
-        return 4 if one_pass or kind in HINGED or (kind == "divergence" and slopes) else 1
-    return 2 if capability >= 100 else 1
+    if not bulk:
+        return Way(False, False, 2 if capability >= 100 else 1)
+    if kind in HINGED:
+        # Statistics of both directions do not fit the registers.
+        return Way(False, False, 2)
+    if not both:
+        return Way(False, False, 4 if kind == "divergence" and more else 1)
+    if kind == "divergence":
+        return Way(not more, False, 4)
+    return Way(True, True, 1 if paired and not more and capability < 100 else 4)
 
 
 def gradient_tile(half: bool, width: int, rows: int, bulk: bool = True, capability: int = 90) -> Tile:

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from ..launching import LIGHT, kept, on_device_of, parts_of, placed
-from . import tiles
 from . import triton_passes as passes
 from .form import SAVED, Form
 from .tiles import Tile, gradient_tile, statistics_tile
@@ -64,8 +63,7 @@ def statistics(
         if call.half:
             of = (form.kind, True, call.width, rows, call.bulk, call.capability(), form.slopes)
             tile = tile or statistics_tile(*of)
-            once = tiles.PLAN.one_pass and call.bulk and call.both
-            found = (passes.one_pass if once else passes.two_passes)(call, identity_N, tile)
+            found = passes.of_tiles(call, identity_N, tile)
         else:
             found = passes.of_strips(call)
         parts = (found.part.shape[0], found.across.shape[0])

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from ..launching import LIGHT, kept, parts_of, placed
-from . import tiles
 from .tiles import PROGRAMS, STRIP_WEIGHTS, Tile, gradient_tile, split_of
 from .triton_call import Call, described
 from .triton_weigh import PREPARED, prepare_kernel, weigh_kernel
@@ -147,9 +146,8 @@ class _Weighing:
         )  # fmt: skip
         launch(call.scale, saved, grad_N, unit, self.prepared, call.rows, *call.scaling, *call.weights)
         more = {"PER_ROW": call.per_row, "MULTIPLY": call.half, "BULK": call.bulk, "SPLIT": self.split}
-        more["FLAT"] = call.bulk and tiles.PLAN.flat_weights
         self.options = kinds | more | call.options(self.tile)
-        self.key = (call.key, self.tile, tiles.PLAN, placed(self.label))
+        self.key = (call.key, self.tile, placed(self.label))
         height, width = largest.shape
         self.memory = call.sides[0].new_empty(height * _stride(width))
         # Shape of a block -> its launch: a pass has dozens of blocks and two or three shapes.

@@ -15,16 +15,15 @@ import torch
 from torch import Tensor
 
 from ..launching import alike, kept, parts_of, placed
-from . import tiles
 from .form import STATES
-from .tiles import PROGRAMS, STRIP_COLUMNS, STRIP_ROWS, Tile, split_of_statistics
+from .tiles import PROGRAMS, STRIP_COLUMNS, STRIP_ROWS, Tile, Way, way_of_statistics
 from .triton_blocks import strips
 from .triton_call import Call
 from .triton_statistics import band_kernel, statistics_kernel
 from .triton_strips import strip_statistics_kernel
 
-# Blocks of rows whose columns' statistics are in memory at once.
-BAND = 32
+# Bytes of the statistics of columns over blocks of rows that are in memory at once.
+BAND_BYTES = 64 << 20
 
 
 class Statistics(NamedTuple):
@@ -34,7 +33,15 @@ class Statistics(NamedTuple):
     across: Tensor
 
 
-def two_passes(call: Call, label_N: Tensor, tile: Tile) -> Statistics:
+def of_tiles(call: Call, label_N: Tensor, tile: Tile) -> Statistics:
+    """In half precision."""
+    form = call.form
+    more = form.moments or form.slopes
+    way = way_of_statistics(form.kind, call.bulk, call.capability(), more, call.paired, call.both)
+    return (_one_pass if way.one_pass and call.both else _two_passes)(call, label_N, tile, way)
+
+
+def _two_passes(call: Call, label_N: Tensor, tile: Tile, way: Way) -> Statistics:
     """A pass over all similarities for each direction."""
     owners = parts_of(call.rows, tile.block_m)
     columns = parts_of(parts_of(call.rows, parts_of(PROGRAMS, owners)), tile.block_n) * tile.block_n
@@ -42,15 +49,15 @@ def two_passes(call: Call, label_N: Tensor, tile: Tile) -> Statistics:
     found = [call.room(parts, STATES, call.rows) for _ in range(2 if call.both else 1)]
     boxes = call.boxes(tile)
     for role, part in enumerate(found):
-        launch = _launch(call, label_N, tile, role, (owners, parts))
+        launch = _launch(call, label_N, tile, way, role, (owners, parts))
         launch(*_arguments(call, boxes, label_N, part, part), 0, *_sizes(call, columns))
     return Statistics(found[0], found[-1])
 
 
-def one_pass(call: Call, label_N: Tensor, tile: Tile) -> Statistics:
+def _one_pass(call: Call, label_N: Tensor, tile: Tile, way: Way) -> Statistics:
     """One pass for both directions, a band of rows after the other; a band's columns are added to those before it."""
     rows, all_owners = call.rows, parts_of(call.rows, tile.block_m)
-    bands = parts_of(all_owners, BAND)
+    bands = parts_of(all_owners, max(1, BAND_BYTES // (4 * STATES * rows)))
     owners = parts_of(all_owners, bands)
     columns = parts_of(parts_of(rows, max(1, PROGRAMS // owners)), tile.block_n) * tile.block_n
     parts = parts_of(rows, columns)
@@ -59,7 +66,7 @@ def one_pass(call: Call, label_N: Tensor, tile: Tile) -> Statistics:
     given, sizes = _arguments(call, call.boxes(tile), label_N, part, across), _sizes(call, columns)
     for first in range(0, all_owners, owners):
         blocks = min(owners, all_owners - first)
-        _launch(call, label_N, tile, 3, (blocks, parts))(*given, first * tile.block_m, *sizes)
+        _launch(call, label_N, tile, way, 3, (blocks, parts))(*given, first * tile.block_m, *sizes)
         if bands > 1:
             _add_band(call, across, total, blocks, first == 0)
     return Statistics(part, total)
@@ -87,15 +94,12 @@ def _sizes(call: Call, columns: int) -> tuple[Any, ...]:
     return (call.rows, call.width, columns, *call.scaling, *call.settings)
 
 
-def _launch(call: Call, label_N: Tensor, tile: Tile, role: int, grid: tuple[int, int]) -> Callable[..., None]:
-    key = (call.key, call.paired, role, tile, tiles.PLAN, placed(label_N))
-    return kept(key, statistics_kernel, grid, lambda: _options(call, tile, role))
+def _launch(call: Call, label_N: Tensor, tile: Tile, way: Way, role: int, grid: tuple[int, int]) -> Callable[..., None]:
+    def options() -> dict[str, Any]:
+        kinds = call.kinds | {"ROLE": role, "PAIRED": call.paired, "PER_ROW": call.per_row, "BULK": call.bulk}
+        return kinds | {"SPLIT": way.split, "FLAT": way.flat} | call.options(tile)
 
-
-def _options(call: Call, tile: Tile, role: int) -> dict[str, Any]:
-    kinds = call.kinds | {"ROLE": role, "PAIRED": call.paired, "PER_ROW": call.per_row, "BULK": call.bulk}
-    split = split_of_statistics(call.form.kind, call.bulk, call.capability(), call.form.slopes, role == 3)
-    return kinds | {"SPLIT": split, "FLAT": call.bulk and tiles.PLAN.flat} | call.options(tile)
+    return kept((call.key, call.paired, role, tile, way, placed(label_N)), statistics_kernel, grid, options)
 
 
 def of_strips(call: Call) -> Statistics:

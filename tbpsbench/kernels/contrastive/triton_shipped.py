@@ -6,18 +6,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..shipping import Budget, Compiled
-from .form import KINDS, Kind
+from .form import HINGED, KINDS, Kind
 from .tiles import (
-    PLAN,
     STRIP_COLUMNS,
     STRIP_ROWS,
     STRIP_WEIGHTS,
-    Plan,
     Tile,
     gradient_tile,
     split_of,
-    split_of_statistics,
     statistics_tile,
+    way_of_statistics,
 )  # fmt: skip
 from .triton_gradient import gradient_kernel
 from .triton_statistics import band_kernel, finish_kernel, identities_kernel, statistics_kernel
@@ -35,13 +33,11 @@ PLAIN = Budget()
 # Numbers of the rows, outside the loop over channels.
 MATRIX = Budget(spills=16, tensor_cores=True)
 WIDE = Budget(spills=96, tensor_cores=True)
-# What a sweep on a GPU compares with what ships.
-TRIED = Plan(True, True, True)
 
 
 def statistics(
     kind: Kind, dtype: str, tile: Tile, small: bool, scaled: bool, budget: Budget, paired: bool = False,
-    bulk: bool = False, plan: Plan = PLAN, capability: int = 90,
+    bulk: bool = False, capability: int = 90,
 ) -> Compiled:  # fmt: skip
     """The forward kernel.
 
@@ -51,16 +47,15 @@ def statistics(
         small: all in one launch.
         scaled: with a scale that is learnt.
         paired: without labels.
-        plan: where by descriptors.
     """
-    once = bulk and plan.one_pass
+    way = way_of_statistics(kind, bulk, capability, scaled, paired)
+    once = way.one_pass and not small
     types = _sides(dtype, tile, bulk) | {"label": "*i64" if small else "*fp32", "part": "*fp32", "across": "*fp32"}
     types |= {**_FINISHED, "begin": "i32:16", **_SIZES, "columns": "i32:16", **_SCALING, **_SETTINGS}
     constants = _constants(tile, KIND=kind, MOMENTS=scaled and kind == "entropy", SLOPES=scaled, ROOT=False)
     constants |= {"HAS_SCALE": scaled, "HAS_ALPHA": False, "ROLE": 3 if once else 2 if small else 0, "BOTH": True}
     constants |= {"PAIRED": paired, "PER_ROW": scaled and once, "BULK": bulk}
-    split = 1 if small else split_of_statistics(kind, bulk, capability, scaled, once)
-    constants |= {"SPLIT": split, "FLAT": bulk and plan.flat}
+    constants |= {"SPLIT": 1 if small else way.split, "FLAT": way.flat and not small}
     what = "statistics of pairs" if paired else "statistics"
     return _compiled(what, small, scaled, statistics_kernel, types, constants, tile, budget)
 
@@ -74,9 +69,7 @@ def gradient(kind: Kind, dtype: str, tile: Tile, scaled: bool, budget: Budget) -
     return _compiled("gradient", True, scaled, gradient_kernel, types, constants, tile, budget)
 
 
-def weigh(
-    kind: Kind, dtype: str, tile: Tile, scaled: bool, budget: Budget, bulk: bool = False, plan: Plan = PLAN
-) -> Compiled:
+def weigh(kind: Kind, dtype: str, tile: Tile, scaled: bool, budget: Budget, bulk: bool = False) -> Compiled:
     """The backward kernel on a block, which multiplies in half precision."""
     half = dtype != "fp32"
     split = split_of(tile) if half else 1
@@ -85,7 +78,6 @@ def weigh(
     types |= {"scale": "*fp32", "prepared": "*fp32", "begin": "i32:16", "end": "i32:16", "start": "i32:16"}
     types |= {"last": "i32:16", **_SIZES, "columns": "i32:16", "stride": "i32:16", "factor": "fp32"}
     constants = _constants(tile, KIND=kind, HAS_SCALE=scaled, PER_ROW=scaled, MULTIPLY=half, BULK=bulk, SPLIT=split)
-    constants["FLAT"] = bulk and plan.flat_weights
     return _compiled("weigh", False, scaled, weigh_kernel, types, constants, tile, budget)
 
 
@@ -146,12 +138,12 @@ def _compiled(
     dtype = types["anchor"].removeprefix("tensordesc<").lstrip("*").partition("[")[0]
     how = "small" if small else "" if dtype == "fp32" or constants["BULK"] else "by pointers"
     words = [what, constants["KIND"], dtype, how, "learnt scale" if scaled else ""]
-    words += ["in one pass" if constants.get("ROLE") == 3 else "", "flat" if constants.get("FLAT") else ""]
+    words += ["in one pass" if constants.get("ROLE") == 3 else ""]
     return Compiled(" ".join(filter(None, words)), kernel, types, constants, tile.warps, tile.stages, budget)
 
 
 def shipped(capability: int) -> Iterator[Compiled]:
-    """What a GPU runs, and what a sweep tries; where kinds and types differ little, those that need the most.
+    """What a GPU runs; where kinds and types differ little, those that need the most.
 
     Args:
         capability: e.g. 90.
@@ -162,16 +154,12 @@ def shipped(capability: int) -> Iterator[Compiled]:
             # A learnt scale takes most beside what SDM keeps.
             for scaled in (False, True) if kind == "divergence" else (False,):
                 tile = statistics_tile(kind, True, 512, 32768, bulk, capability, slopes=scaled)
-                budget = MATRIX if bulk else WIDE
-                yield statistics(kind, "bf16", tile, False, scaled, budget, False, bulk, PLAN, capability)
+                budget = MATRIX if bulk and kind not in HINGED else WIDE
+                yield statistics(kind, "bf16", tile, False, scaled, budget, False, bulk, capability)
                 yield weigh(kind, "bf16", backward, scaled, MATRIX, bulk)
-                if bulk:
-                    yield statistics(kind, "bf16", tile, False, scaled, WIDE, False, True, TRIED, capability)
-                    yield weigh(kind, "bf16", backward, scaled, MATRIX, bulk=True, plan=TRIED)
     tile = statistics_tile("entropy", True, 512, 32768, capability >= 90, capability)
-    for plan in (PLAN, TRIED) if capability >= 90 else (PLAN,):
-        budget = MATRIX if plan is PLAN else WIDE
-        yield statistics("entropy", "bf16", tile, False, True, budget, True, capability >= 90, plan, capability)
+    for scaled, budget in ((False, WIDE), (True, MATRIX)):
+        yield statistics("entropy", "bf16", tile, False, scaled, budget, True, capability >= 90, capability)
     for dtype, half in (("bf16", True), ("fp32", False)):
         yield statistics("divergence", dtype, statistics_tile("divergence", half, 512, 64), True, True, PLAIN)
         yield gradient("divergence", dtype, gradient_tile(half, 512, 64), True, PLAIN)

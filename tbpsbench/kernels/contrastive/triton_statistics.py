@@ -114,7 +114,7 @@ def statistics_kernel(
     PAIRED, for `entropy`: a row belongs together with the row of its number alone, so no labels are compared; d of rows
     is the cosine of a pair then, and the first part has it. BULK, but for ROLE 2: the sides are descriptors, both with
     boxes (M, K), where M = N. SPLIT: a tile is taken in so many parts of its columns, one after the other, which takes
-    fewer registers. FLAT: as in `tiles.Plan`.
+    fewer registers. FLAT: as in `tiles.Way`.
     """
     row_first = tl.program_id(0) * BLOCK_M
     if ROLE == 3:

@@ -98,13 +98,13 @@ def weigh_kernel(
     anchor, positive, s, out, label, scale, prepared, begin, end, start, last, rows, width, columns, stride, factor,
     KIND: tl.constexpr, HAS_SCALE: tl.constexpr, PER_ROW: tl.constexpr, MULTIPLY: tl.constexpr, BULK: tl.constexpr,
     SPLIT: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, PRECISION: tl.constexpr,
-    UP: tl.constexpr, FLAT: tl.constexpr,
+    UP: tl.constexpr,
 ):  # fmt: skip
     """Gradient by the similarities of rows `begin` to below `end` and columns `start` to below `last`.
 
     They are read from `s`, whose rows like those of `out` are `stride` apart, or made here if MULTIPLY. A program owns
     M rows of `columns` columns. BULK: the sides and `out` are descriptors, with boxes (M, K) where M = N, and
-    (M, N / SPLIT). FLAT: as in `tiles.Plan`.
+    (M, N / SPLIT); the loops over tiles and channels are one then, so that the next tile is copied meanwhile.
     """
     row_first = begin + tl.program_id(0) * BLOCK_M
     row = row_first + tl.arange(0, BLOCK_M)
@@ -119,7 +119,7 @@ def weigh_kernel(
     row_label = tl.load(label + row, mask=row_ok, other=0)
     here = start + tl.program_id(1) * columns
     stop = tl.minimum(here + columns, last)
-    for col_first in tl.range(here, stop, BLOCK_N, flatten=FLAT):
+    for col_first in tl.range(here, stop, BLOCK_N, flatten=BULK):
         if MULTIPLY:
             tile = product(
                 anchor, positive, row_first, col_first, end, stop, width, BLOCK_M, BLOCK_N, BLOCK_K, PRECISION, UP, BULK

@@ -40,8 +40,11 @@ def use_form(name, monkeypatch):
         monkeypatch.setattr(triton_blocks, "USUAL", triton_blocks.Sizes(rows=48, bytes=2 * 48 * 32, whole=0))
         monkeypatch.setattr(triton, "statistics_tile", lambda *_: tile)
         monkeypatch.setattr(triton_blocks, "gradient_tile", lambda *_: tile)
-        monkeypatch.setattr(tiles, "PLAN", tiles.Plan(*3 * ["once" in name]))
-        monkeypatch.setattr(triton_passes, "BAND", 2)
+        once = "once" in name
+        way = tiles.Way(once, once, 4 if once else 2)
+        monkeypatch.setattr(triton_passes, "way_of_statistics", lambda *_: way)
+        # Two or three blocks of rows at a time.
+        monkeypatch.setattr(triton_passes, "BAND_BYTES", 3000)
         if "pointers" in name:
             # Rows of no matrix begin where copies in bulk need them to.
             monkeypatch.setattr(triton_call, "BULK_BYTES", 1 << 60)
