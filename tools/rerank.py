@@ -19,11 +19,19 @@ def main() -> None:
     )
     parser.add_argument("ranges", metavar="ARGUMENT=VALUES", nargs="*", help="values to try, with commas between them")
     args = parser.parse_args()
+    from tbpsbench.engine.reranking import build_rerankers
+    from tbpsbench.engine.trained import open_trained
     from tbpsbench.engine.tuning import RERANKER, grid, tune
 
     components = grid(args.name, args.ranges)
-    # All of them stand in the config, so that the static check sees them.
-    tune(RERANKER, args, components, [f"evaluation.rerank={components!r}"])
+    for component in components:
+        build_rerankers([component])
+    # Each is tried alone, and so stands alone in the config: several would be a chain. What the static check looks at
+    # beside the arguments is the loss that a re-ranker asks, so it sees one setting for each.
+    first, *others = {repr(one.get("loss")): RERANKER.key.format(repr(one)) for one in components}.values()
+    for override in others:
+        open_trained(args.checkpoint, args.config, [*args.cfg_options, override])
+    tune(RERANKER, args, components, [first])
 
 
 if __name__ == "__main__":

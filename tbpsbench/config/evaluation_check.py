@@ -9,10 +9,12 @@ from tbpsbench import registry
 from tbpsbench.arguments import did_you_mean
 from tbpsbench.config.open_sections import is_open
 from tbpsbench.entries import Problem
+from tbpsbench.rerankers.chain import chain_problems
 
 
 def evaluation_problems(values: Mapping[str, Any], *, other_model: bool = False) -> Iterator[Problem]:
-    """Protocols and metrics that are none, unknown or do without what is asked, re-rankers whose loss is not there.
+    """Protocols and metrics that are none, unknown or do without what is asked; re-rankers that cannot follow the one
+    before, or whose loss is not there.
 
     Args:
         values: of a config without other problems.
@@ -58,8 +60,10 @@ def evaluation_problems(values: Mapping[str, Any], *, other_model: bool = False)
             "and evaluation.rerank: one result can come of one of them, so that each is measured alone.",
             "Leave one of the two out.",
         )
+    rerankers = section.get("rerank", ())
+    yield from chain_problems([(one["type"], registry.RERANKERS.get(one["type"])) for one in rerankers])
     if not other_model and not is_open("model", values.get("model")):
-        yield from _unanswered(section.get("rerank", ()), (values.get("model") or {}).get("losses") or {})
+        yield from _unanswered(rerankers, (values.get("model") or {}).get("losses") or {})
 
 
 def _unanswered(rerankers: Any, losses: Mapping[str, Any]) -> Iterator[Problem]:

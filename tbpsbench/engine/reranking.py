@@ -19,9 +19,11 @@ from tbpsbench.data.eval_set import GallerySet, QuerySet
 from tbpsbench.data.evaluation import EvaluationData
 from tbpsbench.engine.embed import embed_captions
 from tbpsbench.engine.scoring import Scored, blocks
+from tbpsbench.errors import ConfigError
 from tbpsbench.metrics.ranking import PositiveRanks, Ties, positive_ranks_by
 from tbpsbench.model.base import SearchModel
-from tbpsbench.rerankers.base import Reranker, Search
+from tbpsbench.rerankers.base import Blocks, Reranker, Search
+from tbpsbench.rerankers.chain import chain_problems, unread
 from tbpsbench.types import Batch, Features
 
 TRAIN = "train"
@@ -45,9 +47,14 @@ def build_rerankers(components: Sequence[Mapping[str, Any]]) -> list[Reranker]:
     """The re-rankers of a config, in their order.
 
     Raises:
+        ConfigError: if one can only come first and does not.
         RegistryError: if one cannot be built.
     """
-    return [registry.RERANKERS.build(c, f"evaluation.rerank.{n}") for n, c in enumerate(components)]
+    found = [registry.RERANKERS.build(c, f"evaluation.rerank.{n}") for n, c in enumerate(components)]
+    chain = [(component["type"], type(one)) for component, one in zip(components, found, strict=True)]
+    if problem := next(chain_problems(chain), None):
+        raise ConfigError(str(problem))
+    return found
 
 
 def reranked(
@@ -68,7 +75,7 @@ def reranked(
         The ranks; "ms_per_query" (re-ranking and ranking, without embedding) and "pairs" seen by a cross-encoder.
 
     Raises:
-        ConfigError: if the system lacks what a re-ranker needs.
+        ConfigError: if the system lacks what a re-ranker needs, or one has not read the scores of the one before.
     """
     started = time.perf_counter()
     search = Search(
@@ -82,14 +89,36 @@ def reranked(
         image_features=lambda rows: _image_features(model, asked, rows, batch_size),
         model=model,
     )
+    read: list[_Read] = []
     for reranker in rerankers:
-        search = replace(search, scores=reranker.rerank(search))
+        read.append(_Read(search.scores))
+        search = replace(search, scores=reranker.rerank(replace(search, scores=read[-1])))
     ranks = positive_ranks_by(
         search.scores, ask.pids, answer.pids, ties=ties, query_groups=ask.groups, gallery_groups=answer.groups,
         skip_unmatched=skip_unmatched,
     )  # fmt: skip
+    _require_read(rerankers, read)
     took = time.perf_counter() - started
     return ranks, {"ms_per_query": 1000 * took / max(1, len(ask)), "pairs": sum(one.pairs for one in rerankers)}
+
+
+class _Read:
+    """Scores that remember whether anybody has asked for them."""
+
+    def __init__(self, scores: Blocks) -> None:
+        self.scores, self.asked = scores, False
+
+    def __call__(self, start: int, stop: int) -> Tensor:
+        self.asked = True
+        return self.scores(start, stop)
+
+
+def _require_read(rerankers: Sequence[Reranker], read: Sequence[_Read]) -> None:
+    """Plug-ins may not declare what they read; a record must not list a re-ranker whose scores nobody looked at."""
+    for place in range(1, len(read)):
+        if not read[place].asked:
+            name, before = (type(rerankers[n]).__name__ for n in (place, place - 1))
+            raise ConfigError(f"evaluation.rerank.{place}: {unread(name, before)} Put {name} first, or leave it out.")
 
 
 def first_stage(model: SearchModel, side: Scored) -> Tensor | None:

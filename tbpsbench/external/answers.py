@@ -39,13 +39,17 @@ class Answers(Given):
 
     Args:
         listed: for query n, the rows of its images among those of the task, best first.
+
+    Attributes:
+        shortest: images of the shortest list.
+        told: places that every list tells of the ranking that its query is scored by; known after `exact`.
     """
 
     kind: ClassVar[str] = ANSWERS
 
     def __init__(self, listed: list[np.ndarray]) -> None:
         self.listed = listed
-        self.shortest = min(map(len, listed))
+        self.shortest = self.told = min(map(len, listed))
         self.notes = ("nothing shows how the answers were found: track rerank",)
 
     @property
@@ -53,7 +57,7 @@ class Answers(Given):
         return f"places in lists made by other code, {self.shortest} images or more a query"
 
     def protocol(self) -> dict[str, Any]:
-        return {**super().protocol(), "listed": self.shortest}
+        return {**super().protocol(), "listed": self.told}
 
     def exact(self, task: Task) -> EvaluationSection:
         section, galleries = task.section, {question.splits for question in task.questions}
@@ -66,12 +70,13 @@ class Answers(Given):
                 f"evaluation.protocols: {', '.join(section.protocols)} show different galleries, and an answer file "
                 "ranks one. Score them one by one."
             )
-        depth = min(self._depth(question, task.gallery_rows(question)) for question in task.questions)
+        known = [self._known(question, task.gallery_rows(question)) for question in task.questions]
+        self.told, depth = min(told for told, _ in known), min(depth for _, depth in known)
         kept, left = [], []
         for metric in section.metrics:
             reduced = within(metric, depth)
             kept += [reduced] if reduced else []
-            left += [] if reduced == metric else [_left_out(metric, reduced)]
+            left += [] if reduced == metric else [left_out(metric, reduced)]
         if not kept:
             raise ConfigError(
                 f"evaluation.metrics: lists of {depth:g} images tell R@k up to {depth:g} alone, and none of the "
@@ -103,18 +108,26 @@ class Answers(Given):
         column[gallery_G] = np.arange(len(gallery_G))
         return column
 
-    def _depth(self, question: Question, gallery_G: np.ndarray) -> float:
-        """Up to which place every list is known; infinite where all lists name the whole gallery."""
+    def _known(self, question: Question, gallery_G: np.ndarray) -> tuple[int, float]:
+        """How many places the shortest list tells, and up to which place the ranking of every query is known: infinite
+        where all lists name the whole gallery.
+
+        Images that leave the gallery of a query are no places, and queries without a match are not scored.
+        """
         ask, answer = question.ask, question.answer
-        column, depth = self._columns(gallery_G[answer.rows]), np.inf
+        column, shortest, depth = self._columns(gallery_G[answer.rows]), len(answer.rows), np.inf
         for position, query in enumerate(ask.rows):
-            listed, gone = column[self.listed[query]], np.zeros(len(answer.rows), bool)
+            match, gone = answer.pids == ask.pids[position], np.zeros(len(answer.rows), bool)
             if ask.groups is not None and answer.groups is not None:
-                gone = (answer.pids == ask.pids[position]) & (answer.groups == ask.groups[position])
+                gone = match & (answer.groups == ask.groups[position])
+            if not (match & ~gone).any():
+                continue
+            listed = column[self.listed[query]]
             told = len(listed) - int(gone[listed].sum())
+            shortest = min(shortest, told)
             if told < len(gone) - gone.sum():
                 depth = min(depth, told)
-        return depth
+        return shortest, depth
 
 
 def within(metric: Mapping[str, Any], depth: float) -> dict[str, Any] | None:
@@ -133,7 +146,8 @@ def cut_offs(metric: Mapping[str, Any]) -> list[int]:
     return [k for k in ks if isinstance(k, int)] if isinstance(ks, list | tuple) else []
 
 
-def _left_out(metric: Mapping[str, Any], reduced: Mapping[str, Any] | None) -> str:
+def left_out(metric: Mapping[str, Any], reduced: Mapping[str, Any] | None) -> str:
+    """What of a metric is not in what `within` made of it: "R@5, R@10", or its type."""
     known = [] if reduced is None else cut_offs(reduced)
     return ", ".join(f"R@{k}" for k in cut_offs(metric) if k not in known) or str(metric["type"])
 

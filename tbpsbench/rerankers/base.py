@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from torch import Tensor
@@ -51,10 +51,14 @@ class Reranker(ABC):
             gallery lie to each other; a result then says so.
         asks: type of the loss that it asks, whose name is the argument `loss`; None: it asks none. The static check
             looks for it among the model's losses.
+        reads: what of a search orders the images: "scores" (those so far), "vectors" (`query_QD`, `gallery_GD`) or
+            "bank"; the scores alone by default. Without "scores" the work of a re-ranker before it would be lost, and a
+            bank holds similarities as the system compares them: such a re-ranker can only come first.
         pairs: pairs of a query and an image that a cross-encoder looked at.
     """
 
     asks: ClassVar[str | None] = None
+    reads: ClassVar[tuple[Literal["scores", "vectors", "bank"], ...]] = ("scores",)
     transductive: bool = False
     pairs: int = 0
 

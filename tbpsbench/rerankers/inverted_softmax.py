@@ -8,7 +8,7 @@ from torch import Tensor
 
 from tbpsbench.registry import RERANKERS
 from tbpsbench.rerankers.base import Blocks, Reranker, Search
-from tbpsbench.rerankers.softmax import hubness, inverted_softmax, popular
+from tbpsbench.rerankers.softmax import corrected, hubness, popular
 
 
 @RERANKERS.register()
@@ -27,6 +27,7 @@ class InvertedSoftmax(Reranker):
 
     # Which images are hubs depends on the other images of the gallery.
     transductive = True
+    reads = ("scores", "bank")
 
     def __init__(self, beta: float = 20.0, k: int | None = 1, bank: int = 5000) -> None:
         if beta <= 0 or bank < 1 or (k is not None and k < 1):
@@ -34,14 +35,14 @@ class InvertedSoftmax(Reranker):
         self.beta, self.k, self.bank = beta, k, bank
 
     def rerank(self, search: Search) -> Blocks:
-        """Normalised similarities; a row's scores are comparable with each other alone."""
+        """Similarities less the hubness of each image; a row's scores are comparable with each other alone."""
         bank_SG = search.bank(self.bank).numpy().astype(np.float64)
-        hubness_G, popular_G = hubness(bank_SG, self.beta), None if self.k is None else popular(bank_SG, self.k)
+        # Of the mean over the bank, not of the sum: no order changes, and the scores stay in the range of similarities.
+        hubness_G = hubness(bank_SG, self.beta) - np.log(len(bank_SG))
+        popular_G = None if self.k is None else popular(bank_SG, self.k)
 
         def scores(start: int, stop: int) -> Tensor:
-            found_BG, _ = inverted_softmax(
-                search.scores(start, stop).numpy().astype(np.float64), hubness_G, self.beta, popular_G
-            )
-            return torch.from_numpy(found_BG)
+            score_BG = search.scores(start, stop).numpy().astype(np.float64)
+            return torch.from_numpy(corrected(score_BG, hubness_G, self.beta, popular_G)[0])
 
         return scores

@@ -28,6 +28,7 @@ class KReciprocal(Reranker):
     """
 
     transductive = True
+    reads = ("vectors",)
 
     def __init__(self, k1: int = 20, k2: int = 6, weight: float = 0.3) -> None:
         if k1 < 1 or k2 < 1 or not 0 <= weight <= 1:

@@ -26,6 +26,7 @@ class QueryExpansion(Reranker):
     """
 
     transductive = True
+    reads = ("vectors",)
 
     def __init__(self, k: int = 5, alpha: float = 3.0, times: int = 1) -> None:
         if k < 1 or times < 1 or alpha < 0:

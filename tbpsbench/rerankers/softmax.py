@@ -30,10 +30,13 @@ def popular(bank_SG: np.ndarray, k: int) -> np.ndarray:
     return found_G
 
 
-def inverted_softmax(
+def corrected(
     score_QG: np.ndarray, hubness_G: np.ndarray, beta: float, popular_G: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Similarities divided by what the bank thinks of each image.
+    """Similarities less what the bank thinks of each image: the order of `inverted_softmax`, for any `beta`.
+
+    It is the logarithm of the inverted softmax, divided by `beta`: where a large one makes the softmax 0 or infinite,
+    and so images equal, this keeps them apart. Its unit is that of the similarities.
 
     Args:
         score_QG: (Q, G) similarities.
@@ -52,5 +55,17 @@ def inverted_softmax(
         raise DataError(f"the bank knows {len(hubness_G)} images, the queries rank {score_QG.shape[1]}")
     changed_Q = np.ones(len(score_QG), bool) if popular_G is None else popular_G[score_QG.argmax(axis=1)]
     found_QG = score_QG.copy()
-    found_QG[changed_Q] = np.exp(score_QG[changed_Q] * np.asarray(beta, score_QG.dtype) - hubness_G)
+    found_QG[changed_Q] -= hubness_G / np.asarray(beta, hubness_G.dtype)
+    return found_QG, changed_Q
+
+
+def inverted_softmax(
+    score_QG: np.ndarray, hubness_G: np.ndarray, beta: float, popular_G: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Similarities divided by what the bank thinks of each image, as the papers and the released code have it.
+
+    Args and errors as of `corrected`; the scores of changed rows are positive, those below exp(-745) are 0.
+    """
+    found_QG, changed_Q = corrected(score_QG, hubness_G, beta, popular_G)
+    found_QG[changed_Q] = np.exp(found_QG[changed_Q] * np.asarray(beta, found_QG.dtype))
     return found_QG, changed_Q

@@ -119,6 +119,55 @@ def test_re_rankers_follow_each_other(run):
     assert twice.ranks == plain.ranks
 
 
+@pytest.fixture
+def shuffle():
+    """A plug-in's re-ranker that declares nothing and does not look at the scores."""
+
+    @registry.RERANKERS.register("Shuffle")
+    class Shuffle(Reranker):
+        def rerank(self, search):
+            score_QG = torch.rand(search.queries, search.images, generator=torch.Generator().manual_seed(0))
+            return lambda start, stop: score_QG[start:stop]
+
+    yield {"type": "Shuffle"}
+    registry.RERANKERS.remove("Shuffle")
+
+
+@pytest.mark.parametrize(
+    "chain",
+    [("InvertedSoftmax", "KReciprocal"), ("KReciprocal", "InvertedSoftmax"), ("ImageTextMatching", "QueryExpansion")],
+)
+def test_a_chain_whose_beginning_would_be_lost_is_refused(run, chain):
+    with pytest.raises(ConfigError, match=rf"evaluation\.rerank\.1: {chain[1]} .* {chain[0]} before it"):
+        found(run, *({"type": kind} for kind in chain))
+
+
+@pytest.mark.parametrize("kind", ["InvertedSoftmax", "KReciprocal", "QueryExpansion"])
+def test_a_cross_encoder_looks_at_what_the_one_before_has_found(run, kind):
+    matching = {"type": "ImageTextMatching", "k": 5, "join": "range"}
+    chains = [{"type": kind}], [matching], [{"type": kind}, matching]
+    first, second, both = (found(run, *chain).results["standard"].ranks for chain in chains)
+    assert both != first
+    assert both != second
+
+
+def test_a_plug_in_that_has_not_read_the_scores_before_it_is_found_out(run, shuffle):
+    assert found(run, shuffle).track == "rerank"
+    assert found(run, shuffle, {"type": "ImageTextMatching"}).track == "rerank"
+    message = "Shuffle does not read the scores of KReciprocal before it: what KReciprocal found would be lost"
+    with pytest.raises(ConfigError, match=rf"evaluation\.rerank\.1: {message}.* Put Shuffle first"):
+        found(run, {"type": "KReciprocal"}, shuffle)
+
+
+def test_a_sharp_bank_leaves_no_ties_and_scores_as_similarities_do(run):
+    for k in (None, 1):
+        sharp = found(run, {"type": "InvertedSoftmax", "beta": 3000.0, "k": k})
+        assert not sharp.results["standard"].ranks.tied.any()
+        joined = found(run, {"type": "InvertedSoftmax", "beta": 0.01, "k": k}, {"type": "ImageTextMatching", "k": 1,
+                                                                                "join": "range"})  # fmt: skip
+        assert not joined.results["standard"].ranks.tied.any()
+
+
 def test_protocols_that_remove_images_are_re_ranked_in_their_own_gallery(run):
     kinds = ("standard", "clothes-change")
     after = found(run, {"type": "KReciprocal", "k1": 5}, protocols=kinds)

@@ -3,7 +3,7 @@ import pytest
 from golden_files import Golden, each_golden
 
 from tbpsbench.errors import DataError
-from tbpsbench.rerankers.softmax import hubness, inverted_softmax, popular
+from tbpsbench.rerankers.softmax import corrected, hubness, inverted_softmax, popular
 
 
 def normalised(score_QG, bank_SG, beta, k):
@@ -55,5 +55,37 @@ def test_a_sharp_softmax_does_not_overflow():
 
 
 def test_a_bank_of_another_gallery_is_refused():
-    with pytest.raises(DataError, match="the bank knows 4 images, the queries rank 5"):
-        inverted_softmax(np.zeros((2, 5)), np.zeros(4), 1.0)
+    for form in (inverted_softmax, corrected):
+        with pytest.raises(DataError, match="the bank knows 4 images, the queries rank 5"):
+            form(np.zeros((2, 5)), np.zeros(4), 1.0)
+
+
+def draw(beta, k):
+    rng = np.random.default_rng(0)
+    score_QG, bank_SG = rng.uniform(-1, 1, size=(6, 40)), rng.uniform(-1, 1, size=(30, 40))
+    return score_QG, hubness(bank_SG, beta), beta, popular(bank_SG, k)
+
+
+@pytest.mark.parametrize("k", [1, 40])
+def test_what_re_ranks_has_the_order_of_the_inverted_softmax(k):
+    ours, changed = corrected(*draw(20.0, k))
+    theirs, activated = inverted_softmax(*draw(20.0, k))
+    assert np.array_equal(changed, activated)
+    assert changed.any()
+    assert np.array_equal(np.argsort(-ours, axis=1), np.argsort(-theirs, axis=1))
+
+
+@pytest.mark.parametrize("beta", [1e-3, 3000.0, 1e6])
+def test_no_sharpness_makes_images_equal(beta):
+    score_QG, hubness_G, _, popular_G = draw(beta, 40)
+    ours, _ = corrected(score_QG, hubness_G, beta, popular_G)
+    assert np.isfinite(ours).all()
+    assert all(len(np.unique(row)) == len(row) for row in ours)
+    exponent_QG = score_QG * beta - hubness_G
+    assert np.array_equal(np.argsort(-ours, axis=1), np.argsort(-exponent_QG, axis=1))
+
+
+def test_with_a_sharp_bank_a_score_is_less_the_nearest_caption():
+    bank_SG = np.random.default_rng(1).uniform(-1, 1, size=(30, 40))
+    ours, _ = corrected(np.zeros((1, 40)), hubness(bank_SG, 1e6), 1e6)
+    assert np.abs(ours + bank_SG.max(axis=0)).max() <= 1e-5

@@ -1,4 +1,4 @@
-"""The last line of tools/interact.py (and of tools/rerank.py, which prints the same) tests what was tried."""
+"""What tools/rerank.py and tools/interact.py refuse, and the last line that they print, which tests what was tried."""
 
 import shlex
 
@@ -32,3 +32,24 @@ def test_an_argument_that_is_given_and_tried_is_refused(mini, tmp_path, tool):
     code, _, err = tool("interact", system, "MTI", SIMULATED, "lam=0.5", "--try", "lam=0.2,0.8")
     assert code == 2
     assert "lam is given and tried: name it once" in err
+
+
+def test_settings_of_a_re_ranker_are_no_chain(mini, tmp_path, tool):
+    system = untrained(mini, tmp_path / "system.pth", "model.losses.itm=dict(type='ITM', dim=8, depth=1, heads=1)")
+    code, out, err = tool("rerank", system, "KReciprocal", "k1=3,4,5")
+    assert (code, err) == (0, "")
+    assert "3 settings tried" in out
+    code, out, err = tool("rerank", system, "KReciprocal", "k1=3,0")
+    assert (code, out) == (2, "")
+    assert "k1 (0) and k2 (6) must be positive" in err
+    code, out, err = tool("rerank", system, "ImageTextMatching", "loss=itm,other", "k=2,3")
+    assert (code, out) == (2, "")
+    assert "asks the loss 'other', which this model has not as ITM (its losses of that kind: itm)" in err
+
+
+def test_a_chain_that_would_lose_its_beginning_is_refused(mini, tmp_path, tool):
+    system = untrained(mini, tmp_path / "system.pth")
+    code, out, err = tool("test", system, "--rerank", "InvertedSoftmax", "KReciprocal")
+    assert (code, out) == (2, "")
+    assert "KReciprocal does not read the scores of InvertedSoftmax before it" in err
+    assert "InvertedSoftmax and KReciprocal can only come first: keep one of them" in err

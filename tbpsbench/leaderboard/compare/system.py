@@ -71,28 +71,31 @@ def find_system(name: str, records: str | Path, data: str | None = None) -> list
     Args:
         name: a folder, or the name of a system.
         records: root of all records.
-        data: name of the evaluated data set; by default the one that the system was trained on.
+        data: name of the evaluated data set; by default the only one that the system has records on, or of several the
+            one that it was trained on.
 
     Raises:
-        DataError: if there is no such system on these data (names those that there are), or one of its records is
-            damaged.
+        DataError: if there is no such system on these data (names those that there are), nothing tells which of several
+            is meant, or one of its records is damaged.
     """
     if _is_folder(name):
         return find_records(name)
     found = usable_records(records)
-    own = [
-        found.root / folder
-        for folder, record in found.records
-        if record["name"] == name and data_name(record) == (data or record["spec"].get("trained_on", data_name(record)))
-    ]
     if damaged := _left_out_of(name, found):
         raise DataError(f"{name}: not all of its records can be compared\n{damaged}")
+    own = [(folder, record) for folder, record in found.records if record["name"] == name]
     if not own:
         there = sorted({f"{record['name']} on {data_name(record)}" for _, record in found.records})
         near = did_you_mean(name, {record["name"] for _, record in found.records})
-        where = f" on {data}" if data else ""
-        raise DataError(f"{records}: no record of {name!r}{where}.{near} There are: {shown(listed(there)) or 'none'}")
-    return own
+        raise DataError(f"{records}: no record of {name!r}.{near} There are: {shown(listed(there)) or 'none'}")
+    on = sorted({data_name(record) for _, record in own})
+    if data or len(on) > 1:
+        # What an external system was trained on is free text: it may choose among data sets, and must not exclude them.
+        own = [row for row in own if data_name(row[1]) == (data or row[1]["spec"].get("trained_on", data_name(row[1])))]
+    if not own:
+        where = f"no record of {name!r} on {data!r}" if data else f"records of {name!r} on {len(on)} data sets"
+        raise DataError(f"{records}: {where}. Name the data with --data: {shown(listed(on))}")
+    return [found.root / folder for folder, _ in own]
 
 
 def _is_folder(name: str) -> bool:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from tbpsbench.errors import DataError
-from tbpsbench.external.answers import within
+from tbpsbench.external.answers import Answers, left_out, within
 from tbpsbench.files import sha256_file
 from tbpsbench.leaderboard.verify.report import Verification
 from tbpsbench.metrics.result import Evaluation
 from tbpsbench.reading import shown
 from tbpsbench.records.badges import ANSWERS
+from tbpsbench.records.evidence import read_evidence
 from tbpsbench.records.identity import annotations_sha256
 from tbpsbench.records.read import RECORD
 
 FIX = "Score the file again with tools/score.py and keep the record that it writes."
+LENGTH = "metrics against the length of the lists"
 ELSEWHERE = "made by other code, which left no record of it"
 
 
@@ -28,12 +30,18 @@ def check_external(found: Verification) -> None:
     if listed is None:
         found.problem("protocol.listed", "is missing: nothing says how long the lists of answers are", FIX)
         return
-    if all(listed < result["gallery"] for result in record["results"].values()):
+    try:
+        evidence = read_evidence(found.folder / record["evidence"]["file"], record["results"])
+    except DataError:  # said where the scores are computed again
+        found.skip(LENGTH, "the ranks cannot be read")
+        return
+    # A list need not name what a protocol removes. The shortest may be of the query with the smallest gallery.
+    if any(listed < int(own.ranks.gallery_size.min()) for own in evidence.values()):
         for metric in record["config"]["evaluation"]["metrics"]:
-            if within(metric, listed) != metric:
-                message = f"lists of {listed} images do not tell {metric['type']} with all of its cut-offs"
+            if (reduced := within(metric, listed)) != metric:
+                message = f"lists of {listed} images do not tell {left_out(metric, reduced)}"
                 found.problem("config.evaluation.metrics", message, FIX)
-    found.checked.append("metrics against the length of the lists")
+    found.checked.append(LENGTH)
 
 
 def score_again(found: Verification, file: Path, root: str | None) -> Evaluation:
@@ -64,9 +72,14 @@ def score_again(found: Verification, file: Path, root: str | None) -> Evaluation
         )
     given = read_given(file, task, normalize=config["model"].get("normalize") is not False)
     found.equal("config.model.given", config["model"]["given"], given.kind, FIX, str(file))
+    evaluation, scored = score(given, task)
     if (listed := record["protocol"].get("listed")) is not None:
-        found.equal("protocol.listed", listed, given.protocol().get("listed"), FIX, str(file))
-    evaluation, _ = score(given, task)
+        told = given.protocol().get("listed")
+        # Earlier records count images that a protocol removes, too.
+        if not (isinstance(given, Answers) and listed == given.shortest):
+            found.equal("protocol.listed", listed, told, FIX, str(file))
+        wanted = config["evaluation"]["metrics"]
+        found.equal("config.evaluation.metrics", wanted, list(scored.section.metrics), FIX, f"what {file} tells")
     return evaluation
 
 
