@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tbpsbench.errors import DataError
+from tbpsbench.retrieval.products import row_products
 
 # Rows whose vectors are fetched at once when all similarities are asked for.
 PART_ROWS = 65536
@@ -23,8 +24,9 @@ class Index(ABC):
     """Base of the slot INDEXES: a set of vectors in a folder, each under a number (its id) of the caller's.
 
     Building one opens what the folder holds, or makes an empty index there. Scores are dot products, larger is better;
-    equal ones come in the order of the ids. One process writes at a time (the gallery holds a lock); several threads
-    may search at once, and other processes see what was there when they opened it.
+    equal vectors get equal ones, and equal ones come in the order of the ids (where an index looks at some vectors
+    alone: of those). One process writes at a time (the gallery holds a lock); several threads may search at once, and
+    other processes see what was there when they opened it.
 
     Durability: what `add` and `remove` were given survives a kill after `flush` has returned. Before that, an id may be
     there or not, but its vector is never half of one. `keep` then brings the index to what the caller knows of.
@@ -41,7 +43,7 @@ class Index(ABC):
         """The k best of each query: scores (Q, K) float32, best first, and their ids (Q, K) int64; K = min(k, N).
 
         Raises:
-            DataError: if the queries are of another width or not finite, or k is not positive.
+            DataError: if the queries are of another width or not finite, k is not positive, or vectors are damaged.
         """
 
     @abstractmethod
@@ -90,12 +92,18 @@ class Index(ABC):
             self.remove(np.setdiff1d(there_N, id_N, assume_unique=True))
 
     def similarities(self, query_QD: np.ndarray) -> np.ndarray:
-        """(Q, N) float32 dot products with everything that is there, in the order of `ids`."""
+        """(Q, N) float32 dot products with everything that is there, in the order of `ids`.
+
+        Raises:
+            DataError: as `search`.
+        """
         query_QD, id_N = self._asked(query_QD), self.ids()
         score_QN = np.empty((len(query_QD), len(id_N)), np.float32)
         for first in range(0, len(id_N), PART_ROWS):
             part = slice(first, first + PART_ROWS)
-            score_QN[:, part] = query_QD @ self.vectors(id_N[part]).T
+            part_ND = self.vectors(id_N[part])
+            for query, query_D in enumerate(query_QD):
+                score_QN[query, part] = row_products(part_ND, query_D)
         return score_QN
 
     def flush(self) -> None:  # noqa: B027 - an index may write at once

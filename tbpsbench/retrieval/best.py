@@ -27,23 +27,21 @@ class Best:
         self._row: list[np.ndarray] = [np.empty(0, np.int64) for _ in range(queries)]
         self._floor_Q = np.full(queries, -np.inf, np.float32)
 
-    def offer(self, score_CQ: np.ndarray, first: int) -> None:
-        """Take the scores of rows first, first + 1, ..., a column for each query; -inf is never taken."""
-        queries = score_CQ.shape[1]
-        over_CQ = score_CQ > self._floor_Q
-        if np.isneginf(self._floor_Q).any() and self.k <= len(score_CQ):
-            over_CQ &= score_CQ >= reached(score_CQ.T, self.k)
-        # By rows, so in every query's column from the first to the last.
-        found_M = np.flatnonzero(over_CQ.ravel())
+    def offer(self, score_QC: np.ndarray, first: int) -> None:
+        """Take the scores of rows first, first + 1, ..., none of them NaN; -inf is never taken."""
+        queries, count = score_QC.shape
+        over_QC = score_QC > self._floor_Q[:, None]
+        if np.isneginf(self._floor_Q).any() and self.k <= count:
+            over_QC &= score_QC >= reached(score_QC, self.k)[:, None]
+        found_M = np.flatnonzero(over_QC)  # one query after the other, each from the first row to the last
         if not len(found_M):
             return
-        row_M, query_M = np.divmod(found_M, queries)
-        order_M = np.argsort(query_M, kind="stable")
-        starts = np.searchsorted(query_M[order_M], np.arange(queries + 1))
+        query_M, row_M = np.divmod(found_M, count)
+        starts = np.searchsorted(query_M, np.arange(queries + 1))
         for query in range(queries):
-            row = row_M[order_M[starts[query] : starts[query + 1]]]
+            row = row_M[starts[query] : starts[query + 1]]
             if len(row):
-                self._merge(query, score_CQ[row, query], row + first)
+                self._merge(query, score_QC[query, row], row + first)
 
     def _merge(self, query: int, score: np.ndarray, row: np.ndarray) -> None:
         if len(score) > 4 * self.k:

@@ -97,8 +97,8 @@ def build(
         What became of each file; it also stands in `report.json` in the index's folder.
 
     Raises:
-        DataError: if there is no picture in the folder (nothing is removed then), or none that can be used; or
-            batch_size or workers are not positive.
+        DataError: if there is no picture in the folder (nothing is removed then), or none that can be used or is left
+            out; or batch_size or workers are not positive.
         StorageError: if the index cannot be written; what was committed stays.
     """
     require_positive(batch_size, workers)
@@ -114,7 +114,7 @@ def build(
         _embed(gallery, batches, report, bar.update)
     report.seconds = time.perf_counter() - start
     write_json(gallery.folder / REPORT, _plain(report))
-    if not len(gallery):
+    if not len(gallery) and not report.left_out:
         raise DataError("\n".join([f"{gallery.root}: no picture in this folder can be used", *report.lines()]))
     return report
 

@@ -15,6 +15,11 @@ from tbpsbench.system import System
 VERSION = 1
 DESCRIPTION = "index.json"
 LOCK = "lock"
+# Values of a description: (type, whether they may be empty). What else an index's kind takes its own class checks.
+VALUES: Mapping[str, tuple[type, bool]] = {
+    "version": (int, False), "dim": (int, False), "pictures": (str, False), "system.name": (str, True),
+    "system.fingerprint": (str, False), "system.checkpoint": (str, True), "index.type": (str, False),
+}  # fmt: skip
 
 
 def write_description(
@@ -37,11 +42,16 @@ def write_description(
             "checkpoint": _kept(Path(checkpoint)) if str(checkpoint) else "",
         },
         "pictures": str(Path(pictures).resolve()),
-        "dim": sum(head.dim for head in system.model.heads.values()),
+        "dim": _width(system),
         "index": dict(index),
     }
     write_json(folder / DESCRIPTION, told)
     return told
+
+
+def _width(system: System) -> int:
+    """Of the vectors of all heads together."""
+    return sum(int(head.dim) for head in system.model.heads.values())
 
 
 def _kept(checkpoint: Path) -> str:
@@ -62,7 +72,7 @@ def describe(folder: str | Path) -> dict[str, Any]:
     """What an index says of itself, without loading its system.
 
     Raises:
-        DataError: if the folder holds no index, or one of a newer version.
+        DataError: if the folder holds no index, or one of a newer version, or a value is not what it can be.
     """
     folder = Path(folder)
     if not (folder / DESCRIPTION).is_file():
@@ -70,16 +80,24 @@ def describe(folder: str | Path) -> dict[str, Any]:
             f"{shown(folder)}: holds no index. Make one: python tools/index.py CHECKPOINT IMAGES --out {shown(folder)}"
         )
     told = read_json(folder / DESCRIPTION)
-    try:
-        sound = told["version"] == VERSION and told["system"]["fingerprint"] and told["pictures"] and told["dim"] > 0
-        told["index"]["type"], told["system"]["name"], told["system"]["checkpoint"]
-    except (LookupError, TypeError):
-        sound = False
-    if not sound:
+    if odd := _oddity(told):
         raise DataError(
-            f"{folder / DESCRIPTION}: not the description of an index of version {VERSION}. Build it again."
+            f"{folder / DESCRIPTION}: not the description of an index of version {VERSION} ({odd}). Build it again."
         )
     return dict(told)
+
+
+def _oddity(told: Any) -> str:
+    """The first value that no index can have; "" if there is none."""
+    for key, (kind, may_be_empty) in VALUES.items():
+        value = told
+        for part in key.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        if type(value) is not kind or not (value or may_be_empty):
+            return f"{key} is {value!r:.100}"
+    if told["version"] != VERSION:
+        return f"version is {told['version']}"
+    return "" if told["dim"] > 0 else f"dim is {told['dim']}"
 
 
 def require_same(folder: Path, told: Mapping[str, Any], system: System) -> None:
@@ -87,6 +105,7 @@ def require_same(folder: Path, told: Mapping[str, Any], system: System) -> None:
 
     Raises:
         CheckpointError: if its fingerprint is another.
+        DataError: if the index says of its vectors that they are of another width.
     """
     made_by = told["system"]
     if made_by["fingerprint"] != system.fingerprint:
@@ -94,4 +113,9 @@ def require_same(folder: Path, told: Mapping[str, Any], system: System) -> None:
             f"{folder}: holds vectors of the system {made_by['name']!r} ({made_by['fingerprint'][:12]}); those of "
             f"{system.name!r} ({system.fingerprint[:12]}) cannot be compared with them. Use the checkpoint that the "
             "index was made with, or make an index with this one: python tools/index.py CHECKPOINT IMAGES --out FOLDER"
+        )
+    if told["dim"] != _width(system):
+        raise DataError(
+            f"{folder / DESCRIPTION}: dim is {told['dim']}, but vectors of {system.name!r} have {_width(system)} "
+            "numbers: the file is damaged. Build the index again, in another folder."
         )

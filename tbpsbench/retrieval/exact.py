@@ -46,9 +46,8 @@ class ExactIndex(LocalIndex):
             row_C = self._half.candidates(query_QD[0], k, alive_N)
         if row_C is None:
             return scan(self.rows, query_QD, k)
-        score_C = self.rows.stored[row_C].astype(np.float32) @ query_QD[0]
-        best_K = np.argsort(-score_C, kind="stable")[:k]  # rows ascend: equal scores in the order of the ids
-        return score_C[best_K][None], self.rows.ids_by_row[row_C[best_K]][None]
+        score_K, id_K = self._ranked(row_C, self.rows.stored[row_C], query_QD[0], k)
+        return score_K[None], id_K[None]
 
     def add(self, id_N: np.ndarray, vector_ND: np.ndarray) -> None:
         """See `Index.add`; they are on the disk at once."""

@@ -8,6 +8,7 @@ On the disk an index is a folder:
 
     index.json    the system's fingerprint, where its checkpoint and the pictures lie, which kind of index
     journal       what was added and removed (items.py): the one place that decides what is there
+    journal.end   up to where it was committed at least (journal.py)
     vectors/      the index's own files (slot INDEXES)
     sets/         of systems whose heads compare sets of vectors (sets.py)
     lock          held by the process that writes

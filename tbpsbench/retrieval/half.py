@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from tbpsbench.retrieval.best import Best
+from tbpsbench.retrieval.products import all_finite
 from tbpsbench.retrieval.rows import Rows, append_at
 
 FILE = "vectors.scan.f16"
@@ -72,12 +73,14 @@ class HalfScan:
 
         with torch.inference_mode():
             rough_N = (torch.from_numpy(self._mapped(len(alive_N))) @ torch.from_numpy(query_D).half()).float().numpy()
+        if not all_finite(rough_N) and not np.isfinite(rough_N[alive_N]).all():
+            return None  # damaged; the scan finds out whether the rows themselves are
         if not alive_N.all():
             rough_N[~alive_N] = -np.inf
         best = Best(1, k)
-        best.offer(rough_N[:FIRST, None], 0)  # few, to have a floor for the many
+        best.offer(rough_N[None, :FIRST], 0)  # few, to have a floor for the many
         for first in range(FIRST, len(rough_N), STEP):
-            best.offer(rough_N[first : first + STEP, None], first)
+            best.offer(rough_N[None, first : first + STEP], first)
         floor = best.taken()[0][0, -1] - 2 * furthest(self._rows.dim, length)
         row_C = np.flatnonzero(rough_N >= floor)
         return row_C if len(row_C) <= max(4 * k, len(rough_N) // 16) else None

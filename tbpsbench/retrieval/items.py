@@ -59,6 +59,14 @@ class Items:
             self._apply(entry)
         return bool(entries)
 
+    def is_begun(self) -> bool:
+        """Whether anything can have been committed; False where the journal is gone, or was never begun."""
+        return bool(self._items) or self._journal.is_begun()
+
+    def begin(self) -> None:
+        """Let the journal notice lost lines (see `Journal.begin`); before the first vectors are written."""
+        self._journal.begin()
+
     @property
     def next_id(self) -> int:
         """The number that the next picture gets."""

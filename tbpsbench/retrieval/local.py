@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tbpsbench.retrieval.base import Index
+from tbpsbench.retrieval.products import require_finite, row_products
 from tbpsbench.retrieval.rows import Precision, Rows
 from tbpsbench.retrieval.scan import scan, scan_all
 
@@ -51,6 +52,19 @@ class LocalIndex(Index):
     def ids(self) -> np.ndarray:
         """See `Index.ids`."""
         return self.rows.ids()
+
+    def _ranked(
+        self, row_C: np.ndarray, stored_CD: np.ndarray, query_D: np.ndarray, k: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Scores and ids of the k best of some rows, which ascend: equal scores come in the order of the ids.
+
+        Raises:
+            DataError: if a score is no finite number, since its row is damaged.
+        """
+        score_C, id_C = row_products(stored_CD, query_D), self.rows.ids_by_row[row_C]
+        require_finite(score_C, id_C, self.folder)
+        best_K = np.argsort(-score_C, kind="stable")[:k]
+        return score_C[best_K], id_C[best_K]
 
 
 class ReRankedIndex(LocalIndex):
@@ -110,9 +124,7 @@ class ReRankedIndex(LocalIndex):
             if len(row_C) < k:
                 (score_QK[query],), (id_QK[query],) = scan(self.rows, query_QD[query : query + 1], k)
                 continue
-            score_C = self.rows.read(row_C) @ query_QD[query]
-            best_K = np.argsort(-score_C, kind="stable")[:k]  # rows ascend: equal scores in the order of the ids
-            score_QK[query], id_QK[query] = score_C[best_K], self.rows.ids_by_row[row_C[best_K]]
+            score_QK[query], id_QK[query] = self._ranked(row_C, self.rows.read(row_C), query_QD[query], k)
         return score_QK, id_QK
 
     def add(self, id_N: np.ndarray, vector_ND: np.ndarray) -> None:

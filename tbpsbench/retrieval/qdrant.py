@@ -22,12 +22,15 @@ from tbpsbench.parts import require
 from tbpsbench.reading import read_text
 from tbpsbench.registry import INDEXES
 from tbpsbench.retrieval.base import Index
+from tbpsbench.retrieval.products import row_products
 
 KEY_VARIABLE = "QDRANT_API_KEY"
 # Vectors in one request.
 PART = 256
 # Holds the name of the collection that this index has made on a server.
 MARK = "collection"
+# Points that are asked for beyond the k best, and how many times as many where all of them are equal.
+SPARE, GROWTH = 8, 4
 
 
 @INDEXES.register("qdrant")
@@ -35,6 +38,9 @@ class QdrantIndex(Index):
     """Vectors in a collection of a Qdrant server. Needs `pip install 'tbpsbench[qdrant]'`.
 
     The server's key, if it asks for one, is read from the environment variable QDRANT_API_KEY.
+
+    Of equal scores those of lower ids come first, as far as the server finds them: walking its graph, it may pass over
+    some of many equal vectors, as over any other.
 
     Args:
         folder, dim, writable: supplied by the gallery.
@@ -82,24 +88,44 @@ class QdrantIndex(Index):
     def search(self, query_QD: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """See `Index.search`."""
         query_QD = self._asked(query_QD, k)
-        k = min(k, len(self))
+        k = min(k, there := len(self))
         score_QK, id_QK = np.empty((len(query_QD), k), np.float32), np.empty((len(query_QD), k), np.int64)
         if not k:
             return score_QK, id_QK
-        settings = self._models.SearchParams(exact=self._exact)
-        hidden = None
+        for query, query_D in enumerate(query_QD):
+            score_C, id_C = self._found(query_D, k, there)
+            order_K = np.lexsort((id_C, -score_C))[:k]
+            score_QK[query], id_QK[query] = score_C[order_K], id_C[order_K]
+        return score_QK, id_QK
+
+    def _found(self, query_D: np.ndarray, k: int, there: int) -> tuple[np.ndarray, np.ndarray]:
+        """Scores and ids of k points at least, and of all that are found to score like the k-th.
+
+        Equal ones come in any order, and are cut off in it, so more are asked for until the last lies below the k-th.
+        """
+        settings, hidden = self._models.SearchParams(exact=self._exact), None
         if len(self._hidden):
             hidden = self._models.Filter(must_not=[self._models.HasIdCondition(has_id=self._hidden.tolist())])
-        for query, query_D in enumerate(query_QD):
+        # A server scores each vector by itself. The client's own engine multiplies a matrix, in which equal rows get
+        # unequal products (products.py): its vectors are multiplied anew.
+        anew, asked = self._url is None, min(k + SPARE, there)
+        while True:
             points = self._client.query_points(
-                self._collection, query=query_D.tolist(), limit=k, search_params=settings, query_filter=hidden
-            ).points
+                self._collection, query=query_D.tolist(), limit=asked, search_params=settings, query_filter=hidden,
+                with_payload=False, with_vectors=anew,
+            ).points  # fmt: skip
             if len(points) < k:
                 raise DataError(f"{self._collection}: Qdrant returned {len(points)} of {k} points. Set exact=True.")
-            points.sort(key=lambda point: (-point.score, point.id))
-            score_QK[query] = [point.score for point in points]
-            id_QK[query] = [point.id for point in points]
-        return score_QK, id_QK
+            score_C, slack = np.array([point.score for point in points], np.float32), 0.0
+            if anew:
+                vector_CD = np.array([point.vector for point in points], np.float32)
+                slack = _slack(query_D, vector_CD)
+            if len(points) < asked or asked == there or score_C[-1] < score_C[k - 1] - slack:
+                break
+            asked = min(GROWTH * asked, there)
+        if anew:
+            score_C = row_products(vector_CD, query_D)
+        return score_C, np.array([point.id for point in points], np.int64)
 
     def add(self, id_N: np.ndarray, vector_ND: np.ndarray) -> None:
         """See `Index.add`; the server has them when this returns."""
@@ -152,3 +178,13 @@ class QdrantIndex(Index):
 
     def __len__(self) -> int:
         return int(self._client.count(self._collection, exact=True).count) - len(self._hidden)
+
+
+def _slack(query_D: np.ndarray, vector_CD: np.ndarray) -> float:
+    """How far apart two scores of the engine must be to be in this order by any other way to sum, too.
+
+    Each may be off by D roundings to 24 bits of a product of the two lengths; rows that were not found are taken to be
+    as long as those that were.
+    """
+    lengths = float(np.linalg.norm(query_D)) * float(np.linalg.norm(vector_CD, axis=1).max())
+    return 4 * len(query_D) * 2.0**-24 * lengths

@@ -36,7 +36,14 @@ def open_vectors(folder: Path, told: Mapping[str, Any], items: Items, *, writabl
     while True:
         index: Index = registry.INDEXES.build(told["index"], f"{folder.parent / DESCRIPTION}: index", context)
         try:
+            if not items.is_begun() and (there := len(index)):
+                raise DataError(
+                    f"{folder.parent}: holds {there} vectors, and lacks the journal that says of which pictures: the "
+                    "index is damaged. Build it again, in another folder."
+                )
             index.keep(items.ids())
+            if writable:
+                items.begin()
             return index
         except DataError:
             index.close()

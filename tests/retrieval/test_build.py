@@ -182,6 +182,21 @@ def test_a_removed_picture_stays_out_until_it_is_restored(index, tool, tmp_path)
         assert gallery.id_of("0.png") == 10
 
 
+def test_an_index_of_which_all_is_left_out_is_looked_through_again(index, tool, photos, tmp_path):
+    for name in (*(f"{number}.png" for number in range(1, 8)), "more/8.png", "more/9.png"):
+        (photos / name).unlink()
+    assert index()[0] == 0
+    assert tool("index", "--out", tmp_path / "index", "--remove", "0.png")[0] == 0
+    code, out, err = index()
+    assert code == 0, err
+    assert "1 left out, as they were removed before (--restore takes them back):\n  0.png" in out
+    (photos / "0.png").unlink()
+    (photos / "1.png").write_text("no picture")
+    code, _, err = index()
+    assert code == 2
+    assert "no picture in this folder can be used" in err
+
+
 def test_a_folder_without_pictures_is_named(index, tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
