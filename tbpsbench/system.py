@@ -28,6 +28,7 @@ from tbpsbench.config.flat import canonical
 from tbpsbench.data.preprocess import Picture, Preprocess
 from tbpsbench.data.tokenizers.base import Tokenizer
 from tbpsbench.errors import CheckpointError, DataError
+from tbpsbench.metrics.even import even_products
 from tbpsbench.model.base import SearchModel
 from tbpsbench.model.modes import evaluating
 from tbpsbench.model.person_search import joint
@@ -155,7 +156,8 @@ class System:
         asking = texts if isinstance(texts, Tensor | Encoded) else self.encode_text(texts)
         answering = images if isinstance(images, Tensor | Encoded) else self.encode_images(images)
         if isinstance(asking, Tensor) and isinstance(answering, Tensor):
-            return asking.float() @ answering.float().T
+            sides = [side.detach().float().cpu().numpy() for side in (asking, answering)]
+            return torch.from_numpy(even_products(*sides))
         if isinstance(asking, Tensor) or isinstance(answering, Tensor):
             raise DataError("one side is embedded as vectors, the other by heads: embed both with this system")
         return self.model.score(asking.to(self.device).heads, answering.to(self.device).heads).cpu()

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tbpsbench.errors import DataError
-from tbpsbench.retrieval.products import row_products
+from tbpsbench.metrics.even import row_products
 
 # Rows whose vectors are fetched at once when all similarities are asked for.
 PART_ROWS = 65536

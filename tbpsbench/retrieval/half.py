@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from tbpsbench.retrieval.best import Best
-from tbpsbench.retrieval.products import all_finite
+from tbpsbench.retrieval.finite import all_finite
 from tbpsbench.retrieval.rows import Rows, append_at
 
 FILE = "vectors.scan.f16"

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from tbpsbench.metrics.even import row_products
 from tbpsbench.retrieval.base import Index
-from tbpsbench.retrieval.products import require_finite, row_products
+from tbpsbench.retrieval.finite import require_finite
 from tbpsbench.retrieval.rows import Precision, Rows
 from tbpsbench.retrieval.scan import scan, scan_all
 

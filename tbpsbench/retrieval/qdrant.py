@@ -18,11 +18,11 @@ import numpy as np
 
 from tbpsbench.errors import DataError, StorageError
 from tbpsbench.files import atomic_write
+from tbpsbench.metrics.even import row_products
 from tbpsbench.parts import require
 from tbpsbench.reading import read_text
 from tbpsbench.registry import INDEXES
 from tbpsbench.retrieval.base import Index
-from tbpsbench.retrieval.products import row_products
 
 KEY_VARIABLE = "QDRANT_API_KEY"
 # Vectors in one request.
@@ -107,7 +107,7 @@ class QdrantIndex(Index):
         if len(self._hidden):
             hidden = self._models.Filter(must_not=[self._models.HasIdCondition(has_id=self._hidden.tolist())])
         # A server scores each vector by itself. The client's own engine multiplies a matrix, in which equal rows get
-        # unequal products (products.py): its vectors are multiplied anew.
+        # unequal products (metrics/even.py): its vectors are multiplied anew.
         anew, asked = self._url is None, min(k + SPARE, there)
         while True:
             points = self._client.query_points(

@@ -1,7 +1,6 @@
 """Exact search: every similarity is computed, one chunk of rows after the other, and only the best are kept.
 
-Equal rows get equal scores, wherever they stand: of one query each row is multiplied by itself (products.py); of more,
-matrices are, whose rows are filled up to a multiple of `MULTIPLE`.
+Equal rows get equal scores, wherever they stand (metrics/even.py).
 
 Shapes: N rows, C rows of a chunk, Q queries, D width, K best.
 """
@@ -9,19 +8,15 @@ Shapes: N rows, C rows of a chunk, Q queries, D width, K best.
 from __future__ import annotations
 
 import numpy as np
-import torch
 
-from tbpsbench.metrics.products import GALLERY_MULTIPLE as MULTIPLE
+from tbpsbench.metrics.even import MULTIPLE, even_products
 from tbpsbench.retrieval.best import Best
-from tbpsbench.retrieval.products import require_finite, row_products
+from tbpsbench.retrieval.finite import require_finite
 from tbpsbench.retrieval.rows import Rows
 from tbpsbench.vectors import full_precision
 
 # Bytes of float32 rows that are multiplied at once, and the most scores of a chunk.
 CHUNK_BYTES, CHUNK_SCORES = 8 << 20, 1 << 20
-# Up to so many queries a product with a row for each picture, and turning it round, is the faster way to all scores.
-# Equal rows get equal products that way if their width is a multiple of `EVEN`; the other way of every width.
-TURNED, EVEN = 16, 4
 
 
 def scan(rows: Rows, query_QD: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -40,7 +35,7 @@ def scan(rows: Rows, query_QD: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarr
     with full_precision("cpu"):
         for first in range(0, count, step):
             chunk = slice(first, min(first + step, count))
-            score_QC, alive_C = products(query_QD, stored_ND[chunk]), alive_N[chunk]
+            score_QC, alive_C = even_products(query_QD, stored_ND[chunk]), alive_N[chunk]
             require_finite(score_QC[0], id_N[chunk], rows.folder, alive_C)
             if not alive_C.all():
                 score_QC[:, ~alive_C] = -np.inf
@@ -65,7 +60,7 @@ def scan_all(rows: Rows, query_QD: np.ndarray) -> np.ndarray:
             row_CD, id_C = stored_ND[chunk], id_N[chunk]
             if not whole:
                 row_CD, id_C = row_CD[alive_N[chunk]], id_C[alive_N[chunk]]
-            part_QC = products(query_QD, row_CD, found_QN[:, filled : filled + len(row_CD)])
+            part_QC = even_products(query_QD, row_CD, found_QN[:, filled : filled + len(row_CD)])
             if len(part_QC):
                 require_finite(part_QC[0], id_C, rows.folder)
             filled += len(row_CD)
@@ -78,37 +73,3 @@ def chunk_rows(dim: int, queries: int) -> int:
     A multiple of `MULTIPLE`, so that no chunk but the last must be filled up.
     """
     return max(1024, min(CHUNK_BYTES // (4 * dim), CHUNK_SCORES // max(1, queries))) // MULTIPLE * MULTIPLE
-
-
-def products(query_QD: np.ndarray, stored_CD: np.ndarray, out_QC: np.ndarray | None = None) -> np.ndarray:
-    """(Q, C) float32 dot products, the same for equal rows.
-
-    Args:
-        query_QD: float32.
-        stored_CD: float32 or float16.
-        out_QC: where to write them; None: a new matrix.
-    """
-    if out_QC is None:
-        out_QC = np.empty((len(query_QD), len(stored_CD)), np.float32)
-    if len(query_QD) == 1:
-        out_QC[0] = row_products(stored_CD, query_QD[0])
-        return out_QC
-    query, out = torch.from_numpy(query_QD), torch.from_numpy(out_QC)
-    row_CD = torch.from_numpy(stored_CD.astype(np.float32, copy=False))
-    rest = len(row_CD) % MULTIPLE
-    if whole := len(row_CD) - rest:
-        _multiply(query, row_CD[:whole], out[:, :whole])
-    if rest:
-        # Rows before them, or zeros where there are none, make as many as are multiplied at least.
-        last_MD = row_CD[-MULTIPLE:] if whole else torch.nn.functional.pad(row_CD, (0, 0, MULTIPLE - rest, 0))
-        last_QM = out.new_empty(len(query), MULTIPLE)
-        _multiply(query, last_MD, last_QM)
-        out[:, whole:] = last_QM[:, -rest:]
-    return out_QC
-
-
-def _multiply(query: torch.Tensor, row: torch.Tensor, out: torch.Tensor) -> None:
-    if len(query) <= TURNED and query.shape[1] % EVEN == 0:
-        out[:] = (row @ query.T).T
-    else:
-        torch.mm(query, row.T, out=out)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tbpsbench.metrics import even
 from tbpsbench.retrieval import scan as scanning
 from tbpsbench.retrieval.rows import Precision, Rows
 
@@ -24,7 +25,7 @@ def rows(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     return found
 
 
-@pytest.mark.parametrize("queries", [0, 1, 2, scanning.TURNED, scanning.TURNED + 1, 40])
+@pytest.mark.parametrize("queries", [0, 1, 2, even.TURNED, even.TURNED + 1, 40])
 @pytest.mark.parametrize("k", [1, 5, 700, 9000])
 def test_the_best_are_those_of_a_stable_sort(rows: Rows, queries: int, k: int) -> None:
     query_QD = np.random.default_rng(1).standard_normal((queries, 24)).astype(np.float32)

@@ -12,10 +12,11 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from tbpsbench import registry
+from tbpsbench.metrics.even import MULTIPLE, TURNED, even_products
 from tbpsbench.retrieval import exact, half
 from tbpsbench.retrieval.base import Index
 from tbpsbench.retrieval.exact import ExactIndex
-from tbpsbench.retrieval.scan import MULTIPLE, TURNED, products, scan
+from tbpsbench.retrieval.scan import scan
 
 PACKAGES = {"qdrant": "qdrant_client", "faiss-rabitq": "faiss", "turbovec": "turbovec"}
 
@@ -47,12 +48,12 @@ def threads(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.mark.usefixtures("threads")
 def test_equal_rows_have_equal_products(queries: int, dim: int) -> None:
     query_QD, row_D = unit(queries, dim), unit(1, dim, seed=1)
-    first_Q = products(query_QD, row_D)[:, :1]
+    first_Q = even_products(query_QD, row_D)[:, :1]
     np.testing.assert_allclose(first_Q, query_QD @ row_D.T, atol=1e-6)
     for count in (2, 3, 5, 7, 50, 97, MULTIPLE, MULTIPLE + 1, 500, 1000, 1343):
         for dtype in (np.float32, np.float16):
             row_CD = np.repeat(row_D, count, axis=0).astype(dtype)
-            score_QC = products(query_QD, row_CD)
+            score_QC = even_products(query_QD, row_CD)
             assert (score_QC == score_QC[:, :1]).all(), f"{count} rows of {dtype}"
             if dtype == np.float32:
                 assert (score_QC == first_Q).all(), f"{count} rows score unlike one"

@@ -90,6 +90,15 @@ def test_what_only_the_pretrained_file_said_is_kept(trained):
     assert settled == {"quick_gelu": False}
 
 
+@pytest.mark.parametrize("copies", [3, 5, 7, 97])
+def test_equal_pictures_come_in_the_order_of_the_index(trained, mini, copies):
+    system = load_system(trained("wordpiece"))
+    index = system.encode_images(pictures(mini)[:1]).repeat(copies, 1)
+    for caption in (CAPTIONS, *CAPTIONS):
+        best = system.rank(caption, index, 3)
+        assert best.order.tolist() == [[0, 1, 2]] * len(best.order)
+
+
 def test_ranking_is_the_order_of_the_similarities(trained, mini):
     system = load_system(trained("wordpiece"))
     index = system.encode_images(pictures(mini))

@@ -1,9 +1,6 @@
-"""Dot products of rows with one query that never depend on where a row stands, and scores that are no numbers.
+"""Scores that are no numbers, which only damaged rows have.
 
-A product of matrix and vector sends the last rows, or those where one thread ends, through another kernel, whose sums
-run in another order: equal rows get unequal scores there, and no longer come in the order of their ids.
-
-Shapes: Q queries, C rows, D width.
+Shapes: Q queries, C rows.
 """
 
 from __future__ import annotations
@@ -13,12 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from tbpsbench.errors import DataError
-
-
-def row_products(row_CD: np.ndarray, query_D: np.ndarray) -> np.ndarray:
-    """(C,) float32 dot products: each row's is a call of its own, which takes no longer where memory sets the pace."""
-    with np.errstate(all="ignore"):  # a damaged row: `require_finite` tells
-        return np.asarray(np.vecdot(row_CD.astype(np.float32, copy=False), query_D))
 
 
 def all_finite(score_C: np.ndarray) -> bool:
