@@ -1,19 +1,34 @@
-"""What an annotation says about a config value, and what a misspelt name may have meant."""
+"""What a constructor takes and its annotations say about a config value; what a misspelt name may have meant."""
 
 from __future__ import annotations
 
 import difflib
+import inspect
 import typing
 from collections.abc import Iterable, Mapping
 from types import NoneType, UnionType
 from typing import Any, Literal, Union
+
+# The constructors of these take whatever they are given, and refuse it when they are called.
+BARE = (("builtins", "object"), ("torch.nn.modules.module", "Module"))
+
+
+def parameters_of(cls: type) -> dict[str, inspect.Parameter]:
+    """Arguments of a class' constructor; none where the class and its bases have written none."""
+    owner = next(base for base in cls.__mro__ if "__init__" in vars(base))
+    made_by: Any = cls.__init__  # type: ignore[misc]
+    if (owner.__module__, owner.__qualname__) in BARE:  # by name: who imports no torch need not wait for it
+        if owner is not object or cls.__new__ is object.__new__:
+            return {}
+        made_by = cls.__new__
+    return dict(list(inspect.signature(made_by).parameters.items())[1:])
 
 
 def type_hints(cls: type) -> dict[str, Any]:
     """Annotations of a class' constructor; empty where they cannot be resolved."""
     try:
         return typing.get_type_hints(cls.__init__)  # type: ignore[misc]
-    except (NameError, TypeError):
+    except Exception:  # annotations are other people's code: a shape ("B D"), a name that torch lacks
         return {}
 
 
@@ -32,7 +47,7 @@ def matches(value: Any, hint: Any) -> bool:
         return isinstance(value, int | float) and not isinstance(value, bool)
     if hint is int:
         return isinstance(value, int) and not isinstance(value, bool)
-    if hint in (str, bool):
+    if hint is str or hint is bool:  # `in` would compare with whatever somebody annotates with
         return isinstance(value, hint)
     if origin in (list, tuple) and not isinstance(value, list | tuple):
         return False

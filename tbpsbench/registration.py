@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from tbpsbench import __version__, plugins
-from tbpsbench.arguments import did_you_mean
+from tbpsbench.arguments import did_you_mean, parameters_of
 from tbpsbench.entries import Entry, Problem, argument_problems
 from tbpsbench.errors import RegistryError, TBPSError
 
@@ -98,18 +98,11 @@ class Registry(Generic[T]):
                 raise RegistryError(
                     f"{self.slot}: {_origin(cls)}: the name {key!r} is taken by {taken}. Choose another name."
                 )
-            parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]  # type: ignore[misc]
             added = None  # a built-in may be a class of another package, torch's
             if key not in self._builtins:
                 added = plugins.note(cls.__module__, lambda: self._take_back(key, cls), (self.slot, key))
-            self._entries[key] = Entry(
-                cls,
-                _origin(cls),
-                added,
-                tuple(requires),
-                tuple(provides),
-                {parameter.name: parameter for parameter in parameters},
-            )
+            parameters = parameters_of(cls)
+            self._entries[key] = Entry(cls, _origin(cls), added, tuple(requires), tuple(provides), parameters)
             return cls
 
         return add

@@ -9,6 +9,8 @@ import textwrap
 import pytest
 
 from tbpsbench import plugins
+from tbpsbench.config.check import check
+from tbpsbench.config.load import load_config
 from tbpsbench.errors import RegistryError
 from tbpsbench.model import roles
 from tbpsbench.records.environment import plugin_provenance
@@ -261,6 +263,25 @@ def test_two_packages_with_one_entry_point_name_are_both_kept(install):
         ("twin", "tbps_one", False),
         ("twin", "tbps_two", True),
     ]
+
+
+@pytest.mark.filterwarnings("ignore:.*'twin'")
+@pytest.mark.parametrize("names", [("tbps_one", "tbps_two"), ("tbps_two", "tbps_one")])
+def test_of_two_plug_ins_of_one_name_the_whole_one_will_do(install, names):
+    for name, text in zip(names, (GOOD, "raise RuntimeError('half')"), strict=True):
+        install(name, text, called="twin")
+    config = load_config("configs/mini/two-tower_mini-pedes.py", ["plugins=['twin']"])
+    assert check(config) == []
+
+
+@pytest.mark.filterwarnings("ignore:.*'twin'")
+def test_plug_ins_of_one_name_that_all_fail_are_told_with_their_packages(install):
+    for name in ("tbps_one", "tbps_two"):
+        install(name, f"raise RuntimeError({name!r})", called="twin")
+    config = load_config("configs/mini/two-tower_mini-pedes.py", ["plugins=['twin']"])
+    found = [str(problem) for problem in check(config)]
+    said = "plugins: the plug-in 'twin' (of {0} 1.2) is installed but failed to load: RuntimeError: {0}"
+    assert [text.partition("   (")[0] for text in found] == [said.format(name) for name in ("tbps_one", "tbps_two")]
 
 
 def test_importing_the_package_and_its_slots_imports_nothing_heavy():

@@ -3,7 +3,7 @@ from typing import Literal
 import pytest
 
 from tbpsbench import __version__, registration
-from tbpsbench.arguments import did_you_mean, matches
+from tbpsbench.arguments import did_you_mean, matches, parameters_of
 from tbpsbench.errors import DataError, RegistryError, TBPSError
 from tbpsbench.losses.base import Loss
 from tbpsbench.registration import Registry
@@ -59,6 +59,40 @@ def test_wrong_kind_of_value_is_refused_before_building(shapes, key, value):
     (problem,) = shapes.problems({"type": "Circle", "radius": 1.0, key: value}, "model.x")
     assert problem.path == f"model.x.{key}"
     assert repr(value) in problem.message
+
+
+@pytest.mark.parametrize("annotation", ["B D", "Literal.Nope", "Nowhere", "1 / 0"])
+def test_an_annotation_that_cannot_be_read_judges_nothing(shapes, annotation):
+    def init(self, x=1):
+        pass
+
+    init.__annotations__["x"] = annotation
+    shapes.register("Square")(type("Square", (Shape,), {"__init__": init}))
+    assert shapes.problems({"type": "Square", "x": "any"}, "model.x") == []
+    (problem,) = shapes.problems({"type": "Square", "y": 1}, "model.x")
+    assert "Square has no argument 'y'" in problem.message
+
+
+def test_a_class_without_a_constructor_takes_no_arguments(shapes):
+    shapes.register("Dot")(type("Dot", (Shape,), {}))
+    (problem,) = shapes.problems({"type": "Dot", "file": "x"}, "model.x")
+    assert str(problem).startswith("model.x.file: Dot has no argument 'file'.\n  Dot takes: no arguments   (")
+
+
+def test_parameters_are_those_that_a_class_or_a_base_of_it_has_written():
+    class Written(Loss):
+        def __init__(self, margin: float = 0.1, **more):
+            super().__init__()
+
+    class Made(Shape):
+        def __new__(cls, radius: float):
+            self = super().__new__(cls)
+            self.radius = radius
+            return self
+
+    assert parameters_of(type("Bare", (Loss,), {})) == {}, "torch.nn.Module's own takes anything and then refuses it"
+    assert list(parameters_of(type("Inherits", (Written,), {}))) == ["margin", "more"]
+    assert list(parameters_of(Made)) == ["radius"]
 
 
 def test_constructor_refusal_carries_the_place_in_the_config(shapes):

@@ -99,15 +99,22 @@ def _spellings(slot: Registry[Any]) -> set[str]:
     }
 
 
+def _said(entry: Entry[Any]) -> str:
+    """A class' own words: those of its base are about another one (inspect.getdoc would take them)."""
+    return inspect.cleandoc(entry.cls.__doc__ or "")
+
+
 def _first_sentence(entry: Entry[Any]) -> str:
-    text = " ".join((inspect.getdoc(entry.cls) or "").split("\n\n")[0].split())
+    text = " ".join(_said(entry).split("\n\n")[0].split())
     return re.split(r"(?<=[.;])\s", text)[0].rstrip(".;")
 
 
 def _arguments(slot: Registry[Any], entry: Entry[Any]) -> Iterator[str]:
     """`name` where it is needed, `name=default` otherwise; what the framework supplies is left out."""
     for name, parameter in entry.parameters.items():
-        if name not in slot.context:
+        if parameter.kind is parameter.VAR_KEYWORD:
+            yield f"`**{name}`"
+        elif name not in slot.context and parameter.kind is not parameter.VAR_POSITIONAL:  # no config can give these
             needed = parameter.default is inspect.Parameter.empty
             yield f"`{name}`" if needed else f"`{name}={parameter.default!r}`"
 
@@ -116,4 +123,4 @@ def _detail(slot: Registry[Any], name: str, entry: Entry[Any]) -> str:
     given = ", ".join(argument.strip("`") for argument in _arguments(slot, entry))
     call = textwrap.fill(f"dict(type={name!r}{', ' * bool(given)}{given})", WIDTH, subsequent_indent="     ")
     where = f"{slot.kind}, {entry.origin}" + (f", plug-in {entry.plugin}" if entry.plugin else "")
-    return f"{name}  ({where})\n\n{call}\n\n{inspect.getdoc(entry.cls) or ''}"
+    return f"{name}  ({where})\n\n{call}\n\n{_said(entry)}".rstrip()

@@ -142,17 +142,22 @@ def _plugins(values: Mapping[str, Any]) -> Iterator[Problem]:
     if not isinstance(wanted, list | tuple) or not all(isinstance(name, str) for name in wanted):
         yield Problem("plugins", f"plugins is a list of names, got {wanted!r}")
         return
-    loaded = {plugin.name: plugin for plugin in plugins.load_all()}
+    installed = plugins.load_all()
+    loaded = dict.fromkeys(plugin.name for plugin in installed)
     for name in wanted:
-        if name not in loaded:
+        of_the_name = [plugin for plugin in installed if plugin.name == name]
+        if not of_the_name:
             near = did_you_mean(name, loaded)
             yield Problem(
                 "plugins",
                 f"this config needs the plug-in {name!r}, which is not installed.{near}",
                 f"Install it, e.g. pip install ./plugins/{name}   (installed: {', '.join(loaded) or 'none'})",
             )
-        elif loaded[name].error:
-            yield Problem("plugins", f"the plug-in {name!r} is installed but failed to load: {loaded[name].error}")
+        elif all(plugin.error for plugin in of_the_name):  # of two packages, the whole one may be the one that is meant
+            for plugin in of_the_name:
+                whose = f" (of {plugin.distribution} {plugin.version})" if len(of_the_name) > 1 else ""
+                message = f"the plug-in {name!r}{whose} is installed but failed to load: {plugin.error}"
+                yield Problem("plugins", message)
 
 
 def _sections(values: Mapping[str, Any]) -> Iterator[Problem]:
@@ -222,7 +227,8 @@ def _wiring(values: Mapping[str, Any]) -> Iterator[Problem]:
     for stage in found:
         for feature in stage.requires():
             if feature not in available | (own if stage.of_training else set()):
-                near = did_you_mean(feature, [*available, *stage.slot.entry(stage.config["type"]).parameters])
+                arguments = stage.slot.entry(stage.config["type"]).parameters
+                near = did_you_mean(feature, {*available, *arguments} - {feature})  # `gate` is asked for by `gate`
                 remedy = _remedy(feature, stage.path, sorted(available))
                 yield Problem(stage.path, _missing(feature, model) + near, remedy)
         available |= set(stage.provides()) - {TEXT_ATTENTION}

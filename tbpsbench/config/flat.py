@@ -54,12 +54,22 @@ def fingerprint(values: Mapping[str, Any]) -> str:
     return sha256_bytes(canonical(values).encode())
 
 
+def in_one_spelling(value: Any) -> Any:
+    """Nested data in which a whole number is an integer: 1.0 and 1 are one value. True is another one."""
+    if isinstance(value, Mapping):
+        return {key: in_one_spelling(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [in_one_spelling(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Keys whose values differ: key -> (old, new); "(absent)" where one side has none."""
-    before = {".".join(path): json.loads(canonical({"v": value}))["v"] for path, value in flatten(old)}
-    after = {".".join(path): json.loads(canonical({"v": value}))["v"] for path, value in flatten(new)}
+    """Keys whose values differ, however numbers are spelt: key -> (old, new); "(absent)" where one side has none."""
+    before = {".".join(path): value for path, value in flatten(old)}
+    after = {".".join(path): value for path, value in flatten(new)}
+    pairs = {key: (before.get(key, "(absent)"), after.get(key, "(absent)")) for key in sorted({*before, *after})}
     return {
-        key: (before.get(key, "(absent)"), after.get(key, "(absent)"))
-        for key in sorted({*before, *after})
-        if before.get(key, "(absent)") != after.get(key, "(absent)")
+        key: (json.loads(canonical({"v": one}))["v"], json.loads(canonical({"v": other}))["v"])
+        for key, (one, other) in pairs.items()
+        if canonical({"v": in_one_spelling(one)}) != canonical({"v": in_one_spelling(other)})
     }

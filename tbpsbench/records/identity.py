@@ -1,21 +1,23 @@
 """What "the same" means, once: the same run, the same system, the same data, the same result.
 
     same run      a checkpoint may be resumed: only RUN_MAY_DIFFER differs
-    same system   one row of a board: equal `system_sha256`, whatever seed, folder or number of threads
+    same system   one row of a board: equal `system_key`, whatever seed, folder, number of threads or spelling
     same data     equal `data_key`: one data set, split and population, wherever it lies
     same result   equal `record_identity`: one system, seed and evaluated data
 
 Systems are identified by their resolved config in the form of version 1, in which the committed records are written.
 Where a later form says the same thing in another way, `in_first_form` brings it back, so that rows stay one row.
+`system_sha256` stands in records and is verified: the hash of a config as it is written. `system_key` is compared: two
+spellings of one value, as 1 and 1.0, have hashes of their own and are one system.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tbpsbench.builtins import BUILTINS
-from tbpsbench.config.flat import canonical, fingerprint
+from tbpsbench.config.flat import canonical, fingerprint, in_one_spelling
 from tbpsbench.errors import RegistryError
 from tbpsbench.registry import DATASETS
 
@@ -64,8 +66,40 @@ def system_config(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def system_sha256(config: Mapping[str, Any]) -> str:
-    """Fingerprint of what makes a system."""
+    """Fingerprint of what makes a system, as it is written."""
     return fingerprint(system_config(config))
+
+
+def system_key(config: Mapping[str, Any]) -> str:
+    """What configs of one system have in common, however they are written.
+
+    Whole numbers with and without a point, a built-in data set with and without its defaults, and plug-ins with and
+    without being named (`plugins` says what must be installed, and all that is installed is loaded) are alike. Defaults
+    of other components are not filled in: another version may have others.
+    """
+    told = system_config(config)
+    dataset = told.get("data", {}).get("dataset")
+    if isinstance(dataset, Mapping) and dataset.get("type") in BUILTINS["DATASETS"]:
+        told["data"] = {**told["data"], "dataset": _without(_with_defaults(dataset), ["root"])}
+    return fingerprint(in_one_spelling(_without(told, ["plugins"])))
+
+
+def systems(records: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """The `system_sha256` of records -> a text that those of one system share.
+
+    A hash that is not its config's, which `verify` refuses, is a system of its own.
+    """
+    configs: dict[str, Mapping[str, Any]] = {}
+    for record in records:
+        configs.setdefault(record["system_sha256"], record["config"])
+    if len(configs) < 2:  # as nearly always: a board of thousands of rows need not pack every config
+        return {stored: stored for stored in configs}
+    return {stored: _system_of({"system_sha256": stored, "config": config}) for stored, config in configs.items()}
+
+
+def _system_of(record: Mapping[str, Any]) -> str:
+    stored, config = str(record["system_sha256"]), record["config"]
+    return system_key(config) if system_sha256(config) == stored else stored
 
 
 def same_run(key: str, allowed: tuple[str, ...] = ()) -> bool:
@@ -78,14 +112,8 @@ def data_key(component: Mapping[str, Any]) -> str:
 
     A data set of a plug-in that is not installed, or cannot be loaded here, is taken as it is written.
     """
-    defaults: dict[str, Any] = {}
-    if component.get("type") in DATASETS.names():
-        try:
-            parameters = DATASETS.entry(component["type"]).parameters
-            defaults = {key: p.default for key, p in parameters.items() if p.default is not p.empty}
-        except RegistryError:
-            pass
-    return canonical({key: v for key, v in {**defaults, **component}.items() if key not in _PLACE_AND_SPLIT})
+    told = _with_defaults(component) if component.get("type") in DATASETS.names() else component
+    return canonical(in_one_spelling({key: value for key, value in told.items() if key not in _PLACE_AND_SPLIT}))
 
 
 def root_matters(component: Mapping[str, Any]) -> bool:
@@ -101,7 +129,7 @@ def same_data(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 def record_identity(record: Mapping[str, Any]) -> tuple[str, int, str, str]:
     """(name, seed, system, evaluated data): what makes two records the same result, if they asked the same captions."""
     component = data_key(record["data"].get("component", {}))
-    return record["name"], record["seed"], record["system_sha256"], component
+    return record["name"], record["seed"], _system_of(record), component
 
 
 def is_transfer(record: Mapping[str, Any]) -> bool:
@@ -139,6 +167,15 @@ def captions_source(record: Mapping[str, Any]) -> str:
 def _captions(record: Mapping[str, Any]) -> Mapping[str, Any]:
     sources = record["data"].get("sources", [])
     return next((source for source in sources if source.get("role") == "captions"), {})
+
+
+def _with_defaults(component: Mapping[str, Any]) -> dict[str, Any]:
+    """A data set with its constructor's defaults filled in; as it is written, if it cannot be loaded here."""
+    try:
+        parameters = DATASETS.entry(component["type"]).parameters
+    except RegistryError:
+        return dict(component)
+    return {**{key: p.default for key, p in parameters.items() if p.default is not p.empty}, **component}
 
 
 def _plain(value: Any) -> Any:

@@ -35,6 +35,17 @@ def test_a_component_tells_its_arguments():
     assert "dims" not in text.partition("Args:")[0], "the framework supplies it"
 
 
+def test_a_class_without_words_or_arguments_borrows_none():
+    LOSSES.register("Mute")(type("Mute", (LOSSES.get("InfoNCE"),), {"__init__": lambda self, *args, **more: None}))
+    try:
+        text = details("Mute")
+        assert text.endswith("\n\ndict(type='Mute', **more)"), text
+        assert "  Mute " in overview("losses")
+    finally:
+        LOSSES.remove("Mute")
+    assert "\n\ndict(type='human')\n\nThe captions" in details("human")
+
+
 def test_unknown_names(tool):
     with pytest.raises(ConfigError, match="Did you mean 'InfoNCE'"):
         details("InfoNC")

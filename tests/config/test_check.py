@@ -37,9 +37,15 @@ def test_the_demo_config_has_no_problems():
         ("evaluation.protocols=('standard', 'distractors')", "evaluation.distractors", "needs a folder of pictures"),
         ("evaluation.rerank=[dict(type='ImageTextMatching')]", "evaluation.rerank.0.loss", "asks the loss 'itm'"),
         ("evaluation.rerank=[dict(type='ImageTextMatching', loss='itc')]", "evaluation.rerank.0.loss", "not as ITM"),
+        (
+            "evaluation.rerank=[dict(type='InvertedSoftmax'), dict(type='KReciprocal')]",
+            "evaluation.rerank.1",
+            "does not read the scores of InvertedSoftmax before it",
+        ),
         ("model.type=Other", "model.type", "PersonSearchModel"),
         ("seed=-1", "seed", "expected an int from 0"),
         ("scheduler=dict(max_epochs=1)", "scheduler", "Did you mean 'schedule'?"),
+        ("data.captions=dict(type='human', file='x')", "data.captions.file", "human has no argument 'file'"),
         ("plugins=['nowhere']", "plugins", "plug-in 'nowhere', which is not installed"),
         ("model.heads={}", "model.heads", "at least one head"),
         ("model.losses.itc=None", "model.losses", "at least one loss"),
@@ -61,6 +67,16 @@ def test_a_re_ranker_is_looked_for_in_the_model_that_is_evaluated():
     assert problems("evaluation.rerank=[dict(type='KReciprocal')]") == {}
     assert check(load_config(DEMO, [asked]), trained=True)
     assert not check(load_config(DEMO, [asked]), trained=True, other_model=True)
+
+
+def test_a_chain_of_re_rankers_is_looked_at_for_any_model():
+    matching, softmax = "dict(type='ImageTextMatching')", "dict(type='InvertedSoftmax')"
+    itm = "model.losses.itm=dict(type='ITM')"
+    assert problems(itm, f"evaluation.rerank=[{softmax}, {matching}]") == {}
+    asked = f"evaluation.rerank=[{matching}, {softmax}]"
+    assert "Put InvertedSoftmax first" in problems(itm, asked)["evaluation.rerank.1"]
+    (problem,) = check(load_config(DEMO, [asked]), trained=True, other_model=True)
+    assert problem.path == "evaluation.rerank.1"
 
 
 def test_distractors_are_pictures_without_texts():
@@ -105,6 +121,13 @@ def test_loss_whose_input_nobody_makes_is_found():
         assert "Did you mean 'image.patches'?" in typo["model.losses.hsic"]
     finally:
         LOSSES.remove("NeedsClothing")
+
+
+def test_a_feature_is_no_hint_for_itself():
+    """`gate` is asked for by an argument of this name."""
+    found = problems("model.losses.gate=dict(type='GateRegularization')")["model.losses.gate"]
+    assert "needs the feature 'gate', which nothing provides: model.disentangler is None" in found
+    assert "Did you mean" not in found
 
 
 def test_head_on_a_description_needs_descriptions():

@@ -2,7 +2,7 @@ import textwrap
 
 import pytest
 
-from tbpsbench.config.flat import differences, explain, fingerprint, flatten
+from tbpsbench.config.flat import differences, explain, fingerprint, flatten, in_one_spelling
 from tbpsbench.config.load import load_config
 from tbpsbench.config.override_order import types_first
 from tbpsbench.errors import ConfigError
@@ -49,6 +49,14 @@ def test_changed_type_drops_arguments_that_the_new_class_does_not_take_and_says_
     assert config.notes == [
         "model.losses.itc: type is now NoSuchLoss, dropped what it does not take: temperature, symmetric"
     ]
+
+
+def test_a_class_without_a_constructor_keeps_no_argument_of_another(write):
+    config = load_config(
+        write("base.py", "data = dict(captions=dict(type='other', file='x'))\n"), ["data.captions.type=human"]
+    )
+    assert config.values["data"]["captions"] == {"type": "human"}
+    assert config.notes == ["data.captions: type is now human, dropped what it does not take: file"]
 
 
 def test_changed_type_keeps_shared_arguments(write):
@@ -164,6 +172,19 @@ def test_differences_name_keys_with_both_values():
         "a.x": (1, 2),
         "a.z": ("(absent)", 0),
     }
+
+
+def test_a_whole_number_is_one_value_and_true_is_another():
+    spelt, other = {"a": 1.0, "b": [2.0, {"c": -3.0}], "d": 0.5}, {"a": 1, "b": (2, {"c": -3}), "d": 0.5}
+    assert differences(spelt, other) == {}
+    assert in_one_spelling(spelt) == in_one_spelling(other) == {"a": 1, "b": [2, {"c": -3}], "d": 0.5}
+    assert differences({"a": 1.0, "b": [0], "c": 1.5}, {"a": True, "b": [False], "c": 1}) == {
+        "a": (1.0, True),
+        "b": ([0], [False]),
+        "c": (1.5, 1),
+    }
+    huge = [float("inf"), float("nan"), 1e300]
+    assert differences({"a": huge}, {"a": list(huge)}) == {}
 
 
 def test_flatten_goes_into_lists_of_components_only():

@@ -10,7 +10,7 @@ from typing import Any
 from tbpsbench.arguments import did_you_mean
 from tbpsbench.errors import DataError
 from tbpsbench.reading import shown
-from tbpsbench.records.identity import annotations_sha256
+from tbpsbench.records.identity import annotations_sha256, systems
 from tbpsbench.records.names import slug
 from tbpsbench.records.read import data_name, find_records, read_record
 from tbpsbench.records.usable import Usable, read_usable, usable_records
@@ -52,9 +52,14 @@ def read_system(places: str | Path | Iterable[str | Path]) -> System:
     records = [read_usable(folder) for folder in folders]
     order = sorted(range(len(folders)), key=lambda i: (records[i]["seed"], folders[i]))
     folders, records = [folders[i] for i in order], [records[i] for i in order]
-    kinds = {(r["name"], r["system_sha256"][:8], data_name(r), annotations_sha256(r)[:8], r["track"]) for r in records}
+    own = systems(records)
+    kinds = {
+        (r["name"], own[r["system_sha256"]], data_name(r), annotations_sha256(r), r["track"]): r["system_sha256"][:8]
+        for r in records
+    }
     if len(kinds) > 1:
-        shown = "".join(f"\n  {' '.join(kind)}" for kind in sorted(kinds))
+        told = [(name, digits, data, texts[:8], track) for (name, _, data, texts, track), digits in kinds.items()]
+        shown = "".join(f"\n  {' '.join(kind)}" for kind in sorted(told))
         raise DataError(f"{listed(wanted)}: records of {len(kinds)} systems or data sets:{shown}\nName one of them.")
     seeds = [record["seed"] for record in records]
     if len(set(seeds)) < len(seeds):

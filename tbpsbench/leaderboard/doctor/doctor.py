@@ -6,14 +6,15 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tbpsbench.config.flat import differences
 from tbpsbench.leaderboard.doctor.record import SEVERITIES, Objection, record_objections
 from tbpsbench.records.badges import is_external
-from tbpsbench.records.identity import TRAINING, annotations_sha256
+from tbpsbench.records.identity import TRAINING, annotations_sha256, system_config, systems
 from tbpsbench.records.read import data_name
 from tbpsbench.records.usable import usable_records
 
@@ -23,6 +24,8 @@ ENOUGH_SEEDS = 3
 UNSTEADY_POINTS = 2.0
 MAX_SHOWN = 4
 Item = tuple[str, Mapping[str, Any]]
+System = tuple[str, str, str, str]  # name, evaluated data, training data, what its config says
+SystemOf = Callable[[Mapping[str, Any]], System]
 
 
 @dataclass
@@ -84,13 +87,18 @@ def objections(items: Sequence[Item]) -> list[Objection]:
         for objection in record_objections(record):
             merged.setdefault(objection, []).append(folder)
     found = [replace(objection, records=tuple(folders)) for objection, folders in merged.items()]
-    found += [*_copies(items), *_seeds(items), *_settings(items), *_boards(items)]
+    one_system = systems(record for _, record in items)
+
+    def system(record: Mapping[str, Any]) -> System:
+        return record["name"], data_name(record), _trained(record), one_system[record["system_sha256"]]
+
+    found += [*_copies(items, system), *_seeds(items, system), *_settings(items, system), *_boards(items)]
     return sorted(found, key=lambda objection: SEVERITIES.index(objection.severity))
 
 
-def _seeds(items: Sequence[Item]) -> Iterator[Objection]:
+def _seeds(items: Sequence[Item], system: SystemOf) -> Iterator[Objection]:
     """One system over its seeds."""
-    for key, group in _grouped(items, _system).items():
+    for key, group in _grouped(items, system).items():
         records, folders = [record for _, record in group], tuple(folder for folder, _ in group)
         what, seeds = f"{key[0]} on {key[1]}", {record["seed"] for record in records}
         declared = {seed for record in records for seed in record["suite"].get("seeds", ())}
@@ -110,26 +118,37 @@ def _seeds(items: Sequence[Item]) -> Iterator[Objection]:
         if len({record["code"]["commit"] for record in records}) > 1:
             message = "its seeds were trained with several versions of the code"
             yield Objection("question", what, message, "Train all seeds with one commit.", folders)
+        if several := _several_plugins(records):
+            message = f"its seeds were trained with several versions of plug-ins: {_shown(several)}"
+            yield Objection("question", what, message, "Train all seeds with one version of each.", folders)
         if len({record["environment"]["device"] for record in records}) > 1:
             message = "its seeds were trained on several kinds of device"
             yield Objection("remark", what, message, "Do not compare their speeds.", folders)
 
 
-def _copies(items: Sequence[Item]) -> Iterator[Objection]:
+def _several_plugins(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Plug-ins with their versions that some records of a system used and others did not."""
+    used = [{f"{p['name']} {p['version']}" for p in record["plugins"] if p["used"]} for record in records]
+    return sorted(set[str]().union(*used) - used[0].intersection(*used))
+
+
+def _copies(items: Sequence[Item], system: SystemOf) -> Iterator[Objection]:
     """One result that counts as several."""
-    for key, group in _grouped(items, lambda record: (*_system(record), record["evidence"]["sha256"])).items():
+    for key, group in _grouped(items, lambda record: (*system(record), record["evidence"]["sha256"])).items():
         if len(group) > 1:
             message = f"the result of seed {group[0][1]['seed']} is there {len(group)} times"
             fix = "Keep one of the records: copies of a run are no further runs."
             yield Objection("serious", f"{key[0]} on {key[1]}", message, fix, tuple(folder for folder, _ in group))
 
 
-def _settings(items: Sequence[Item]) -> Iterator[Objection]:
+def _settings(items: Sequence[Item], system: SystemOf) -> Iterator[Objection]:
     """One name for several systems."""
-    for key, group in _grouped(items, lambda record: _system(record)[:3]).items():
-        digests = {record["system_sha256"] for _, record in group}
-        if len(digests) > 1:
-            message = f"{len(digests)} different configs have this name"
+    for key, group in _grouped(items, lambda record: system(record)[:3]).items():
+        configs = {system(record)[3]: system_config(record["config"]) for _, record in group}
+        if len(configs) > 1:
+            first, *others = configs.values()
+            differ = tuple(dict.fromkeys(name for other in others for name in differences(first, other)))
+            message = f"{len(configs)} different configs have this name" + (f": {_shown(differ)}" if differ else "")
             fix = "Give each its own name, or delete the records of the old one."
             yield Objection("question", f"{key[0]} on {key[1]}", message, fix, tuple(folder for folder, _ in group))
 
@@ -156,10 +175,6 @@ def _boards(items: Sequence[Item]) -> Iterator[Objection]:
             if len(values) > 1:
                 shown = f"{message}: {_shown(tuple(sorted(map(str, values))))}"
                 yield Objection(severity, what, shown, fix, folders)  # type: ignore[arg-type]
-
-
-def _system(record: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    return record["name"], data_name(record), _trained(record), record["system_sha256"]
 
 
 def _trained(record: Mapping[str, Any]) -> str:

@@ -16,10 +16,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tbpsbench.records.badges import badges_of, is_external
-from tbpsbench.records.identity import OWN_CAPTIONS, annotations_sha256, captions_source
+from tbpsbench.records.identity import OWN_CAPTIONS, annotations_sha256, captions_source, systems
 from tbpsbench.records.names import DIGITS
 from tbpsbench.records.read import data_name
 
+Item = tuple[str, Mapping[str, Any], str]  # folder, record, protocol
 Status = Literal["measured", "external", "reported"]
 # What a run costs, in the order in which tables show it: key -> (heading, what one unit is called).
 COSTS = {
@@ -105,12 +106,17 @@ def rows_of(records: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Row]:
     """Rows of measured records: one per system, data, track, selection and protocol, over all of its seeds."""
     records = list(records)
     usual = _usual_texts(record for _, record in records)
-    groups: dict[tuple[Any, ...], list[tuple[str, Mapping[str, Any], str]]] = {}
+    alike: dict[tuple[Any, ...], list[Item]] = {}
     for folder, record in records:
         for protocol in record["results"]:
             key = (record["name"], data_name(record), record["spec"].get("trained_on"), protocol, record["track"],
-                   record["selection"]["rule"], record["system_sha256"], annotations_sha256(record))  # fmt: skip
-            groups.setdefault(key, []).append((folder, record, protocol))
+                   record["selection"]["rule"], annotations_sha256(record))  # fmt: skip
+            alike.setdefault(key, []).append((folder, record, protocol))
+    groups: dict[tuple[Any, ...], list[Item]] = {}
+    for key, items in alike.items():
+        own = systems(record for _, record, _ in items)
+        for item in items:
+            groups.setdefault((*key, own[item[1]["system_sha256"]]), []).append(item)
     return [_row(group, usual) for _, group in sorted(groups.items(), key=lambda item: str(item[0]))]
 
 
@@ -122,7 +128,7 @@ def _usual_texts(records: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     return {data: max(count, key=lambda digest: (count[digest], digest)) for data, count in found.items()}
 
 
-def _row(group: list[tuple[str, Mapping[str, Any], str]], usual: Mapping[str, str]) -> Row:
+def _row(group: list[Item], usual: Mapping[str, str]) -> Row:
     group = sorted(group, key=lambda item: (item[1]["seed"], item[0]))
     once = {item[1]["evidence"]["sha256"]: item for item in reversed(group)}  # a copy of a run is no second run
     twice = [item[0] for item in group if once[item[1]["evidence"]["sha256"]] is not item]

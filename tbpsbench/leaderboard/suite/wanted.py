@@ -26,7 +26,7 @@ from tbpsbench.records.identity import (
     record_identity,
     root_matters,
     same_data,
-    system_sha256,
+    system_key,
 )
 from tbpsbench.records.usable import usable_records
 
@@ -70,7 +70,7 @@ def wanted_record(name: str, seed: int, own: Settings, evaluated: Settings) -> W
         evaluated: the config that names the data, which may be its own.
     """
     component = evaluated.data.dataset
-    identity = (name, seed, system_sha256(own.values()), data_key(component))
+    identity = (name, seed, system_key(own.values()), data_key(component))
     return Wanted(identity, component, _annotation_file(evaluated), own.data.captions == evaluated.data.captions)
 
 

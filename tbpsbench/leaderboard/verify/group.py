@@ -19,7 +19,7 @@ from tbpsbench.leaderboard.verify.record import verify
 from tbpsbench.leaderboard.verify.report import Verification
 from tbpsbench.leaderboard.verify.rescore import rescore
 from tbpsbench.reading import shown
-from tbpsbench.records.identity import annotations_sha256, system_config
+from tbpsbench.records.identity import annotations_sha256, system_config, systems
 from tbpsbench.records.names import record_folder
 from tbpsbench.records.read import RECORD, data_name, find_records
 from tbpsbench.records.schema import Finding, schema_problems
@@ -146,10 +146,18 @@ def _missing_seeds(records: Records) -> Iterable[Finding]:
 
 
 def _twice(records: Records) -> Iterable[Finding]:
-    for key, group in _grouped(records, record_folder).items():
+    own = systems(record for _, record in records)
+
+    def place(record: Mapping[str, Any]) -> str:
+        """Its folder, the same for two spellings of one config."""
+        return str(record_folder({**record, "system_sha256": own[record["system_sha256"]]}))
+
+    for group in _grouped(records, place).values():
         if len(group) > 1:
             yield Finding(
-                str(key), f"{len(group)} records are of one system, data set and seed: {_names(group)}", ONE_OF_THEM
+                record_folder(group[0][1]),
+                f"{len(group)} records are of one system, data set and seed: {_names(group)}",
+                ONE_OF_THEM,
             )
 
 
@@ -185,13 +193,14 @@ def _telling(record: Mapping[str, Any]) -> bool:
 
 def _other_settings(records: Records) -> Iterable[Finding]:
     """Seeds of one suite's entry that were not trained alike."""
+    own = systems(record for _, record in records)
     for key, group in _grouped(records, _task).items():
         if not key[0]:
             continue
         what, (first, *others) = f"{key[1]} on {key[3]} (suite {key[0]})", group
         for folder, record in others:
             where = f"{folder} and {first[0]}"
-            if record["system_sha256"] != first[1]["system_sha256"]:
+            if own[record["system_sha256"]] != own[first[1]["system_sha256"]]:
                 changed = differences(system_config(first[1]["config"]), system_config(record["config"]))
                 shown = "; ".join(f"{k}: {old!r} and {new!r}" for k, (old, new) in list(changed.items())[:MAX_SHOWN])
                 yield Finding(what, f"{where} have different configs: {shown}", AGAIN)

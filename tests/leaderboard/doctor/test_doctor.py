@@ -162,3 +162,26 @@ def test_record_that_cannot_be_read_is_listed(records, record):
 def test_a_copy_of_a_run(records):
     shutil.copytree(records / "system-0", records / "system-0-again")
     assert "the result of seed 0 is there 2 times" in doctor(records).report()
+
+
+def test_seeds_with_several_versions_of_a_plug_in(records, record):
+    other = [{**PLUGIN, "name": "aside", "used": False}]
+    for seed in (0, 1, 2):
+        version = "1.1" if seed == 2 else "1.0"
+        edit(records / f"system-{seed}" / "record", put("plugins", [{**PLUGIN, "version": version}, *other]))
+    (found,) = doctor(records).objections
+    assert found.severity == "question"
+    assert found.message == "its seeds were trained with several versions of plug-ins: irra 1.0, irra 1.1"
+    edit(record, put("plugins", [{**PLUGIN, "version": "1.0"}]))
+    edit(records / "system-2" / "record", put("plugins", [{**PLUGIN, "version": "1.0"}, {**other[0], "version": "9"}]))
+    assert doctor(records).objections == [], "what a run did not use is nobody's concern"
+
+
+def test_two_spellings_of_a_number_are_no_two_configs(records, record):
+    edit(record, put("config/runtime/clip_grad_norm", 1), hashes=True)
+    for seed in (1, 2):
+        edit(records / f"system-{seed}" / "record", put("config/runtime/clip_grad_norm", 1.0), hashes=True)
+    assert len({read(records / f"system-{seed}" / "record")["system_sha256"] for seed in (0, 1)}) == 2
+    assert doctor(records).objections == [], doctor(records).report()
+    edit(record, put("config/runtime/clip_grad_norm", 2), hashes=True)
+    assert "2 different configs have this name: runtime.clip_grad_norm" in doctor(records).report()

@@ -182,3 +182,17 @@ def test_a_copy_of_a_run_is_no_second_seed(records, tmp_path):
     row = next(row for row in collect(records).rows if row.system == "good" and row.protocol == "standard")
     assert (row.seeds, row.scores, row.records) == (once.seeds, once.scores, once.records)
     assert row.note == "not counted, since it is a copy: good-again"
+
+
+def test_two_spellings_of_a_number_are_one_row(records):
+    """1 and 1.0 in the configs of two seeds: each record keeps the hash of what its config says."""
+    edit(records / "good", lambda r: r["config"]["runtime"].update(clip_grad_norm=1), hashes=True)
+    again = imagine(records.parent / "again")
+    for seed, norm in ((1, "1.0"), (2, "1.5")):
+        made = make(records.parent / f"good-{seed}", again, name="good", seed=seed)
+        shutil.copytree(made, records / f"good-{seed}")
+        change = float(norm)
+        edit(records / f"good-{seed}", lambda r, x=change: r["config"]["runtime"].update(clip_grad_norm=x), hashes=True)
+    rows = [row for row in collect(records).rows if row.system == "good"]
+    assert sorted((row.seeds, row.records) for row in rows) == [((0, 1), ("good", "good-1")), ((2,), ("good-2",))]
+    assert len({read(records / name)["system_sha256"] for name in ("good", "good-1")}) == 2
