@@ -73,6 +73,17 @@ class CachedImages:
     def _path(self) -> Path:
         return self.folder / "pixels.u8"
 
+    @property
+    def sha256(self) -> str | None:
+        """What all pictures look like, wherever they lie: a hash of the check sums that decoding listed.
+
+        None if the list is not whole; reading the pixels again would take long.
+        """
+        listed = _listed(self.folder / "blocks.txt")
+        if set(listed) != set(range(-(-self._count // BLOCK))):
+            return None
+        return hashlib.sha256(" ".join(str(crc) for _, crc in sorted(listed.items())).encode()).hexdigest()
+
     def __len__(self) -> int:
         return self._count
 
@@ -213,16 +224,24 @@ def _reserve(pixels: IO[bytes], size: int) -> None:
 
 def _finished_blocks(plan: _Plan, pixels: IO[bytes]) -> dict[int, int]:
     """Blocks that an earlier builder finished: listed on a whole line, and still what the list says."""
-    path, done = plan.folder / "blocks.txt", {}
-    for line in path.read_bytes().split(b"\n")[:-1] if path.is_file() else []:
-        parts = line.split()
-        if len(parts) == 2 and all(part.isdigit() and len(part) < 12 for part in parts) and int(parts[0]) < plan.blocks:
-            block, crc = int(parts[0]), int(parts[1])
+    done = {}
+    for block, crc in _listed(plan.folder / "blocks.txt").items():
+        if block < plan.blocks:
             span = plan.span(block)
             data = os.pread(pixels.fileno(), len(span) * plan.image_bytes, span.start * plan.image_bytes)
             if zlib.crc32(data) == crc:
                 done[block] = crc
     return done
+
+
+def _listed(path: Path) -> dict[int, int]:
+    """Block -> check sum of its bytes, of every whole line of a list of blocks."""
+    found = {}
+    for line in path.read_bytes().split(b"\n")[:-1] if path.is_file() else []:
+        parts = line.split()
+        if len(parts) == 2 and all(part.isdigit() and len(part) < 12 for part in parts):
+            found[int(parts[0])] = int(parts[1])
+    return found
 
 
 def _fill(

@@ -11,32 +11,26 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook as EngineHook
 
-from tbpsbench.config.flat import canonical, differences
 from tbpsbench.engine.best import set_aside
 from tbpsbench.engine.best import settle as settle_best
 from tbpsbench.engine.cost import peak_memory
 from tbpsbench.engine.energy import EnergyMeter
+from tbpsbench.engine.guard import PLUGINS, run_hashes, used_plugins
 from tbpsbench.engine.hooks import Hook
+from tbpsbench.engine.kept import require_tensors, states_of
 from tbpsbench.engine.mm_hooks import Progress, settle
-from tbpsbench.engine.resumable import kept_config, require_sound
 from tbpsbench.engine.workdir import BEST, LAST
-from tbpsbench.errors import CheckpointError, TrainingError
-from tbpsbench.reading import shown
-from tbpsbench.records.changed import change
-from tbpsbench.records.identity import in_first_form, same_run
+from tbpsbench.errors import CheckpointError, ConfigError, TrainingError
 from tbpsbench.system import System
 from tbpsbench.system_files import describe
 from tbpsbench.weights.checkpoint import KEY, save
-from tbpsbench.weights.files import read_checkpoint
-
-MAX_SHOWN, MAX_VALUE = 20, 60
 
 
 class Checkpointer(EngineHook):
@@ -49,6 +43,7 @@ class Checkpointer(EngineHook):
         hooks: the config's hooks, whose states are saved.
         progress: the steps so far, which are saved.
         anew: a resumed run chooses among the epochs to come only; the scores so far follow another rule.
+        pictures: hash of the decoded pictures; None where it is not known.
 
     Attributes:
         best: epoch, score and metric of what best.pth holds.
@@ -67,8 +62,9 @@ class Checkpointer(EngineHook):
         progress: Progress | None = None,
         *,
         anew: bool = False,
+        pictures: str | None = None,
     ) -> None:
-        self.folder, self.system = folder, system
+        self.folder, self.system, self.pictures = folder, system, pictures
         self.metric, self.hooks, self.anew = metric, hooks, anew
         self.progress = progress or Progress()
         self.test_evaluations = 0
@@ -100,6 +96,7 @@ class Checkpointer(EngineHook):
 
         Raises:
             TrainingError: if a weight is not finite; nothing is written.
+            ConfigError: if a checkpoint could not keep what a hook or the model saves; nothing is written.
         """
         settle(runner)
         if self.metric is None or not _will_validate(runner):
@@ -110,6 +107,7 @@ class Checkpointer(EngineHook):
 
         Raises:
             TrainingError: if the score is no finite number.
+            ConfigError: as `after_train_epoch`.
         """
         if self.metric is None or metrics is None:
             return
@@ -129,6 +127,11 @@ class Checkpointer(EngineHook):
         if not is_main_process():
             return
         model = runner.model.module if hasattr(runner.model, "module") else runner.model
+        try:
+            states = states_of(self.hooks)
+            require_tensors(model)
+        except ConfigError as error:  # it was fine before the first step
+            raise ConfigError(f"epoch {epoch}: {error} Training ends here; what was saved before stays.") from error
         content = {
             "meta": {"epoch": epoch, "iter": runner.iter, "seed": self.system.config["seed"]},
             "state_dict": {key: value.detach().cpu() for key, value in model.state_dict().items()},
@@ -136,7 +139,8 @@ class Checkpointer(EngineHook):
             "message_hub": empty_message_hub(),
             KEY: {
                 **describe(self.system),
-                "data": run_hashes(self.system),
+                "data": run_hashes(self.system, self.pictures),
+                PLUGINS: used_plugins(self.system.config),
                 "best": self.best,
                 "history": self.history,
                 "test_evaluations": self.test_evaluations,
@@ -144,7 +148,7 @@ class Checkpointer(EngineHook):
                 "seconds": self.seconds,
                 "energy": self.energy,
                 "peak_memory": self.peak_memory,
-                "hooks": {name: hook.state_dict() for name, hook in self.hooks.items()},
+                "hooks": states,
             },
         }
         if name == BEST:
@@ -193,84 +197,6 @@ def empty_message_hub() -> dict[str, dict[str, Any]]:
     return {"log_scalars": {}, "runtime_info": {}, "resumed_keys": {}}
 
 
-def run_hashes(system: System) -> dict[str, str]:
-    """SHA-256 of everything that decides what a model in training reads: caption files and the tokenizer."""
-    hashes = {} if system.trained_on is None else dict(system.trained_on.hashes)
-    return hashes | {"tokenizer": system.tokenizer.sha256}
-
-
-def config_changes(own: Mapping[str, Any], system: System, path: Path) -> dict[str, tuple[Any, Any]]:
-    """Keys of a system's config that differ from what a checkpoint says of its own: key -> (old, new).
-
-    Raises:
-        CheckpointError: if what the checkpoint says is no config.
-    """
-    return differences(in_first_form(kept_config(own, path)), json.loads(canonical(in_first_form(system.config))))
-
-
-def run_changes(
-    own: Mapping[str, Any], system: System, path: Path, may_differ: Callable[[str], bool] = same_run
-) -> list[str]:
-    """How a system differs from what a run's checkpoint says about its own, a line for each difference.
-
-    Args:
-        own: what the checkpoint says, of any form.
-        system: as config and data make it now.
-        path: of the checkpoint.
-        may_differ: tells the keys of the config that need not be equal.
-
-    Raises:
-        CheckpointError: if what the checkpoint says is no config.
-    """
-    data = run_hashes(system)
-    lines = [
-        f"\n  {_short(shown(key))}: {_short(repr(old))} -> {_short(repr(new))}"
-        for key, (old, new) in config_changes(own, system, path).items()
-        if not may_differ(key)
-    ] + [
-        f"\n  annotations {_short(name)}: {old[:12]} -> {data.get(name, '(absent)')[:12]}"
-        for name, old in dict(own.get("data") or {}).items()
-        if data.get(name) != old
-    ]
-    more = [f"\n  ... and {len(lines) - MAX_SHOWN} more"] * (len(lines) > MAX_SHOWN)
-    return lines[:MAX_SHOWN] + more
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= MAX_VALUE else f"{text[:MAX_VALUE]}..."
-
-
 def _will_validate(runner: Any) -> bool:
     loop, epoch = runner.train_loop, runner.epoch + 1
     return epoch >= loop.val_begin and (epoch % loop.val_interval == 0 or epoch == loop.max_epochs)
-
-
-def guard_resume(path: Path, system: System, allowed: Collection[str]) -> tuple[frozenset[str], list[dict[str, Any]]]:
-    """Refuse to go on with a run whose config or data have changed since, which mmengine would ignore or mix.
-
-    Args:
-        path: last.pth of the run.
-        system: what is to be trained, as it is now.
-        allowed: keys (or beginnings of keys) that may differ, from `--allow-config-change`.
-
-    Returns:
-        The keys that differ, and all changes of the run's config so far as records tell them (records/changed.py):
-        those that had to be allowed.
-
-    Raises:
-        CheckpointError: naming every changed key with its old and new value, or the value of the checkpoint that no run
-            writes.
-    """
-    content = read_checkpoint(path)
-    own = require_sound(content, path)
-    lines = run_changes(own, system, path, lambda key: same_run(key, tuple(allowed)))
-    if lines:
-        raise CheckpointError(
-            f"{shown(path)}: the run was started with other settings:{''.join(lines)}\n"
-            "Keep the old ones, or start again (--overwrite, --work-dir), or, if you mean it, name the keys with "
-            "--allow-config-change KEY."
-        )
-    changed, done = config_changes(own, system, path), content.get("meta", {}).get("epoch", 0)
-    known = list((own.get("trained_on") or {}).get("changes", ()))
-    new = [change(done, key, old, value) for key, (old, value) in changed.items() if not same_run(key)]
-    return frozenset(changed), known + new

@@ -24,7 +24,7 @@ from tbpsbench.data.sources import Sources, read_sources
 from tbpsbench.data.texts import TextStore
 from tbpsbench.data.tokenizers.base import Tokenizer
 from tbpsbench.data.training import build_tokenizer, build_training, text_facts
-from tbpsbench.engine.checkpoint import run_changes
+from tbpsbench.engine.guard import run_changes
 from tbpsbench.engine.resumable import require_sound
 from tbpsbench.errors import CheckpointError
 from tbpsbench.files import sha256_file

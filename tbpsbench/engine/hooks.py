@@ -45,8 +45,9 @@ class RunState:
 class Hook:
     """Base of the slot HOOKS; override the points that are needed.
 
-    A hook that remembers something between epochs returns it from `state_dict` (tensors and plain data only), so that a
-    resumed run equals an uninterrupted one.
+    A hook that remembers something between epochs returns it from `state_dict`, so that a resumed run equals an
+    uninterrupted one: a dict of tensors, numbers, texts, and lists and dicts of these. Anything else is refused before
+    the first step, and by every save (engine/kept.py).
     """
 
     def before_epoch(self, state: RunState) -> None:
@@ -59,7 +60,7 @@ class Hook:
         """Before the model is validated and its checkpoint saved; without validation, after the last epoch."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What must survive a restart."""
+        """What must survive a restart: tensors and plain data."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

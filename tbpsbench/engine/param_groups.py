@@ -14,7 +14,7 @@ class ParamGroups(ABC):
     @abstractmethod
     def __call__(self, model: nn.Module, lr: float, weight_decay: float) -> list[dict[str, Any]]:
         """Groups `{"params": [...], "lr": ..., "weight_decay": ..., "name": ...}` that hold every trainable parameter
-        once.
+        once; those that are left out must not require a gradient.
 
         Raises:
             ConfigError: if a rule matches no parameter.

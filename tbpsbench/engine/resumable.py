@@ -22,10 +22,11 @@ from tbpsbench.weights.checkpoint import KEY
 from tbpsbench.weights.load import load_into
 
 PARTS = ("meta", "state_dict", "optimizer")
+PICTURES = "pictures"  # the hash of what is decoded, beside those of caption files
 # What decides a validation score besides the weights; the rest of `evaluation` only says when and how fast.
 SCORING = (
     "evaluation", "data.dataset", "data.captions", "data.tokenizer", "data.size", "data.interpolation", "data.mean",
-    "data.std", "model.heads",
+    "data.std", "model.heads", PICTURES,
 )  # fmt: skip
 NOT_SCORING = ("evaluation.interval", "evaluation.batch_size", "evaluation.allow_leak", "data.dataset.root")
 REMEDY = "The file is damaged or was changed. Put back a good copy, or start again (--overwrite, --work-dir)."
@@ -76,6 +77,7 @@ NUMBER: Check = ("a finite number", _is_number)
 TABLE: Check = ("a dict", _is_table)
 OWN: dict[str, Check] = {
     "data": ("names and hashes", lambda value: _is_names(value, _is_text)),
+    "plugins": ("names and versions of plug-ins", lambda value: _is_names(value, _is_text)),
     "best": ("None, or epoch, score and metric of the best validation", _is_best),
     "history": ("a list of validations with epoch and scores, in order", _is_history),
     "seconds": NUMBER,

@@ -43,6 +43,7 @@ class Run:
         training: what it trains on.
         evaluation: queries and galleries of the same data set.
         notes: what a user should know, e.g. what `load_from` did not find.
+        pictures: hash of the decoded pictures; None where it is not known.
     """
 
     settings: Settings
@@ -50,6 +51,7 @@ class Run:
     training: TrainingData
     evaluation: EvaluationData
     notes: tuple[str, ...] = ()
+    pictures: str | None = None
 
     def after(self, changes: Sequence[Mapping[str, Any]]) -> Run:
         """The same run, of which records say that its config was changed (records/changed.py)."""
@@ -109,6 +111,7 @@ def build_run(config: Config, *, seed: int | None = None, folder: Path | None = 
     model = model_of(filled, training.roles)
     if isinstance(encoder := model.encoders.get("text_encoder"), TextEncoder):
         _require_fit(training.tokenizer, encoder)
+    _require_room(model.losses, training.facts)
     notes = () if start is None else (*start.load(model), *start.preprocess_notes(preprocess))
     model.data_preprocessor = BatchToDevice()
     model.to(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
@@ -122,7 +125,7 @@ def build_run(config: Config, *, seed: int | None = None, folder: Path | None = 
     trained_on = TrainedOn(sources.name, sources.provenance(), learnt, sources.hashes, told)
     system = System(config.name, model, texts.tokenizer, preprocess, settings.values(), training.facts, trained_on)
     evaluation = EvaluationData(sources, texts, preprocess, images, section.num_workers)
-    return Run(settings, system, training, evaluation, notes)
+    return Run(settings, system, training, evaluation, notes, images.sha256)
 
 
 def _require_fit(tokenizer: Tokenizer, encoder: TextEncoder) -> None:
@@ -139,3 +142,19 @@ def _require_fit(tokenizer: Tokenizer, encoder: TextEncoder) -> None:
             f"data.tokenizer: {kind} has {tokenizer.vocab_size} ids, but {reader} has embeddings for {max(tables)}. "
             "Use the vocabulary that the encoder was made for, or set its vocab_size to 'from_data:vocab_size'."
         )
+
+
+def _require_room(losses: torch.nn.ModuleDict, facts: Mapping[str, Any]) -> None:
+    """Refuse a loss with fewer classes than the data have labels: torch would stop at the first label beyond them.
+
+    Args:
+        losses: by name; `at_least` of one maps its arguments to the facts that they must not be below.
+        facts: of the training data.
+    """
+    for name, loss in losses.items():
+        for argument, fact in getattr(loss, "at_least", {}).items():
+            if (size := getattr(loss, argument)) < facts.get(fact, 0):
+                raise ConfigError(
+                    f"model.losses.{name}.{argument}: is {size}, but the training data have {facts[fact]} ({fact}): "
+                    f"{type(loss).__name__} could meet labels up to {facts[fact] - 1}. Set it to 'from_data:{fact}'."
+                )

@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mmengine.config import Config as EngineConfig
 from mmengine.dist import barrier, is_main_process
@@ -21,10 +21,13 @@ from tbpsbench.config.settings import Settings
 from tbpsbench.data.evaluation import EvaluationData
 from tbpsbench.distributed import ddp_config, first_says, names_without_gradient, rank_and_world
 from tbpsbench.engine.best import require_best, settle
-from tbpsbench.engine.checkpoint import Checkpointer, guard_resume
+from tbpsbench.engine.card import run_card
+from tbpsbench.engine.checkpoint import Checkpointer
 from tbpsbench.engine.cost import model_cost
 from tbpsbench.engine.evaluate import best_metric, evaluate, score_names
+from tbpsbench.engine.guard import guard_resume
 from tbpsbench.engine.hooks import Hook
+from tbpsbench.engine.kept import require_keepable
 from tbpsbench.engine.loop import RetrievalLoop
 from tbpsbench.engine.mm_hooks import FirstStep, LearningRate, Progress, RequireFinite, StartEpoch
 from tbpsbench.engine.optim import build_optim_wrapper, build_optimizer, group_table
@@ -36,7 +39,6 @@ from tbpsbench.engine.schedule import LearningRates
 from tbpsbench.engine.workdir import BEST, CARD, LAST, Resume, WorkDir, undo_if_refused
 from tbpsbench.files import write_json
 from tbpsbench.model.base import SearchModel
-from tbpsbench.records.environment import code_version, environment
 from tbpsbench.records.make import write_record
 from tbpsbench.weights.files import read_checkpoint, read_state_dict
 from tbpsbench.weights.load import load_into
@@ -81,7 +83,8 @@ class Training:
         suite: the leaderboard suite that asked for this run, for the record.
 
     Raises:
-        ConfigError: if a hook, the optimiser or the selecting metric cannot be had.
+        ConfigError: if a hook, the optimiser or the selecting metric cannot be had, or a checkpoint could not keep the
+            state of a hook or of the model.
         DataError: if validation or test would have nothing to score.
         LeakError: if the leak guard would refuse their result.
         CheckpointError: if the run in the folder was started with other settings, or its checkpoint is damaged.
@@ -104,6 +107,7 @@ class Training:
         self.hooks: dict[str, Hook] = {
             name: registry.HOOKS.build(value, f"hooks.{name}") for name, value in run.settings.hooks.items()
         }
+        require_keepable(self.hooks, run.model)
         assert run.system.trained_on is not None
         for split in dict.fromkeys([self._selecting_split(), "test"] if self.metric is not None else ["test"]):
             plan_evaluation(run.evaluation, split, self.section, run.system.trained_on.texts)
@@ -118,13 +122,17 @@ class Training:
         self.max_epochs = run.settings.schedule.max_epochs
         if self.resumes:
             anew = self._go_on(workdir.path / LAST, allow_config_change)
-        system = self.run.system
-        self.checkpointer = Checkpointer(workdir.path, system, self.metric, self.hooks, self.progress, anew=anew)
+        self.groups = group_table(self.optimizer)  # the config's rates, which the schedule will change
+        system, pictures = self.run.system, run.pictures
+        self.checkpointer = Checkpointer(
+            workdir.path, system, self.metric, self.hooks, self.progress, anew=anew, pictures=pictures
+        )
 
     def _go_on(self, last: Path, allowed: Collection[str]) -> bool:
         """Take weights and optimiser from a checkpoint; whether the choice of the best epoch starts anew."""
-        changed, changes = guard_resume(last, self.run.system, allowed)
+        changed, changes, notes = guard_resume(last, self.run.system, allowed, self.run.pictures)
         self.run = self.run.after(changes)
+        self.notes += notes
         content = read_checkpoint(last)
         require_whole(content, last, self.run.model, self.max_epochs)
         self.notes += filter(None, [resume_optimizer(content, last, self.wrapper, changed)])
@@ -145,7 +153,7 @@ class Training:
         run, folder = self.run, self.workdir.path
         if is_main_process():
             write_config(folder / "config.py", run.settings.values(), f"The resolved config of {run.name}.")
-            write_json(folder / CARD, self._card("running"))
+            self._write_card("running")
         with quiet_mmengine():
             runner = self._runner()
             for note in self.notes:
@@ -162,7 +170,7 @@ class Training:
             return {}
         record, evidence = found
         write_record(folder / "record", record, evidence)
-        write_json(folder / CARD, self._card("finished"))
+        self._write_card("finished")
         return record
 
     @property
@@ -229,23 +237,10 @@ class Training:
     def _selecting_split(self) -> str:
         return "test" if self.section.selection == "test" else self.run.training.sources.validation_split
 
-    def _card(self, status: str) -> dict[str, Any]:
-        """What a reader of the folder wants to know first."""
-        return {
-            "name": self.run.name,
-            "status": status,
-            "command": self.command,
-            "seed": self.run.settings.seed,
-            "processes": rank_and_world()[1],
-            "data": self.run.training.sources.provenance(),
-            "parameters": sum(parameter.numel() for parameter in self.run.model.parameters()),
-            "groups": group_table(self.optimizer),
-            "code": code_version(),
-            "environment": environment(),
-            "history": self.checkpointer.history,
-            "best": self.checkpointer.best,
-            "ends": sorted({*self.ended, *([self.max_epochs] if status == "finished" else [])}),
-        }
+    def _write_card(self, status: Literal["running", "finished"]) -> None:
+        ends = sorted({*self.ended, *([self.max_epochs] if status == "finished" else [])})
+        card = run_card(self.run, status, command=self.command, groups=self.groups, kept=self.checkpointer, ends=ends)
+        write_json(self.workdir.path / CARD, card)
 
     def _runner(self) -> QuietRunner:
         run, settings = self.run, self.run.settings

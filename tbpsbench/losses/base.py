@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
 from torch import nn
 
@@ -18,6 +19,8 @@ class Loss(nn.Module, ABC):
             stay as weak as they were made, say False.
         progress_buffers: names of its buffers that count how far a training has got: a run that starts from a trained
             system (`load_from`) takes its weights, and counts anew.
+        at_least: arguments that must not be below a fact of the training data, e.g. {"num_ids": "num_train_ids"}; each
+            is an attribute of its name, too. A run that breaks this is refused before its first step.
 
     Context arguments: `dims`, a dict from feature name to width, for losses with projections of their own.
     """
@@ -25,6 +28,7 @@ class Loss(nn.Module, ABC):
     reads_padding: tuple[str, ...] = ()
     balanced: bool = True
     progress_buffers: tuple[str, ...] = ()
+    at_least: Mapping[str, str] = {}
 
     @abstractmethod
     def forward(self, features: Features, batch: Batch) -> LossOutput:

@@ -8,11 +8,13 @@ Shapes: B batch, Q queries, G gallery, D width of a head.
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
@@ -122,7 +124,11 @@ class SearchModel(BaseModel):
     # -- training, as mmengine calls it --------------------------------------------------------------------------
 
     def forward(self, batch: Batch, mode: str = "loss") -> Any:
-        """Losses by name for `mode="loss"`, named features for `mode="tensor"`."""
+        """Losses by name for `mode="loss"`, named features for `mode="tensor"`.
+
+        Raises:
+            ConfigError: naming the loss that returns no LossOutput, or one whose value or statistics are no scalars.
+        """
         features = self.extract(batch)
         if mode == "tensor":
             return features
@@ -132,12 +138,9 @@ class SearchModel(BaseModel):
         with torch.autocast(batch.pid_B.device.type, enabled=False):
             losses = self.compute_losses(features, batch)
         for name, output in losses.items():
-            if not isinstance(output, LossOutput):
+            if wrong := odd_output(output):
                 kind = type(dict(self.losses.items()).get(name, self)).__name__
-                raise ConfigError(
-                    f"model.losses.{name}: {kind} returned {type(output).__name__}, expected LossOutput: "
-                    "LossOutput.mean(loss_B) for a value per pair, LossOutput(value) for a scalar"
-                )
+                raise ConfigError(f"model.losses.{name}: {kind} {wrong}")
         return losses
 
     def compute_losses(self, features: Features, batch: Batch) -> dict[str, LossOutput]:
@@ -178,6 +181,29 @@ def model_of(section: Mapping[str, Any], roles: tuple[str, ...]) -> SearchModel:
     if not isinstance(getattr(model, "losses", None), nn.ModuleDict):
         model.losses = nn.ModuleDict()
     return model
+
+
+def odd_output(output: object) -> str | None:
+    """What is wrong with what a loss returned, told without a look at any number: those may still be computed."""
+    if not isinstance(output, LossOutput):
+        return (
+            f"returned {type(output).__name__}, expected LossOutput: LossOutput.mean(loss_B) for a value per pair, "
+            "LossOutput(value) for a scalar"
+        )
+    if not isinstance(output.value, Tensor) or output.value.ndim:
+        return (
+            f"returned {_told(output.value)} as its value, expected a scalar tensor: LossOutput.mean(loss_B) or "
+            "LossOutput.sum(loss_B) for a value per pair"
+        )
+    for name, value in output.stats.items():
+        # As mmengine's log takes them.
+        if not isinstance(value, Tensor | np.ndarray | np.number | int | float) or math.prod(np.shape(value)) != 1:
+            return f"returned {_told(value)} as stats[{name!r}], expected a scalar for the log"
+    return None
+
+
+def _told(value: object) -> str:
+    return f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
 
 
 def _batch(image_B3HW: Tensor | None, texts: dict[str, Tokens]) -> Batch:

@@ -60,4 +60,7 @@ def check_state(one: nn.Module, other: nn.Module) -> None:
     )
     other.load_state_dict(saved, strict=True)
     for key, value in one.state_dict().items():
+        assert isinstance(value, Tensor), (
+            f"{key} is a {type(value).__name__}, expected a tensor: checkpoints hold no other"
+        )
         assert torch.equal(value, other.state_dict()[key]), f"{key} did not survive saving and loading, expected it to"

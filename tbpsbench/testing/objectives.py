@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tbpsbench import registry
+from tbpsbench.model.base import odd_output
 from tbpsbench.testing.compare import assert_close, check_state
 from tbpsbench.testing.toy import WIDTH, Component, roles_read, toy_batch, toy_dims, toy_features
 from tbpsbench.types import LossOutput
@@ -29,6 +30,8 @@ def check_loss(config: Component, width: int = WIDTH) -> None:
         value = output.value
         assert value.ndim == 0, f"the value has shape {tuple(value.shape)}, expected a scalar"
         assert torch.isfinite(value), f"the value is {value} for identities {pids}, expected a finite number"
+        odd = odd_output(output)
+        assert odd is None, odd
         if output.per_sample is not None:
             reduced = output.per_sample.mean() if output.reduction == "mean" else output.per_sample.sum()
             assert_close(value, reduced, f"the value is not the {output.reduction} of per_sample, expected it to be")

@@ -2,7 +2,8 @@
 
     state_dict     names and tensors of the model
     tbpsbench      format, name, config, facts, settled, tokenizer, preprocess, roles, trained_on   (see system.py)
-                   and of a run in training: best, history, seconds, energy, peak_memory, hooks, data
+                   and of a run in training: best, history, seconds, energy, peak_memory, hooks, data,
+                   plugins
     meta, optimizer, message_hub   what mmengine resumes from
 
 Everything is tensors and plain data, so that `torch.load(weights_only=True)` reads it.

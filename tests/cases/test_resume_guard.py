@@ -7,7 +7,7 @@ import torch
 from cases import each_case, refusal
 
 from tbpsbench.config.load import load_config
-from tbpsbench.engine.checkpoint import guard_resume
+from tbpsbench.engine.guard import guard_resume
 from tbpsbench.engine.run import build_run
 from tbpsbench.errors import CheckpointError
 

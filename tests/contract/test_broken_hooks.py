@@ -85,7 +85,7 @@ def drawn(self, state):
         ({"load_state_dict": forgotten}, "after a stop the hook has another state, expected that of a run without"),
         (
             {"state_dict": lambda self: {"f": open}},
-            "what a checkpoint cannot give back, expected tensors",
+            r"holds \w+ at 'f', which a checkpoint cannot give back, expected a dict of tensors",
         ),
         ({"state_dict": lambda self: [1]}, "state_dict returned list, expected a dict"),
         ({"nudge": left_in_evaluation}, r"before_epoch changed the model's mode \(training is False\), expected it as"),

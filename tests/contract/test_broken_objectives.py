@@ -31,6 +31,10 @@ def spread(x, batch):
         (lambda x, b: LossOutput(x.sum(), x.sum(1) + 1, "sum"), "is not the sum of per_sample, expected it to be"),
         (lambda x, b: x.sum(), "returned Tensor, expected LossOutput"),
         (lambda x, b: LossOutput(x.sum(1)), r"has shape \(6,\), expected a scalar"),
+        (
+            lambda x, b: LossOutput.mean(x.sum(1), more=x[0]),
+            r"of shape \(\d+,\) as stats\['more'\], expected a scalar",
+        ),
         (lambda x, b: LossOutput.mean(x.detach().sum(1)), "no required feature gets a gradient, expected one"),
         (
             lambda x, b: LossOutput((x.square().sum() * 0).clamp(min=1.0)),
@@ -49,6 +53,13 @@ def test_broken_loss_is_caught(register, value, message):
 def test_loss_that_does_not_say_what_it_requires_is_caught(register):
     with pytest.raises(AssertionError, match="is the loss registered without `requires`"):
         testing.check_loss(register(LOSSES, loss(lambda x, b: LossOutput.mean(x.sum(1)))))
+
+
+def test_loss_that_keeps_what_no_checkpoint_holds_is_caught(register):
+    bad = loss(lambda x, b: LossOutput.mean(x.sum(1)))
+    bad.get_extra_state, bad.set_extra_state = lambda self: {"a": 1}, lambda self, state: None
+    with pytest.raises(AssertionError, match="_extra_state is a dict, expected a tensor"):
+        testing.check_loss(register(LOSSES, bad, requires=("image.pooled",)))
 
 
 def total(losses):

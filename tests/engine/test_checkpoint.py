@@ -9,7 +9,8 @@ from torch import nn
 
 from tbpsbench.config.flat import canonical
 from tbpsbench.config.load import load_config
-from tbpsbench.engine.checkpoint import Checkpointer, guard_resume
+from tbpsbench.engine.checkpoint import Checkpointer
+from tbpsbench.engine.guard import guard_resume
 from tbpsbench.engine.run import build_run
 from tbpsbench.errors import CheckpointError, StorageError
 from tbpsbench.weights.checkpoint import save

@@ -8,7 +8,7 @@ from cases import refusal
 from runs import train_in
 
 from tbpsbench.config.load import load_config
-from tbpsbench.engine.checkpoint import guard_resume
+from tbpsbench.engine.guard import guard_resume
 from tbpsbench.engine.optim import build_optim_wrapper, build_optimizer
 from tbpsbench.engine.resumable import chooses_anew, require_whole, resume_optimizer
 from tbpsbench.engine.run import build_run
@@ -29,7 +29,7 @@ ODD = [
 ]  # fmt: skip
 OWN = (
     "config", "data", "data.*", "best", "best.epoch", "best.score", "best.metric", "history", "history.0",
-    "history.0.epoch", "history.0.R@1", "seconds", "peak_memory", "hooks", "steps", "test_evaluations",
+    "history.0.epoch", "history.0.R@1", "seconds", "peak_memory", "hooks", "steps", "test_evaluations", "plugins",
 )  # fmt: skip
 PLACES = [
     "meta", "meta.epoch", "meta.iter", "state_dict", "state_dict.*", "optimizer", "optimizer.state",
@@ -39,7 +39,7 @@ PLACES = [
 # A value that fits its place may as well be the run's own.
 NUMBERS = (-1, 1.5, 2**70)
 FINE = {"best": [None], "seconds": NUMBERS, "R@1": NUMBERS, "hooks": [{}, {"a": {}}], "peak_memory": [{}],
-        "state": [{}], "data": [{}]}  # fmt: skip
+        "state": [{}], "data": [{}], "plugins": [{}]}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

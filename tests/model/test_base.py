@@ -1,5 +1,6 @@
 """A model of another build: what it must have, and what it may write anew."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -109,6 +110,42 @@ def test_loss_that_is_no_loss_output_is_named(registered):
 
     with pytest.raises(ConfigError, match=r"model\.losses\.itc0: InfoNCE returned Tensor, expected LossOutput"):
         model_of({"type": "Bare"}, ())(toy_batch())
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        (LossOutput(torch.ones(6)), r"returned a tensor of shape \(6,\) as its value, expected a scalar tensor"),
+        (LossOutput(torch.ones(1)), r"returned a tensor of shape \(1,\) as its value"),
+        (LossOutput(0.5), "returned a float as its value"),
+        (
+            LossOutput(torch.ones(()), stats={"more": torch.zeros(3)}),
+            r"returned a tensor of shape \(3,\) as stats\['more'\]",
+        ),
+        (LossOutput(torch.ones(()), stats={"more": "a"}), r"returned a str as stats\['more'\], expected a scalar"),
+    ],
+)
+def test_value_or_statistic_that_is_no_scalar_is_named(registered, output, message):
+    @registered
+    class Vector(Colours):
+        def compute_losses(self, features, batch):
+            return {**super().compute_losses(features, batch), "itc1": output}
+
+    with pytest.raises(ConfigError, match=rf"model\.losses\.itc1: InfoNCE {message}"):
+        model_of({"type": "Vector"}, ())(toy_batch())
+
+
+def test_statistics_may_be_numbers_of_any_kind(registered):
+    stats = {"a": 1, "b": 0.5, "c": np.float32(1), "d": torch.ones(1, 1), "e": torch.ones(())}
+
+    @registered
+    class Told(Colours):
+        def compute_losses(self, features, batch):
+            return {"mine": LossOutput(torch.ones(()), stats=stats)}
+
+    model = model_of({"type": "Told"}, ())
+    _, log = model.parse_losses(model(toy_batch()))
+    assert {f"mine_{name}" for name in stats} <= set(log)
 
 
 @pytest.mark.parametrize("heads", [None, {}, {"a": nn.Linear(2, 2)}])

@@ -12,7 +12,7 @@ from tbpsbench import load_system
 from tbpsbench.config.load import load_config
 from tbpsbench.data.tokenizers.vocabulary import SPECIAL
 from tbpsbench.data.tokenizers.wordpiece import WordPiece
-from tbpsbench.engine.checkpoint import run_hashes
+from tbpsbench.engine.guard import run_hashes
 from tbpsbench.engine.run import build_run
 from tbpsbench.errors import CheckpointError
 from tbpsbench.system_files import write_checkpoint

@@ -33,6 +33,8 @@ class IDLoss(Loss):
         ValueError: if the widths differ or `num_ids` is not positive.
     """
 
+    at_least: Mapping[str, str] = {"num_ids": "num_train_ids"}
+
     def __init__(
         self,
         dims: Mapping[str, int],
@@ -47,7 +49,7 @@ class IDLoss(Loss):
             raise ValueError(
                 f"one classifier for both sides, but {image} is {dims[image]} wide and {text} {dims[text]}"
             )
-        self.image, self.text = image, text
+        self.image, self.text, self.num_ids = image, text, num_ids
         self.classifier = nn.Linear(dims[image], num_ids)
         nn.init.normal_(self.classifier.weight, std=0.001)
         nn.init.zeros_(self.classifier.bias)

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from tbpsbench.distributed import sum_over_processes
+from tbpsbench.errors import ConfigError
 from tbpsbench.losses.base import Loss
 from tbpsbench.losses.contrast import at_least_float32
 from tbpsbench.registry import LOSSES
@@ -42,6 +43,8 @@ class MLM(Loss):
         ValueError: if the widths differ, or a size is not positive.
     """
 
+    at_least: Mapping[str, str] = {"vocab_size": "vocab_size"}
+
     def __init__(
         self,
         dims: Mapping[str, int],
@@ -60,14 +63,18 @@ class MLM(Loss):
             raise ValueError(
                 f"tokens of one width are needed, but {image} is {dims[image]} wide and {text} {dims[text]}"
             )
-        self.image, self.text, self.attend_padding = image, text, attend_padding
+        self.image, self.text, self.attend_padding, self.vocab_size = image, text, attend_padding, vocab_size
         self.role = text.split(".")[1]
         self.reads_padding = (self.role,) if attend_padding else ()
         self.encoder = CrossModalEncoder(dims[text], depth, heads)
         self.mlm_head = MLMHead(dims[text], vocab_size, depth)
 
     def forward(self, features: Features, batch: Batch) -> LossOutput:
-        """The loss of the joined batch of all processes, 0 where nothing was masked; logs the share named right."""
+        """The loss of the joined batch of all processes, 0 where nothing was masked; logs the share named right.
+
+        Raises:
+            ConfigError: if the texts that it reads have no masked tokens.
+        """
         text_BTD, image_BLD = features[self.text], features[self.image]
         label_BT = self._labels(batch)[:, : text_BTD.shape[1]]
         mask_BT = None if self.attend_padding else features[f"text.{self.role}.mask"]
@@ -87,5 +94,8 @@ class MLM(Loss):
     def _labels(self, batch: Batch) -> Tensor:
         tokens = batch.texts.get(self.role)
         if tokens is None or tokens.labels is None:
-            raise ValueError(f"the batch has no labels in the role {self.role!r}; set data.masked_tokens=True")
+            raise ConfigError(
+                f"MLM.text is {self.text!r}, but no tokens are masked in the role {self.role!r}: set "
+                "data.masked_tokens=True and text='text.masked.tokens' (or data.mask_shared=True as well)"
+            )
         return tokens.labels

@@ -4,7 +4,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from tbpsbench import registry, testing
-from tbpsbench.errors import RegistryError
+from tbpsbench.errors import ConfigError, RegistryError
 from tbpsbench.types import Tokens
 
 MLM = {"type": "MLM", "vocab_size": 50, "depth": 1, "heads": 2}
@@ -67,8 +67,11 @@ def test_mlm_says_how_to_get_masked_tokens():
     batch = testing.toy_batch()
     features = testing.toy_features(batch)
     batch.texts["masked"] = Tokens(batch.texts["masked"].ids, batch.texts["masked"].mask)
-    with pytest.raises(ValueError, match=r"data\.masked_tokens=True"):
+    with pytest.raises(ConfigError, match=r"MLM\.text is 'text\.masked\.tokens'.*data\.masked_tokens=True"):
         build(MLM)(features, batch)
+    features["text.query.tokens"] = features["text.masked.tokens"]
+    with pytest.raises(ConfigError, match=r"no tokens are masked in the role 'query'"):
+        build({**MLM, "text": "text.query.tokens"})(features, testing.toy_batch())
 
 
 def test_mlm_without_padding_is_the_same_for_a_cut_text():

@@ -9,9 +9,13 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
+from small_models import CLIP_TOKENS, tiny_mini_pedes
 from tbpsbench_irra import released_name
 
 from tbpsbench import testing
+from tbpsbench.config.load import load_config
+from tbpsbench.engine.run import build_run
+from tbpsbench.errors import ConfigError
 from tbpsbench.model.person_search import PersonSearchModel
 from tbpsbench.types import Batch, Tokens
 
@@ -149,6 +153,34 @@ def test_published_config_trains_with_texts_of(length, clip_file, tmp_path):
 def test_tiny_config_trains_from_scratch(tmp_path):
     record = testing.mock_run(TINY, tmp_path, "runtime.threads=1")
     assert record["results"]["standard"]["queries"] > 0
+
+
+@pytest.fixture(scope="session")
+def mini(tmp_path_factory):
+    """Root of a tiny MiniPEDES, made once and shared by all test processes."""
+    return tiny_mini_pedes(tmp_path_factory)
+
+
+@pytest.mark.parametrize(
+    ("key", "fact", "less"),
+    [("id.num_ids", "num_train_ids", 1), ("id.num_ids", "num_train_ids", 5), ("mlm.vocab_size", "vocab_size", 1)],
+)
+def test_a_classifier_that_is_too_small_for_the_data_is_refused_before_training(mini, tmp_path, key, fact, less):
+    def built(value):
+        options = [
+            *small(tmp_path),
+            "data.dataset.size=tiny",
+            f"data.dataset.root={mini}",
+            "data.num_workers=0",
+            CLIP_TOKENS,
+        ]
+        return build_run(load_config(TINY, [*options, f"model.losses.{key}={value}"]))
+
+    needed = built(f"from_data:{fact}").training.facts[fact]
+    built(needed + 3)
+    message = rf"model\.losses\.{key}: is {needed - less}, but the training data have {needed} \({fact}\).*from_data"
+    with pytest.raises(ConfigError, match=message):
+        built(needed - less)
 
 
 def test_released_checkpoint_is_converted_by_the_tool(tmp_path, monkeypatch, capsys):

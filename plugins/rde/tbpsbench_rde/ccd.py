@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from tbpsbench.data.randomness import sample_rng
 from tbpsbench.distributed import gather_rows
 from tbpsbench.engine.hooks import Hook, RunState
 from tbpsbench.errors import ConfigError
-from tbpsbench.registry import HOOKS
+from tbpsbench.registry import HOOKS, LOSSES
 from tbpsbench_rde.mixture import call_clean, clean_probability, consensus
 
 # The pass draws order and augmentation of its own, as in the released code: those of an epoch that is never trained.
@@ -33,7 +34,8 @@ class CCD(Hook):
     are shares of the true pairs and of those with another person's caption. By chance the two sum to one.
 
     Args:
-        losses: names of the model's losses that judge, one per head; each must give per-sample values.
+        losses: names of the model's losses that judge, one per head; each must give per-sample values. Some loss of the
+            model must multiply by the weights: it says so in its attribute `pair_weights`.
         first_epoch: the first epoch (counted from 1) that is preceded by a division.
         max_iter, tol, reg_covar: of the mixture. Published: 10, 1e-2, 5e-4; but 100, 1e-4, 1e-6 on RSTPReid and where
             more than 40 % of the captions were shuffled.
@@ -64,7 +66,12 @@ class CCD(Hook):
         self._weight_N: torch.Tensor | None = None
 
     def before_epoch(self, state: RunState) -> None:
-        """Divide the training pairs, unless it is too early."""
+        """Divide the training pairs, unless it is too early.
+
+        Raises:
+            ConfigError: if a loss is not there, or none of the model multiplies by the weights; also when it is early.
+        """
+        self._require_losses(state.model.losses)
         train = state.data.train
         weight_N = train.pair_weight.numpy().copy() if self._weight_N is None else self._weight_N.float().numpy()
         if state.epoch + 1 >= self.first_epoch:
@@ -78,6 +85,17 @@ class CCD(Hook):
             state.log.update(_division_quality(weight_N[seen_N], train.caption_is_foreign[seen_N]))
             self._weight_N = torch.from_numpy(weight_N).to(torch.float32)
         train.set_pair_weight(weight_N)
+
+    def _require_losses(self, losses: nn.ModuleDict) -> None:
+        if unknown := [name for name in self.losses if name not in losses]:
+            raise ConfigError(f"hooks: CCD.losses names {unknown[0]!r}; the losses are {', '.join(losses)}")
+        if not any(_multiplies(loss) for loss in losses.values()):
+            flags = " and ".join(f"model.losses.{name}.pair_weights=True" for name in self.losses)
+            deaf = ", ".join(f"{name} ({type(losses[name]).__name__})" for name in self.losses)
+            raise ConfigError(
+                f"hooks: CCD gives pairs weights that no loss of the model multiplies by: {deaf}. Set {flags}, where "
+                "the loss has this flag, or remove the hook."
+            )
 
     def _divide(self, state: RunState, loss_HN: np.ndarray) -> np.ndarray:
         """Weights (N,) of the pairs that were seen."""
@@ -93,8 +111,6 @@ class CCD(Hook):
     def _judge(self, state: RunState) -> np.ndarray:
         """Every pair's losses (H, N) float64; NaN for pairs that the sampler leaves out."""
         model, data = state.model, state.data
-        if unknown := [name for name in self.losses if name not in model.losses]:
-            raise ConfigError(f"hooks: CCD.losses names {unknown[0]!r}; the losses are {', '.join(model.losses)}")
         loss_HN = np.full((len(self.losses), len(data.train)), np.nan)
         device, was_training = next(model.parameters()).device, model.training
         model.eval()
@@ -120,6 +136,13 @@ class CCD(Hook):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take back the weights; they are set before the next epoch."""
         self._weight_N = state.get("weight")
+
+
+def _multiplies(loss: nn.Module) -> bool:
+    """Whether a loss multiplies by the pairs' weights: as it says itself, or as a plug-in's is registered."""
+    known = (LOSSES.entry(name) for name in LOSSES.names() if not LOSSES.is_builtin(name))
+    declared = any(entry.cls is type(loss) and "pair_weight" in entry.requires for entry in known)
+    return bool(getattr(loss, "pair_weights", declared))
 
 
 def _division_quality(weight_N: np.ndarray, foreign_N: np.ndarray) -> dict[str, float]:

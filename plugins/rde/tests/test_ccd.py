@@ -12,7 +12,8 @@ from tbpsbench.engine.run import build_run
 from tbpsbench.engine.train import Training
 from tbpsbench.engine.workdir import WorkDir
 from tbpsbench.errors import ConfigError, RegistryError
-from tbpsbench.registry import HOOKS
+from tbpsbench.losses.base import Loss
+from tbpsbench.registry import HOOKS, LOSSES
 from tbpsbench.testing import check_hook
 
 
@@ -142,6 +143,35 @@ def test_pairs_that_the_sampler_leaves_out_keep_their_weight(small):
 def test_a_loss_that_is_not_there_is_named(state):
     with pytest.raises(ConfigError, match=r"CCD\.losses names 'tze'; the losses are bge, tse"):
         CCD(losses=("bge", "tze")).before_epoch(state)
+
+
+def test_losses_that_take_no_notice_of_the_weights_are_refused_before_the_first_epoch(small):
+    config, overrides = small
+    deaf = [f"model.losses.{name}.pair_weights=False" for name in ("bge", "tse")]
+    run = build_run(load_config(config, [*overrides, *deaf]))
+    state = RunState(run.model, run.training, 0, 0, 9)
+    message = (
+        r"bge \(TAL\), tse \(TAL\)\. Set model\.losses\.bge\.pair_weights=True and model\.losses\.tse\.pair_weights"
+    )
+    with pytest.raises(ConfigError, match=message):
+        CCD(first_epoch=9).before_epoch(state)
+    run.model.losses["tse"].pair_weights = True
+    CCD(first_epoch=9, losses=("bge",)).before_epoch(state)  # another loss than the one that judges may learn from it
+
+
+def test_a_loss_of_a_plug_in_may_say_otherwise_that_it_multiplies(small):
+    class Other(Loss):
+        def forward(self, features, batch):
+            raise NotImplementedError
+
+    deaf = torch.nn.ModuleDict({"other": Other()})
+    with pytest.raises(ConfigError, match=r"other \(Other\)"):
+        CCD(losses=("other",))._require_losses(deaf)
+    try:
+        LOSSES.register("Other", requires=("pair_weight",))(Other)
+        CCD(losses=("other",))._require_losses(deaf)
+    finally:
+        LOSSES.remove("Other")
 
 
 def test_a_loss_without_values_per_pair_is_refused(state):
