@@ -97,24 +97,22 @@ def gpu_ways() -> str:
     rows = [row for row in _result("gpu/sweep").get("rows", []) if row["section"] == "sweep"]
     if not rows:
         return NO_GPU
-    found: dict[str, dict[str, float]] = {}
+    rates = next(row["rates"] for row in _result("gpu/sweep")["rows"] if "rates" in row)
+    found: dict[str, dict[str, str]] = {}
     for row in rows:
-        shape = row["tile"]
-        way = "two passes" if shape == "shipped" or not shape[0] else "one pass"
-        loops = (
-            []
-            if shape == "shipped"
-            else [name for name, on in zip(("forward", "backward"), shape[1:], strict=True) if on]
-        )
-        name = f"{way}, loops joined {' and '.join(loops)}" if loops else way
-        found.setdefault(name, {})[row["job"]] = row["ms"]
+        once, *joined = (False, False, False) if row["tile"] == "shipped" else row["tile"]
+        loops = [name for name, on in zip(("forward", "backward"), joined, strict=True) if on]
+        name = ("one pass" if once else "two passes") + (f", loops joined {' and '.join(loops)}" if loops else "")
+        work = 8 * row["size"]["N"] ** 2 * row["size"]["D"]
+        share = work / row["ms"] / 1e9 / rates[f"{row['dtype']}_tflops"]
+        found.setdefault(name, {})[row["job"]] = f"{row['ms']:.2f} ({share:.1%})"
     jobs = list(dict.fromkeys(row["job"] for row in rows))
     lines = [f"| way | {' | '.join(jobs)} |", "| --- |" + " ---: |" * len(jobs)]
-    lines += [f"| {name} | {' | '.join(f'{of[job]:.2f}' for job in jobs)} |" for name, of in found.items()]
+    lines += [f"| {name} | {' | '.join(of[job] for job in jobs)} |" for name, of in found.items()]
     size = ", ".join(f"{key} {value:,}" for key, value in rows[0]["size"].items())
-    return "\n".join(
-        [*lines, "", f"Milliseconds, forward and backward, {rows[0]['dtype']}, {size}. {_device('gpu/sweep')}"]
-    )
+    what = f"Milliseconds, forward and backward, {rows[0]['dtype']}, {size}"
+    share = "in brackets the share of a large product's rate, over 8 N^2 D operations"
+    return "\n".join([*lines, "", f"{what}; {share}. {_device('gpu/sweep')}"])
 
 
 def _races(rows: list[dict[str, Any]]) -> list[str]:

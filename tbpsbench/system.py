@@ -203,7 +203,7 @@ class System:
     def _require_own(self, what: str, side: Any) -> None:
         """Refuse embeddings that this system's encoders cannot have made."""
         if self.model.cosine:
-            width = sum(head.dim for head in self.model.heads.values())
+            width = self.model.joint_dim
             if not isinstance(side, Tensor) or side.ndim != 2 or side.shape[1] != width:
                 shape = tuple(getattr(side, "shape", ())) or type(side).__name__
                 raise DataError(f"{what} of shape {shape}: expected (N, {width}), what this system's encoders return")
@@ -228,7 +228,7 @@ class System:
             if not self.model.cosine:
                 return Encoded.join([Encoded(embed(rows)).to("cpu") for rows in _batches(count, batch_size)])
             parts = [joint(embed(rows), self.model.head_weights).cpu() for rows in _batches(count, batch_size)]
-        return torch.cat(parts) if parts else torch.zeros(0, sum(head.dim for head in self.model.heads.values()))
+        return torch.cat(parts) if parts else torch.zeros(0, self.model.joint_dim)
 
 
 def load_system(path: str | Path, *, device: str | torch.device | None = None) -> System:

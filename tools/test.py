@@ -28,7 +28,8 @@ def main() -> None:
         nargs="+",
         default=[],
         metavar="NAME",
-        help="re-rankers that order the results anew, one after the other, e.g. KReciprocal (track rerank); with other "
+        help="re-rankers that order the results anew, one after the other, e.g. KReciprocal (track rerank; what "
+        "looks at vectors instead of scores can only come first); with other "
         "settings than their own: --cfg-options \"evaluation.rerank=[dict(type='KReciprocal', k1=10)]\"",
     )
     parser.add_argument(

@@ -77,7 +77,7 @@ def card(
         files: names of what lies beside the graphs.
         notes: what cannot be said in those files, as sentences.
     """
-    dim = sum(head.dim for head in system.model.heads.values())
+    dim = system.model.joint_dim
     trained = system.trained_on
     rows = {
         "trained on": "not known" if trained is None else trained.name,

@@ -82,7 +82,7 @@ def export(
             "exported": {
                 "version": VERSION,
                 "from": system.fingerprint,
-                "dim": sum(head.dim for head in system.model.heads.values()),
+                "dim": system.model.joint_dim,
                 "length": length,
                 "opset": OPSET,
                 "by": {name: require(name, "onnx", "An export").__version__ for name in ("torch", *PACKAGES)},

@@ -35,7 +35,7 @@ def files(system: System, length: int | None, texts: Sequence[str]) -> tuple[dic
     Raises:
         ConfigError: if the tokenizer's own portable form gives other ids to more than a few captions.
     """
-    dim = sum(head.dim for head in system.model.heads.values())
+    dim = system.model.joint_dim
     found: dict[str, Any] = {CONFIG: {"model_type": "clip", "architectures": ["CLIPModel"], "projection_dim": dim}}
     missing = []
     if (text := system.tokenizer.portable()) is None:

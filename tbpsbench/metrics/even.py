@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from tbpsbench.metrics.products import GALLERY_MULTIPLE as MULTIPLE
+from tbpsbench.vectors import full_precision
 
 # Up to so many queries a product with a row for each picture, and turning it round, is the faster way to all scores.
 # Equal rows get equal products that way if their width is a multiple of `EVEN`; the other way of every width.
@@ -21,12 +22,12 @@ TURNED, EVEN = 16, 4
 
 def row_products(row_CD: np.ndarray, query_D: np.ndarray) -> np.ndarray:
     """(C,) float32 dot products: each row's is a call of its own, which takes no longer where memory sets the pace."""
-    with np.errstate(all="ignore"):  # a damaged row: `require_finite` tells
+    with np.errstate(all="ignore"):  # a row that is not finite has a score that is not, which a caller can see
         return np.asarray(np.vecdot(row_CD.astype(np.float32, copy=False), query_D))
 
 
 def even_products(query_QD: np.ndarray, stored_CD: np.ndarray, out_QC: np.ndarray | None = None) -> np.ndarray:
-    """(Q, C) float32 dot products, the same for equal rows.
+    """(Q, C) float32 dot products, the same for equal rows, in float32 whatever precision a caller has set.
 
     Args:
         query_QD: float32.
@@ -38,7 +39,12 @@ def even_products(query_QD: np.ndarray, stored_CD: np.ndarray, out_QC: np.ndarra
     if len(query_QD) == 1:
         out_QC[0] = row_products(stored_CD, query_QD[0])
         return out_QC
-    query, out = torch.from_numpy(query_QD), torch.from_numpy(out_QC)
+    with full_precision("cpu"):
+        _fill(torch.from_numpy(out_QC), torch.from_numpy(query_QD), stored_CD)
+    return out_QC
+
+
+def _fill(out: torch.Tensor, query: torch.Tensor, stored_CD: np.ndarray) -> None:
     row_CD = torch.from_numpy(stored_CD.astype(np.float32, copy=False))
     rest = len(row_CD) % MULTIPLE
     if whole := len(row_CD) - rest:
@@ -49,7 +55,6 @@ def even_products(query_QD: np.ndarray, stored_CD: np.ndarray, out_QC: np.ndarra
         last_QM = out.new_empty(len(query), MULTIPLE)
         _multiply(query, last_MD, last_QM)
         out[:, whole:] = last_QM[:, -rest:]
-    return out_QC
 
 
 def _multiply(query: torch.Tensor, row: torch.Tensor, out: torch.Tensor) -> None:

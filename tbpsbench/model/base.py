@@ -98,6 +98,11 @@ class SearchModel(BaseModel):
         """Whether the similarity is one dot product of the vectors that `joint` makes."""
         return all(self._head(name).cosine for name in self.heads)
 
+    @property
+    def joint_dim(self) -> int:
+        """Width of the vectors of all heads together."""
+        return sum(self._head(name).dim for name in self.heads)
+
     @torch.no_grad()
     def score(self, texts: Mapping[str, Vectors], images: Mapping[str, Vectors]) -> Tensor:
         """(Q, G) float32 similarities: the weighted sum of what the heads say."""

@@ -42,16 +42,11 @@ def write_description(
             "checkpoint": _kept(Path(checkpoint)) if str(checkpoint) else "",
         },
         "pictures": str(Path(pictures).resolve()),
-        "dim": _width(system),
+        "dim": system.model.joint_dim,
         "index": dict(index),
     }
     write_json(folder / DESCRIPTION, told)
     return told
-
-
-def _width(system: System) -> int:
-    """Of the vectors of all heads together."""
-    return sum(int(head.dim) for head in system.model.heads.values())
 
 
 def _kept(checkpoint: Path) -> str:
@@ -114,8 +109,8 @@ def require_same(folder: Path, told: Mapping[str, Any], system: System) -> None:
             f"{system.name!r} ({system.fingerprint[:12]}) cannot be compared with them. Use the checkpoint that the "
             "index was made with, or make an index with this one: python tools/index.py CHECKPOINT IMAGES --out FOLDER"
         )
-    if told["dim"] != _width(system):
+    if told["dim"] != (width := system.model.joint_dim):
         raise DataError(
-            f"{folder / DESCRIPTION}: dim is {told['dim']}, but vectors of {system.name!r} have {_width(system)} "
+            f"{folder / DESCRIPTION}: dim is {told['dim']}, but vectors of {system.name!r} have {width} "
             "numbers: the file is damaged. Build the index again, in another folder."
         )

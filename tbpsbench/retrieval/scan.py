@@ -13,7 +13,6 @@ from tbpsbench.metrics.even import MULTIPLE, even_products
 from tbpsbench.retrieval.best import Best
 from tbpsbench.retrieval.finite import require_finite
 from tbpsbench.retrieval.rows import Rows
-from tbpsbench.vectors import full_precision
 
 # Bytes of float32 rows that are multiplied at once, and the most scores of a chunk.
 CHUNK_BYTES, CHUNK_SCORES = 8 << 20, 1 << 20
@@ -32,14 +31,13 @@ def scan(rows: Rows, query_QD: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarr
         return np.empty((len(query_QD), k), np.float32), np.empty((len(query_QD), k), np.int64)
     best = Best(len(query_QD), k)
     step = chunk_rows(stored_ND.shape[1], len(query_QD))
-    with full_precision("cpu"):
-        for first in range(0, count, step):
-            chunk = slice(first, min(first + step, count))
-            score_QC, alive_C = even_products(query_QD, stored_ND[chunk]), alive_N[chunk]
-            require_finite(score_QC[0], id_N[chunk], rows.folder, alive_C)
-            if not alive_C.all():
-                score_QC[:, ~alive_C] = -np.inf
-            best.offer(score_QC, first)
+    for first in range(0, count, step):
+        chunk = slice(first, min(first + step, count))
+        score_QC, alive_C = even_products(query_QD, stored_ND[chunk]), alive_N[chunk]
+        require_finite(score_QC[0], id_N[chunk], rows.folder, alive_C)
+        if not alive_C.all():
+            score_QC[:, ~alive_C] = -np.inf
+        best.offer(score_QC, first)
     score_QK, row_QK = best.taken()
     return score_QK, id_N[row_QK]
 
@@ -54,16 +52,15 @@ def scan_all(rows: Rows, query_QD: np.ndarray) -> np.ndarray:
     whole, step = bool(alive_N.all()), chunk_rows(stored_ND.shape[1], len(query_QD))
     found_QN = np.empty((len(query_QD), int(np.count_nonzero(alive_N))), np.float32)
     filled = 0
-    with full_precision("cpu"):
-        for first in range(0, len(alive_N), step):
-            chunk = slice(first, min(first + step, len(alive_N)))
-            row_CD, id_C = stored_ND[chunk], id_N[chunk]
-            if not whole:
-                row_CD, id_C = row_CD[alive_N[chunk]], id_C[alive_N[chunk]]
-            part_QC = even_products(query_QD, row_CD, found_QN[:, filled : filled + len(row_CD)])
-            if len(part_QC):
-                require_finite(part_QC[0], id_C, rows.folder)
-            filled += len(row_CD)
+    for first in range(0, len(alive_N), step):
+        chunk = slice(first, min(first + step, len(alive_N)))
+        row_CD, id_C = stored_ND[chunk], id_N[chunk]
+        if not whole:
+            row_CD, id_C = row_CD[alive_N[chunk]], id_C[alive_N[chunk]]
+        part_QC = even_products(query_QD, row_CD, found_QN[:, filled : filled + len(row_CD)])
+        if len(part_QC):
+            require_finite(part_QC[0], id_C, rows.folder)
+        filled += len(row_CD)
     return found_QN
 
 
