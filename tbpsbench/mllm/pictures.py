@@ -12,6 +12,8 @@ from tbpsbench.mllm.messages import Picture
 
 # A crop of 128 x 64 pixels becomes ten visual tokens in Qwen2-VL, one of so many pixels at least 52.
 MIN_PIXELS = 50_176
+# What every server shows alike.
+PLAIN_MODES = {"RGB", "L"}
 MIMES = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
 
 
@@ -30,24 +32,30 @@ def read_picture(path: str | Path) -> Picture:
 
 @lru_cache(maxsize=256)
 def enlarged(picture: Picture, min_pixels: int = MIN_PIXELS) -> Picture:
-    """The picture with at least `min_pixels`, as PNG; itself if it has them and is PNG, JPEG or WebP.
+    """The picture as training sees it (upright, opaque, eight bits: data/images.py), with at least `min_pixels`.
+
+    A PNG, JPEG or WebP that is all this stays as it is; everything else becomes PNG. Servers differ in whether they
+    turn a photo as its EXIF orientation says, and in what they make of transparency and of sixteen bits.
 
     Raises:
-        ItemError: if it is no image, or damaged.
+        ItemError: if it is no image, damaged, or has too many pixels.
     """
-    from PIL import Image
+    from tbpsbench.data.images import RESAMPLING, BadImageError, decoded
 
     mime, (width, height) = _kind(picture.data, repr(picture))
-    scale = max(1.0, math.sqrt(min_pixels / (width * height)))
-    if scale == 1.0 and mime in MIMES.values():
-        return Picture(picture.data, mime)
-    buffer = io.BytesIO()
     try:
-        with Image.open(io.BytesIO(picture.data)) as image:
-            size = (math.ceil(width * scale), math.ceil(height * scale))
-            image.convert("RGB").resize(size, Image.Resampling.BICUBIC).save(buffer, "PNG", compress_level=1)
-    except Exception as error:  # of a damaged file Pillow raises nearly anything
+        seen = decoded(picture.data)
+    except BadImageError as error:
         raise ItemError("bad-image", f"{picture}: {error}") from error
+    scale = max(1.0, math.sqrt(min_pixels / (width * height)))
+    if scale == 1.0 and mime in MIMES.values() and seen.mode in PLAIN_MODES and not seen.turned:
+        return Picture(picture.data, mime)
+    image = seen.image
+    if scale > 1.0:
+        size = (math.ceil(image.width * scale), math.ceil(image.height * scale))
+        image = image.resize(size, RESAMPLING["bicubic"])
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", compress_level=1)
     return Picture(buffer.getvalue(), "image/png")
 
 
