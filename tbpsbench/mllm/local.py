@@ -142,13 +142,15 @@ class LocalTransformers(MLLMClient):
                     self.model, revision=self.revision, dtype=self.dtype
                 )
                 processor.tokenizer.padding_side = "left"
-                self._loaded = processor, model.to(device).eval()
+                model.to(device).eval()
             except Exception as error:  # of damaged weights, and of what it does not know, transformers raises anything
                 raise StopRun(
                     f"The model {self.model!r} cannot be loaded ({' '.join(str(error).split())[:300]})",
                     "Check model (a folder with config.json, weights and processor, or a name on the hub that this "
                     "machine can download), device and free memory.",
                 ) from error
+            _require_chat(processor, self.model)
+            self._loaded = processor, model
         return self._loaded
 
     def _tried(self, requests: Sequence[Request]) -> list[Reply | ItemError] | ItemError | StopRun:
@@ -163,12 +165,14 @@ class LocalTransformers(MLLMClient):
     def _generate(self, requests: Sequence[Request]) -> list[Reply | ItemError]:
         import torch
 
+        from tbpsbench.data.images import decode
+
         started = time.perf_counter()
         processor, model = self._load()
         options: dict[str, Any] = {"tokenize": False, "add_generation_prompt": True}
         options |= {"enable_thinking": False} if _may_think(processor) else {}
         texts = [processor.apply_chat_template(_conversation(request), **options) for request in requests]
-        images = [_pixels(enlarged(picture, self.min_pixels).data) for r in requests for picture in r.pictures]
+        images = [decode(enlarged(picture, self.min_pixels).data) for r in requests for picture in r.pictures]
         inputs = processor(text=texts, images=images or None, padding=True, return_tensors="pt").to(model.device)
         temperature = requests[0].temperature
         sampling = {"do_sample": True, "temperature": temperature} if temperature > 0 else {"do_sample": False}
@@ -218,16 +222,14 @@ def _conversation(request: Request) -> list[dict[str, Any]]:
     ]
 
 
-def _pixels(data: bytes) -> Any:
-    import io
-
-    from PIL import Image
-
+def _require_chat(processor: Any, model: str) -> None:
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            return image.convert("RGB")
-    except Exception as error:  # of a damaged file Pillow raises nearly anything
-        raise ItemError("bad-image", f"a picture is damaged ({error})") from error
+        processor.apply_chat_template([{"role": "user", "content": [{"type": "text", "text": "?"}]}], tokenize=False)
+    except Exception as error:  # a template is a program of its own
+        raise StopRun(
+            f"The model {model!r} cannot be talked to ({' '.join(str(error).split())[:300]})",
+            "Take its variant tuned to follow instructions (Instruct, chat, it), whose processor has a chat template.",
+        ) from error
 
 
 def _ends(model: Any) -> set[int]:

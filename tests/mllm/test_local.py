@@ -172,6 +172,13 @@ def test_damaged_weights_stop_the_run(tiny, tmp_path):
         asyncio.run(LocalTransformers(str(folder), device="cpu").probe())
 
 
+def test_model_without_a_chat_template_stops_the_run(tiny, tmp_path):
+    folder = shutil.copytree(tiny, tmp_path / "base")
+    (folder / "chat_template.jinja").unlink()
+    with pytest.raises(StopRun, match=r"cannot be talked to.*Instruct"):
+        asyncio.run(LocalTransformers(str(folder), device="cpu").probe())
+
+
 def test_missing_package_stops_the_run(monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(StopRun, match=r"needs the package transformers.*pip install"):

@@ -63,5 +63,5 @@ def test_a_plain_picture_that_is_large_enough_is_sent_as_it_is(mode, kind):
 
 def test_a_torn_picture_is_refused_before_it_is_sent():
     whole = picture(noise("RGB"), "JPEG")
-    with pytest.raises(ItemError, match="bad-image.*damaged or truncated"):
+    with pytest.raises(ItemError, match=r"bad-image.*damaged or truncated"):
         enlarged(Picture(whole.data[:-2000]), 0)
