@@ -228,8 +228,10 @@ class LossOutput:
 
     Attributes:
         value: scalar that is optimised.
-        per_sample: (B,) values before weights and reduction, or None where the loss is not a sum over samples.
-        reduction: "mean" or "sum" over the batch; a sum is scaled by the world size under DDP, which averages.
+        per_sample: (B,) values of the joined batch of all processes, before weights and reduction; None where the loss
+            is not a sum over samples.
+        reduction: "mean" or "sum" of `per_sample`, which `value` is but for weights. Neither is scaled by the number of
+            processes: `gather_rows` adds their gradients up before DDP averages them.
         stats: scalars for the log that are not optimised.
     """
 

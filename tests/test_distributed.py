@@ -14,8 +14,10 @@ from tbpsbench.errors import TrainingError
 from tbpsbench.types import Embedding, Features
 
 PIDS = (0, 0, 1, 2, 2, 3, 1, 0)
-# Draws its negatives from the process' own pairs, as the published code does.
+# Draws its negatives from the process' own pairs, as the published code does; averages over those of all.
 ALONE = ("ITM",)
+# In the first process of the second case no pair has a negative.
+SPLIT_PIDS = [PIDS, (0, 0, 0, 0, 1, 2, 3, 1)]
 # More than the defaults: every way in which a loss brings processes together.
 CONFIGS = [
     *({"type": name} for name in BUILTINS["LOSSES"] if name not in ALONE),
@@ -88,23 +90,42 @@ def test_two_processes_equal_one(config, tmp_path):
     in_two_processes(work, config, tmp_path / "rendezvous")
 
 
-def work_alone(rank, config, path):
+def of_half(loss, pids, rank):
+    """The loss of one process' pairs, drawn as that process will draw, and the features that it reads."""
+    batch = testing.toy_batch(pids)
+    features, share = half(testing.toy_features(batch, dtype=torch.float64), batch, rank)
+    torch.manual_seed(rank)
+    return loss(features, share), features
+
+
+def work_alone(rank, config, pids, path):
     torch.set_num_threads(1)
-    batch = testing.toy_batch(PIDS)
-    mine, share = half(testing.toy_features(batch), batch, rank)
     torch.manual_seed(0)
-    loss = registry.LOSSES.build(config, "loss", {"dims": testing.toy_dims()})
-    torch.manual_seed(1)
-    expected = loss(mine, share).value
+    loss = registry.LOSSES.build(config, "loss", {"dims": testing.toy_dims()}).double()
+    halves = [of_half(loss, pids, process) for process in range(2)]
+    expected = sum(out.value for out, _ in halves) / 2
+    expected.backward()
+    learnt = {parameter: parameter.grad for parameter in loss.parameters()}
+    loss.zero_grad()
     dist.init_process_group("gloo", init_method=f"file://{path}", rank=rank, world_size=2)
-    torch.manual_seed(1)
-    torch.testing.assert_close(loss(mine, share).value, expected)
+    out, mine = of_half(loss, pids, rank)
+    out.value.backward()
+    for parameter, grad in learnt.items():
+        dist.all_reduce(parameter.grad)
+        torch.testing.assert_close(parameter.grad / 2, grad)
     dist.destroy_process_group()
+    torch.testing.assert_close(out.value, expected)
+    torch.testing.assert_close(out.per_sample, torch.cat([part.per_sample for part, _ in halves]))
+    judged = [len(ids) * (3 if len(set(ids)) > 1 else 1) for ids in (pids[:4], pids[4:])]
+    right = sum(count * part.stats["accuracy"] for count, (part, _) in zip(judged, halves, strict=True))
+    torch.testing.assert_close(out.stats["accuracy"], right / sum(judged))
+    torch.testing.assert_close(mine["image.tokens"].grad / 2, halves[rank][1]["image.tokens"].grad)
 
 
+@pytest.mark.parametrize("pids", SPLIT_PIDS)
 @pytest.mark.parametrize("name", ALONE)
-def test_losses_of_a_process_own_pairs_ask_nobody_else(name, tmp_path):
-    in_two_processes(work_alone, {"type": name}, tmp_path / "rendezvous")
+def test_losses_that_look_at_a_process_own_pairs_are_averaged_over_all(name, pids, tmp_path):
+    in_two_processes(work_alone, {"type": name}, pids, tmp_path / "rendezvous")
 
 
 def test_gathering_alone_changes_nothing():

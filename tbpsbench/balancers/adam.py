@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from tbpsbench.layers.ranges import require_positive
+
 
 class BufferAdam(nn.Module):
     """The private optimiser of a balancer.
@@ -23,8 +25,7 @@ class BufferAdam(nn.Module):
 
     def __init__(self, size: int, lr: float, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8) -> None:
         super().__init__()
-        if lr <= 0:
-            raise ValueError(f"lr must be positive, got {lr}")
+        require_positive(lr=lr)
         self.lr, self.betas, self.eps = lr, betas, eps
         self.register_buffer("mean_K", torch.zeros(size))
         self.register_buffer("square_K", torch.zeros(size))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
@@ -36,15 +37,19 @@ class Balancer(nn.Module, ABC):
         """The scalar that is optimised, and scalars for the log by the names they get there (`weight_NAME`, ...)."""
 
 
-def fixed_weights(names: Sequence[str], weights: Mapping[str, float] | None) -> dict[str, float]:
-    """A constant weight for each name, 1 where none is given.
+def fixed_weights(
+    names: Sequence[str], weights: Mapping[str, float] | None, learnt: Sequence[str] = ()
+) -> dict[str, float]:
+    """A constant weight for each name that has no learnt one, 1 where none is given.
 
     Raises:
-        ValueError: if a weight names no loss.
+        ValueError: if a weight names no loss or is not finite.
     """
-    for name in weights or {}:
+    for name, weight in (weights or {}).items():
         require_loss(name, names, f"a weight for {name!r}")
-    return {name: float((weights or {}).get(name, 1.0)) for name in names}
+        if not math.isfinite(weight):
+            raise ValueError(f"the weight of {name!r} must be a finite number, got {weight}")
+    return {name: float((weights or {}).get(name, 1.0)) for name in names if name not in learnt}
 
 
 def balanced_tasks(

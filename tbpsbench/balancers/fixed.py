@@ -21,7 +21,7 @@ class Fixed(Balancer):
         weights: loss name -> weight; 1 where not named.
 
     Raises:
-        ValueError: if a weight names no loss.
+        ValueError: if a weight names no loss or is not finite.
     """
 
     def __init__(self, names: tuple[str, ...], weights: dict[str, float] | None = None) -> None:

@@ -5,6 +5,7 @@ Shapes: K balanced losses.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -17,6 +18,7 @@ from tbpsbench.balancers.layer import layer_parameters
 from tbpsbench.balancers.projection import scale_into
 from tbpsbench.distributed import mean_over_processes
 from tbpsbench.errors import ConfigError
+from tbpsbench.layers.ranges import require_not_negative, require_positive
 from tbpsbench.registry import BALANCERS
 from tbpsbench.types import LossOutput
 
@@ -82,15 +84,14 @@ class GradNorm(Balancer):
         interval: int = 1,
     ) -> None:
         super().__init__()
-        if not 0 < bounds[0] <= 1 <= bounds[1]:
-            raise ValueError(f"bounds need 0 < low <= 1 <= high, or weights cannot sum to their number; got {bounds}")
-        if alpha < 0 or penalty < 0 or floor <= 0 or interval < 1:
+        if not 0 < bounds[0] <= 1 <= bounds[1] < math.inf:
             raise ValueError(
-                "alpha and penalty are 0 or more, floor is above 0, interval is 1 or more; "
-                f"got {alpha}, {penalty}, {floor}, {interval}"
+                f"bounds need 0 < low <= 1 <= high, both finite, or weights cannot sum to their number; got {bounds}"
             )
+        require_not_negative(alpha=alpha, penalty=penalty, restoring_force=restoring_force)
+        require_positive(floor=floor, interval=interval)
         self.tasks = balanced_tasks(names, balanced, balance, weights)
-        self.fixed = fixed_weights([name for name in names if name not in self.tasks], weights)
+        self.fixed = fixed_weights(names, weights, self.tasks)
         self.layer, self.alpha, self.penalty = layer, alpha, penalty
         self.reference, self.restoring_force = reference, restoring_force
         self.bounds, self.floor, self.interval = bounds, floor, interval

@@ -50,10 +50,10 @@ class Uncertainty(Balancer):
         bounds: tuple[float, float] = (1e-4, 10.0),
     ) -> None:
         super().__init__()
-        if not 0 < bounds[0] <= 1 <= bounds[1]:
-            raise ValueError(f"bounds need 0 < low <= 1 <= high, since weights start at 1; got {bounds}")
+        if not 0 < bounds[0] <= 1 <= bounds[1] < math.inf:
+            raise ValueError(f"bounds need 0 < low <= 1 <= high, both finite, since weights start at 1; got {bounds}")
         self.tasks = balanced_tasks(names, balanced, balance, weights)
-        self.fixed = fixed_weights([name for name in names if name not in self.tasks], weights)
+        self.fixed = fixed_weights(names, weights, self.tasks)
         self.bounds = bounds
         self.register_buffer("log_variance_K", torch.zeros(len(self.tasks)))
         self.adam = BufferAdam(len(self.tasks), lr)

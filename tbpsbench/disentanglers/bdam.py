@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from tbpsbench.disentanglers.base import Disentangler
 from tbpsbench.layers.attention import SelfAttention
+from tbpsbench.layers.ranges import require_not_negative, require_positive, require_share
 from tbpsbench.registry import DISENTANGLERS
 from tbpsbench.types import Features
 
@@ -40,7 +41,7 @@ class BDAM(Disentangler):
         gate: without, both vectors are the means, and "gate" is not provided (Table 1, "w/o Gate").
 
     Raises:
-        ValueError: if `heads` does not divide the width, or `depth` is negative.
+        ValueError: if `heads` does not divide the width, or a number is out of range.
     """
 
     def __init__(
@@ -55,8 +56,11 @@ class BDAM(Disentangler):
     ) -> None:
         super().__init__()
         dim = dims["image.patches"]
-        if dim % heads or depth < 0:
-            raise ValueError(f"heads ({heads}) must divide the width of image.patches ({dim}); depth ({depth}) >= 0")
+        require_positive(heads=heads, mlp_ratio=mlp_ratio)
+        require_not_negative(depth=depth)
+        require_share(dropout=dropout)
+        if dim % heads:
+            raise ValueError(f"heads ({heads}) must divide the width of image.patches ({dim})")
         self.identity_stream = _stream(dim, depth, heads, mlp_ratio, dropout)
         self.clothing_stream = _stream(dim, depth, heads, mlp_ratio, dropout)
         self.identity_asks = CrossAttention(dim, heads, dropout) if cross_attention else None

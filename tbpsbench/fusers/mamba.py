@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from tbpsbench.fusers.base import Fuser
 from tbpsbench.fusers.mamba_block import MambaBlock
 from tbpsbench.fusers.pair import GatedPair, last_position
+from tbpsbench.layers.ranges import require_positive
 from tbpsbench.registry import FUSERS
 from tbpsbench.types import Features
 
@@ -39,7 +40,7 @@ class MambaFuser(Fuser):
         alignment, gate, sequence: see GatedPair.
 
     Raises:
-        ValueError: if a size is not positive, `text_dropout` is no share, or there are no tokens to read.
+        ValueError: if a size is not positive, a dropout no share, or a feature is not there.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class MambaFuser(Fuser):
         sequence: Literal["pooled", "tokens"] = "pooled",
     ) -> None:
         super().__init__()
+        require_positive(out_dim=out_dim, depth=depth)
         self.pair = GatedPair(dims, image, text, dim, dropout, text_dropout, alignment, gate, sequence)
         self.layers = nn.ModuleList(MambaBlock(dim, d_state, d_conv, expand) for _ in range(depth))
         self.project = nn.Linear(dim, out_dim)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear, pad, silu
 
 from tbpsbench.kernels.selective_scan import selective_scan
+from tbpsbench.layers.ranges import require_positive
 
 
 class MambaBlock(nn.Module):
@@ -30,7 +31,7 @@ class MambaBlock(nn.Module):
         dt_min, dt_max: step sizes at the start are drawn from here, uniformly in their logarithm.
 
     Raises:
-        ValueError: if a size is not positive.
+        ValueError: if a size or step size is not positive.
     """
 
     def __init__(
@@ -44,10 +45,9 @@ class MambaBlock(nn.Module):
         dt_max: float = 0.1,
     ) -> None:
         super().__init__()
-        if min(d_model, d_state, d_conv, expand) < 1:
-            sizes = f"d_model {d_model}, d_state {d_state}, d_conv {d_conv}, expand {expand}"
-            raise ValueError(f"sizes must be positive, got {sizes}")
+        require_positive(d_model=d_model, d_state=d_state, d_conv=d_conv, expand=expand, dt_min=dt_min, dt_max=dt_max)
         inner, rank = expand * d_model, math.ceil(d_model / 16) if dt_rank == "auto" else dt_rank
+        require_positive(dt_rank=rank)
         self.d_state, self.d_conv, self.dt_rank = d_state, d_conv, rank
         self.in_proj = nn.Linear(d_model, 2 * inner, bias=False)
         self.conv1d = nn.Conv1d(inner, inner, d_conv, groups=inner, padding=d_conv - 1)

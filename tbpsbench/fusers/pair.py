@@ -11,6 +11,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from tbpsbench.arguments import did_you_mean
+from tbpsbench.layers.ranges import require_positive, require_share
 from tbpsbench.types import Features
 
 
@@ -37,7 +39,7 @@ class GatedPair(nn.Module):
             any other X "X.tokens".
 
     Raises:
-        ValueError: for a share outside 0..1, or if a feature's tokens are not there.
+        ValueError: if D is not positive, for a share outside 0..1, or if a feature or its tokens are not there.
     """
 
     def __init__(
@@ -53,14 +55,14 @@ class GatedPair(nn.Module):
         sequence: Literal["pooled", "tokens"] = "pooled",
     ) -> None:
         super().__init__()
-        if not 0 <= text_dropout <= 1:
-            raise ValueError(f"text_dropout is a share between 0 and 1, got {text_dropout}")
+        require_positive(dim=dim)
+        require_share(dropout=dropout, text_dropout=text_dropout)
         self.pooled, self.text_dropout = sequence == "pooled", text_dropout
         self.image = image if self.pooled else tokens_of(image)
         self.text = text if self.pooled or text is None else tokens_of(text)
-        for name in (self.image, self.text):
-            if name is not None and name not in dims:
-                raise ValueError(f"sequence={sequence!r} reads {name!r}, which nothing provides; use sequence='pooled'")
+        for argument, named, read in (("image", image, self.image), ("text", text, self.text)):
+            if read is not None and read not in dims:
+                raise ValueError(_missing(argument, str(named), read, dims))
         self.align_image = _aligner(dims[self.image], dim, dropout, alignment)
         self.align_text = None if self.text is None else _aligner(dims[self.text], dim, dropout, alignment)
         self.null = nn.Parameter(0.02 * torch.randn(dim))
@@ -117,7 +119,15 @@ def last_position(mask_BS: Tensor) -> Tensor:
 
 def _mean(x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
     weight_BT1 = mask_BT[..., None].to(x_BTD.dtype)
-    return (weight_BT1 * x_BTD).sum(dim=1) / weight_BT1.sum(dim=1)
+    # An empty text, whose mask is False throughout, has the mean 0.
+    return (weight_BT1 * x_BTD).sum(dim=1) / weight_BT1.sum(dim=1).clamp(min=1)
+
+
+def _missing(argument: str, named: str, read: str, dims: Mapping[str, int]) -> str:
+    """What is wrong with an argument that names the feature `named`, of which `read` is not there."""
+    if named in dims:
+        return f"sequence='tokens' reads {read!r}, which nothing provides; use sequence='pooled'"
+    return f"{argument} is {named!r}, which nothing provides; there are: {', '.join(dims)}.{did_you_mean(named, dims)}"
 
 
 def _aligner(width: int, dim: int, dropout: float, alignment: bool) -> nn.Module:

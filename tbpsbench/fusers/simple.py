@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from tbpsbench.fusers.base import Fuser
 from tbpsbench.fusers.pair import GatedPair
+from tbpsbench.layers.ranges import require_positive
 from tbpsbench.registry import FUSERS
 from tbpsbench.types import Features
 
@@ -30,7 +31,7 @@ class SimpleFuser(Fuser):
         alignment, gate: switches of Table 2, see GatedPair.
 
     Raises:
-        ValueError: if `text_dropout` is no share.
+        ValueError: if a width is not positive, a dropout no share, or a feature is not there.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class SimpleFuser(Fuser):
         gate: bool = True,
     ) -> None:
         super().__init__()
+        require_positive(out_dim=out_dim)
         self.pair = GatedPair(dims, image, text, dim, dropout, text_dropout, alignment, gate)
         self.mlp = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Dropout(dropout), nn.Linear(dim, out_dim))
         self.out_dim = out_dim

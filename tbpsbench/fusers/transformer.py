@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from tbpsbench.fusers.base import Fuser
 from tbpsbench.fusers.pair import GatedPair
 from tbpsbench.layers.attention import SelfAttention
+from tbpsbench.layers.ranges import require_positive
 from tbpsbench.registry import FUSERS
 from tbpsbench.types import Features
 
@@ -38,7 +39,8 @@ class TransformerFuser(Fuser):
         alignment, gate, sequence: see GatedPair.
 
     Raises:
-        ValueError: if `heads` does not divide `dim`, `text_dropout` is no share, or there are no tokens to read.
+        ValueError: if a size is not positive, `heads` does not divide `dim`, a dropout is no share, or a feature is not
+            there.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class TransformerFuser(Fuser):
         sequence: Literal["pooled", "tokens"] = "pooled",
     ) -> None:
         super().__init__()
+        require_positive(out_dim=out_dim, depth=depth, heads=heads, mlp_ratio=mlp_ratio)
         if dim % heads:
             raise ValueError(f"heads ({heads}) must divide dim ({dim})")
         self.pair = GatedPair(dims, image, text, dim, dropout, text_dropout, alignment, gate, sequence)

@@ -8,6 +8,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from tbpsbench.heads.base import Head
+from tbpsbench.layers.ranges import require_positive
 from tbpsbench.registry import HEADS
 from tbpsbench.types import Batch, Embedding, Features
 
@@ -38,8 +39,9 @@ class GlobalHead(Head):
         project: Literal["both", "image", "text"] = "both",
     ) -> None:
         super().__init__()
-        if weight <= 0 or (embed_dim is not None and embed_dim <= 0):
-            raise ValueError(f"weight ({weight}) and embed_dim ({embed_dim}) must be positive")
+        require_positive(weight=weight)
+        if embed_dim is not None:
+            require_positive(embed_dim=embed_dim)
         image_dim = embed_dim if embed_dim and project != "text" else dims[image]
         text_dim = embed_dim if embed_dim and project != "image" else dims[text]
         if image_dim != text_dim:

@@ -13,6 +13,7 @@ from torch.nn.functional import normalize
 
 from tbpsbench.heads.base import Head, Side
 from tbpsbench.kernels.max_sim import Direction, max_sim
+from tbpsbench.layers.ranges import require_positive
 from tbpsbench.registry import HEADS
 from tbpsbench.types import Batch, Embedding, Features
 from tbpsbench.vectors import Vectors
@@ -48,8 +49,7 @@ class TokenHead(Head):
         weight: float = 1.0,
     ) -> None:
         super().__init__()
-        if weight <= 0 or embed_dim <= 0:
-            raise ValueError(f"weight ({weight}) and embed_dim ({embed_dim}) must be positive")
+        require_positive(weight=weight, embed_dim=embed_dim)
         self.image, self.text, self.text_mask = image, text, text_mask
         self.dim, self.weight = embed_dim, weight
         self.direction: Direction = direction

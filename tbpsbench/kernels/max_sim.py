@@ -13,6 +13,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from .precision import in_own_precision
+
 Direction = Literal["text", "image", "both"]
 DIRECTIONS = ("text", "image", "both")
 # Products of one block, in bytes: they stay in the cache until they are compared.
@@ -24,6 +26,7 @@ TRACKED_BYTES = 64 << 20
 MULTIPLE = 192
 
 
+@in_own_precision
 def max_sim(
     text_QTD: Tensor,
     image_GLD: Tensor,
@@ -43,10 +46,13 @@ def max_sim(
         (Q, G) in -1..1, in the type of the vectors.
 
     Raises:
-        ValueError: if a set is empty.
+        ValueError: if a set is empty, or for another direction.
     """
+    if direction not in DIRECTIONS:
+        raise ValueError(f"direction is one of {', '.join(DIRECTIONS)}, got {direction!r}")
     words = _Packed(text_QTD, text_mask_QT)
-    if image_mask_GL is not None and not image_mask_GL.any(dim=1).all():
+    bare = len(image_GLD) > 0 and image_GLD.shape[1] == 0
+    if bare or (image_mask_GL is not None and not image_mask_GL.any(dim=1).all()):
         raise ValueError("an image has no vector: every set needs at least one")
     length = image_GLD.shape[1]
     tracked = torch.is_grad_enabled() and (text_QTD.requires_grad or image_GLD.requires_grad)

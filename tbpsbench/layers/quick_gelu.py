@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
+
+from tbpsbench.kernels.differentiation import first_derivatives
 
 FACTOR = 1.702
 
@@ -33,7 +34,7 @@ class _QuickGELU(torch.autograd.Function):
         return torch.sigmoid(z).mul_(x)
 
     @staticmethod
-    @once_differentiable
+    @first_derivatives
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
         (z,) = ctx.saved_tensors
         return torch.ops.aten.silu_backward(grads[0], z)  # type: ignore[no-any-return]

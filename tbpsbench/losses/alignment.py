@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from tbpsbench.distributed import gather_rows
+from tbpsbench.layers.ranges import require_not_negative, require_positive
 from tbpsbench.types import Batch, LossOutput
 
 
@@ -14,8 +15,8 @@ def check_settings(temperature: float, margin: float) -> None:
     Raises:
         ValueError: if the temperature is not positive or the margin is negative.
     """
-    if temperature <= 0 or margin < 0:
-        raise ValueError(f"temperature ({temperature}) must be positive and margin ({margin}) not negative")
+    require_positive(temperature=temperature)
+    require_not_negative(margin=margin)
 
 
 def reduce_pairs(loss_B: Tensor, batch: Batch, pair_weights: bool) -> LossOutput:

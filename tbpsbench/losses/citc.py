@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from torch.nn.functional import normalize
 
+from tbpsbench.layers.ranges import require_not_negative
 from tbpsbench.losses.base import Loss
 from tbpsbench.losses.contrast import joined
 from tbpsbench.registry import LOSSES
@@ -37,8 +38,7 @@ class CITC(Loss):
         across: float = 0.25,
     ) -> None:
         super().__init__()
-        if min(within, across) < 0:
-            raise ValueError(f"within ({within}) and across ({across}) must not be negative")
+        require_not_negative(within=within, across=across)
         self.anchor, self.positive, self.within, self.across = anchor, positive, within, across
 
     def forward(self, features: Features, batch: Batch) -> LossOutput:  # noqa: ARG002

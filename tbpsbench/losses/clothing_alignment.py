@@ -11,6 +11,7 @@ from typing import Literal
 from torch import nn
 
 from tbpsbench.kernels.precision import at_least_float32
+from tbpsbench.layers.ranges import require_positive
 from tbpsbench.losses.base import Loss
 from tbpsbench.losses.infonce import InfoNCE
 from tbpsbench.registry import LOSSES
@@ -29,7 +30,7 @@ class ClothingAlignment(Loss):
         clothing: name of the clothing feature of the image before the gate, (B, D).
         text: name of the clothing description's feature, (B, D).
         dims: widths of the features, supplied by the model.
-        dim: width in which both are compared; None: the text's.
+        dim: width in which both are compared, > 0; None: the text's.
         temperature: divides the cosines; > 0.
         learnable: learn the temperature, see InfoNCE.
         symmetric: average both directions; the paper asks from image to text alone.
@@ -37,7 +38,7 @@ class ClothingAlignment(Loss):
             other clothes there.
 
     Raises:
-        ValueError: if `temperature` is not positive or no feature has one of the names.
+        ValueError: if `temperature` or `dim` is not positive or no feature has one of the names.
     """
 
     def __init__(
@@ -57,7 +58,8 @@ class ClothingAlignment(Loss):
             if name not in dims:
                 raise ValueError(f"no feature {name!r}; there are: {', '.join(dims)}")
         self.clothing, self.text = clothing, text
-        width = dim or dims[text]
+        width = dims[text] if dim is None else dim
+        require_positive(dim=width)
         self.project_image = nn.Linear(dims[clothing], width)
         self.project_text = nn.Identity() if width == dims[text] else nn.Linear(dims[text], width)
         self.contrast = InfoNCE(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from tbpsbench.distributed import gather_rows
 from tbpsbench.kernels.contrastive import cmpm
+from tbpsbench.layers.ranges import require_positive
 from tbpsbench.losses.base import Loss
 from tbpsbench.losses.contrast import joined
 from tbpsbench.registry import LOSSES
@@ -33,8 +34,7 @@ class CMPM(Loss):
         self, anchor: str = "heads.global.image", positive: str = "heads.global.text", eps: float = 1e-8
     ) -> None:
         super().__init__()
-        if eps <= 0:
-            raise ValueError(f"eps must be positive, got {eps}")
+        require_positive(eps=eps)
         self.anchor, self.positive, self.eps = anchor, positive, eps
 
     def forward(self, features: Features, batch: Batch) -> LossOutput:

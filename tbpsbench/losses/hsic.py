@@ -5,6 +5,7 @@ Shapes: B rows of this process, N rows of the joined batch, D and E widths. `_BD
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Literal
@@ -50,8 +51,10 @@ class HSIC(Loss):
         normalize: bool = False,
     ) -> None:
         super().__init__()
-        if sigma != "median" and (kernel == "linear" or sigma <= 0):
-            raise ValueError(f"sigma is 'median' or a number above 0, and the RBF kernel's; got {sigma!r} for {kernel}")
+        if sigma != "median" and (kernel == "linear" or not 0 < sigma < math.inf):
+            raise ValueError(
+                f"sigma is 'median' or a finite number above 0, and the RBF kernel's; got {sigma!r} for {kernel}"
+            )
         self.x, self.y, self.kernel, self.sigma = x, y, kernel, sigma
         self.estimator, self.normalize = estimator, normalize
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from tbpsbench.distributed import gather_rows
 from tbpsbench.kernels.contrastive import Positives, info_nce
+from tbpsbench.layers.ranges import require_positive
 from tbpsbench.losses.base import Loss
 from tbpsbench.losses.contrast import directions, scale_like
 from tbpsbench.losses.scale import learnt_scale
@@ -48,8 +49,7 @@ class InfoNCE(Loss):
         pair_weights: bool = False,
     ) -> None:
         super().__init__()
-        if temperature <= 0:
-            raise ValueError(f"temperature must be positive, got {temperature}")
+        require_positive(temperature=temperature)
         self.anchor, self.positive, self.symmetric, self.positives = anchor, positive, symmetric, positives
         self.pair_weights = pair_weights
         log_scale = torch.tensor(math.log(1.0 / temperature))

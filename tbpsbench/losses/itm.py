@@ -1,6 +1,7 @@
 """Image-text matching with hard negatives (ALBEF, Li et al. 2021, section 3.2).
 
-Shapes: B pairs, T words, L image tokens, D width.
+Shapes: B pairs of this process, P pairs that are judged, M pairs that have a negative, T words, L image tokens,
+D width.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
+from tbpsbench.distributed import gather_rows, sum_over_processes
 from tbpsbench.kernels.precision import at_least_float32
 from tbpsbench.layers.pair_encoder import PairEncoder
+from tbpsbench.layers.ranges import require_positive
 from tbpsbench.losses.base import Loss
 from tbpsbench.registry import LOSSES
 from tbpsbench.types import Batch, Features, LossOutput
@@ -23,7 +26,7 @@ class ITM(Loss):
     """Train a cross-encoder to tell pairs from near misses; the re-ranker `ImageTextMatching` asks it.
 
     For each image a text, and for each text an image, of another person is drawn from the batch, the more similar the
-    likelier. Pairs of the process' own batch are used.
+    likelier. Each process draws from its own pairs; the value is the mean over the pairs of all processes.
 
     Args:
         dims: feature name -> width, supplied by the model.
@@ -51,8 +54,7 @@ class ITM(Loss):
         temperature: float = 0.07,
     ) -> None:
         super().__init__()
-        if temperature <= 0:
-            raise ValueError(f"temperature must be positive, got {temperature}")
+        require_positive(temperature=temperature, dim=dim)
         self.image, self.text, self.text_mask = image, text, text_mask
         self.image_vector, self.text_vector, self.temperature = image_vector, text_vector, temperature
         self.encoder = PairEncoder(dims[text], dims[image], dim, depth, heads)
@@ -63,7 +65,10 @@ class ITM(Loss):
         return logits_P2
 
     def forward(self, features: Features, batch: Batch) -> LossOutput:
-        """Cross-entropy of one matching and up to two other pairs; `per_sample` has one value per pair of the batch."""
+        """The loss of the joined batch of all processes: cross-entropy of each pair and of up to two that do not match.
+
+        `per_sample` has one value per pair of the joined batch.
+        """
         image_BLD, text_BTD = (at_least_float32(features[name]) for name in (self.image, self.text))
         mask_BT, rows_B = features[self.text_mask], torch.arange(len(batch), device=batch.pid_B.device)
         other_BB = batch.pid_B[:, None] != batch.pid_B
@@ -78,8 +83,10 @@ class ITM(Loss):
         loss_P = cross_entropy(logits_P2, label_P, reduction="none")
         matched_B, wrong_M = loss_P[: len(rows_B)], loss_P[len(rows_B) :].unflatten(0, (2, -1)).sum(dim=0)
         loss_B = matched_B.index_add(0, rows_B[has_B], wrong_M) / 3
-        right = (logits_P2.argmax(dim=1) == label_P).float().mean().detach()
-        return LossOutput.mean(loss_B, accuracy=right)
+        right_P = (logits_P2.detach().argmax(dim=1) == label_P).to(loss_P.dtype)
+        # Processes judge different numbers of pairs, so shares cannot be averaged.
+        right, judged = sum_over_processes(torch.stack([right_P.sum(), torch.ones_like(right_P).sum()]))
+        return LossOutput.mean(gather_rows(loss_B), accuracy=right / judged)
 
     @torch.no_grad()
     def _similar(self, features: Features, other_BB: Tensor) -> Tensor:

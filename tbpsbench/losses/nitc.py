@@ -11,6 +11,7 @@ from torch import Tensor
 from tbpsbench.distributed import gather_rows
 from tbpsbench.kernels.contrastive import naive, nitc
 from tbpsbench.kernels.precision import at_least_float32
+from tbpsbench.layers.ranges import require_not_negative, require_share
 from tbpsbench.losses.base import Loss
 from tbpsbench.losses.contrast import directions, scale_like
 from tbpsbench.losses.scale import Scale
@@ -61,8 +62,8 @@ class NITC(Loss):
         also: tuple[str, ...] = (),
     ) -> None:
         super().__init__()
-        if not 0 <= alpha <= 1 or ramp_steps < 0:
-            raise ValueError(f"alpha ({alpha}) must lie in 0..1 and ramp_steps ({ramp_steps}) not be negative")
+        require_share(alpha=alpha)
+        require_not_negative(ramp_steps=ramp_steps)
         self.anchors, self.positive = (anchor, *also), positive
         self.soft_anchor, self.soft_positive = soft_anchor, soft_positive or positive
         self.alpha, self.ramp_steps = alpha, ramp_steps

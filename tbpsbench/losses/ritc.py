@@ -8,6 +8,7 @@ from __future__ import annotations
 from tbpsbench.distributed import gather_rows
 from tbpsbench.kernels.contrastive import sdm
 from tbpsbench.kernels.precision import at_least_float32
+from tbpsbench.layers.ranges import require_positive
 from tbpsbench.losses.base import Loss
 from tbpsbench.losses.contrast import directions
 from tbpsbench.losses.scale import Scale
@@ -44,8 +45,7 @@ class RITC(Loss):
         eps: float = 1e-2,
     ) -> None:
         super().__init__()
-        if eps <= 0:
-            raise ValueError(f"eps must be positive, got {eps}")
+        require_positive(eps=eps)
         self.anchor, self.positive, self.eps = anchor, positive, eps
         self.scale = Scale(temperature, learnable=learnable)
 

@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from tbpsbench.layers.ranges import require_positive
+
 MAX_SCALE = 100.0
 
 
@@ -26,8 +28,7 @@ class Scale(nn.Module):
 
     def __init__(self, temperature: float, *, learnable: bool = False) -> None:
         super().__init__()
-        if temperature <= 0:
-            raise ValueError(f"temperature must be positive, got {temperature}")
+        require_positive(temperature=temperature)
         self.fixed = 1.0 / temperature
         self.log: nn.Parameter | None = nn.Parameter(torch.tensor(-math.log(temperature))) if learnable else None
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from tbpsbench.distributed import gather_rows
 from tbpsbench.kernels.contrastive import sdm
+from tbpsbench.layers.ranges import require_positive
 from tbpsbench.losses.base import Loss
 from tbpsbench.losses.contrast import directions
 from tbpsbench.registry import LOSSES
@@ -41,8 +42,7 @@ class SDM(Loss):
         pair_weights: bool = False,
     ) -> None:
         super().__init__()
-        if temperature <= 0 or eps <= 0:
-            raise ValueError(f"temperature ({temperature}) and eps ({eps}) must be positive")
+        require_positive(temperature=temperature, eps=eps)
         self.anchor, self.positive, self.pair_weights = anchor, positive, pair_weights
         self.temperature, self.eps = temperature, eps
 

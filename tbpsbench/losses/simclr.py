@@ -13,6 +13,7 @@ from torch.nn.functional import normalize
 
 from tbpsbench.distributed import gather_rows
 from tbpsbench.kernels.precision import at_least_float32
+from tbpsbench.layers.ranges import require_positive
 from tbpsbench.losses.base import Loss
 from tbpsbench.registry import LOSSES
 from tbpsbench.types import Batch, Features, LossOutput
@@ -48,8 +49,7 @@ class SimCLR(Loss):
         temperature: float = 0.1,
     ) -> None:
         super().__init__()
-        if temperature <= 0 or hidden < 1 or out_dim < 1:
-            raise ValueError(f"temperature ({temperature}), hidden ({hidden}) and out_dim ({out_dim}) must be positive")
+        require_positive(temperature=temperature, hidden=hidden, out_dim=out_dim)
         if dims[first] != dims[second]:
             raise ValueError(f"{first} is {dims[first]} wide and {second} {dims[second]}: one projection takes both")
         self.first, self.second, self.temperature = first, second, temperature

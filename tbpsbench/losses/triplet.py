@@ -12,6 +12,7 @@ from torch.nn.functional import normalize
 from tbpsbench.distributed import gather_rows, world_size
 from tbpsbench.kernels.precision import at_least_float32
 from tbpsbench.kernels.triplet import anchors_with_positive, triplet
+from tbpsbench.layers.ranges import require_not_negative
 from tbpsbench.losses.base import Loss
 from tbpsbench.registry import LOSSES
 from tbpsbench.types import Batch, Features, LossOutput
@@ -45,8 +46,7 @@ class Triplet(Loss):
         normalize: bool = False,
     ) -> None:
         super().__init__()
-        if margin < 0:
-            raise ValueError(f"margin must be 0 or more, got {margin}")
+        require_not_negative(margin=margin)
         self.feature, self.margin, self.mining, self.normalize = feature, margin, mining, normalize
 
     def forward(self, features: Features, batch: Batch) -> LossOutput:

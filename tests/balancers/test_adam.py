@@ -16,6 +16,7 @@ def test_equals_torch_adam():
         torch.testing.assert_close(values, reference.detach())
 
 
-def test_rate_must_be_positive():
-    with pytest.raises(ValueError, match="lr must be positive, got 0"):
-        BufferAdam(3, 0)
+@pytest.mark.parametrize("lr", [0, float("nan"), float("inf")])
+def test_rate_must_be_positive(lr):
+    with pytest.raises(ValueError, match=f"lr must be positive.*, got {lr}"):
+        BufferAdam(3, lr)

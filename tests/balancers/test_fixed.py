@@ -17,6 +17,12 @@ def test_weight_for_no_loss_is_refused():
         Fixed(("a", "b"), {"bb": 1.0})
 
 
+@pytest.mark.parametrize("weight", [float("nan"), float("inf")])
+def test_weight_that_is_not_finite_is_refused(weight):
+    with pytest.raises(ValueError, match=f"the weight of 'b' must be a finite number, got {weight}"):
+        Fixed(("a", "b"), {"b": weight})
+
+
 def test_zero_weight_stops_the_gradient_of_that_loss_alone():
     x = torch.tensor(1.0, requires_grad=True)
     total, _ = Fixed(("a", "b"), {"a": 0.0})({"a": LossOutput(5 * x), "b": LossOutput(2 * x)})

@@ -213,9 +213,15 @@ def test_frozen_unreached_or_missing_layer_is_an_error():
         ({"balance": ["a", "a"]}, "balance needs at least one loss, each once"),
         ({"balance": []}, "balance needs at least one loss"),
         ({"weights": {"a": 2.0}}, "the weight of 'a' is learnt"),
-        ({"weights": {"c": 2.0}}, "a weight for 'c'"),
+        ({"weights": {"c": 2.0}}, "a weight for 'c', but the losses are a, b, reg"),
+        ({"weights": {"reg": math.nan}}, "the weight of 'reg' must be a finite number, got nan"),
         ({"bounds": (2.0, 3.0)}, "bounds need 0 < low <= 1 <= high"),
-        ({"interval": 0}, "interval is 1 or more"),
+        ({"bounds": (0.5, math.inf)}, "bounds need 0 < low <= 1 <= high, both finite"),
+        ({"interval": 0}, "interval must be positive, got 0"),
+        ({"alpha": math.nan}, "alpha must be 0 or more and finite, got nan"),
+        ({"penalty": -1.0}, "penalty must be 0 or more, got -1"),
+        ({"restoring_force": math.nan}, "restoring_force must be 0 or more and finite, got nan"),
+        ({"floor": 0.0}, "floor must be positive, got 0"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(options, message):

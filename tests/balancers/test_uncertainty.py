@@ -50,5 +50,11 @@ def test_loss_that_is_not_finite_moves_nothing():
 def test_balance_and_bounds_are_checked():
     with pytest.raises(ValueError, match="balance names 'c'"):
         build(balance=["c"])
-    with pytest.raises(ValueError, match="bounds need 0 < low <= 1 <= high"):
-        build(bounds=(0.0, 2.0))
+    for bounds in ((0.0, 2.0), (0.5, math.inf), (math.nan, 2.0)):
+        with pytest.raises(ValueError, match="bounds need 0 < low <= 1 <= high, both finite"):
+            build(bounds=bounds)
+
+
+def test_misspelt_weight_is_told_all_losses():
+    with pytest.raises(ValueError, match=r"a weight for 'rge', but the losses are a, b, reg\. Did you mean 'reg'"):
+        build(weights={"rge": 1.0})

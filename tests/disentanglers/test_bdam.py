@@ -138,9 +138,18 @@ def test_layers_and_streams_do_not_start_with_equal_weights():
     assert not torch.equal(one, other)
 
 
-@pytest.mark.parametrize("wrong", [{"heads": 3}, {"depth": -1}])
-def test_sizes_that_do_not_fit_are_refused(wrong):
-    with pytest.raises(RegistryError, match=r"heads \(.\) must divide the width of image.patches \(8\); depth"):
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"heads": 3}, r"heads \(3\) must divide the width of image.patches \(8\)"),
+        ({"heads": 0}, "heads must be positive, got 0"),
+        ({"depth": -1}, "depth must be 0 or more, got -1"),
+        ({"mlp_ratio": 0.0}, "mlp_ratio must be positive, got 0"),
+        ({"dropout": float("nan")}, "dropout must be a share between 0 and 1, got nan"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_refused(wrong, message):
+    with pytest.raises(RegistryError, match=message):
         registry.DISENTANGLERS.build({"type": "BDAM", **wrong}, "model.disentangler", {"dims": {"image.patches": 8}})
 
 

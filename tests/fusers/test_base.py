@@ -152,6 +152,20 @@ def test_padding_of_the_text_changes_nothing(cls):
     torch.testing.assert_close(fuser(features), before)
 
 
+@pytest.mark.parametrize("cls", [TransformerFuser, MambaFuser])
+def test_empty_text_leaves_its_row_to_the_image_and_the_others_alone(cls):
+    fuser, features = build(cls, **SMALL[cls], sequence="tokens").eval(), toy()
+    before = fuser(features)
+    mask = features["text.identity.mask"].clone()
+    mask[1] = False
+    features["text.identity.mask"] = mask
+    fused = fuser(features)
+    assert fused.isfinite().all()
+    torch.testing.assert_close(fused[[0, 2, 3, 4, 5]], before[[0, 2, 3, 4, 5]])
+    fused.sum().backward()
+    assert all(parameter.grad is None or parameter.grad.isfinite().all() for parameter in fuser.parameters())
+
+
 def test_clothing_never_enters():
     for cls, options in CASES:
         fuser, features = build(cls, **options), toy()
@@ -164,7 +178,19 @@ def test_clothing_never_enters():
     ("options", "message"),
     [
         ({"type": "MambaFuser", "text_dropout": 1.5}, "share between 0 and 1, got 1.5"),
+        ({"type": "SimpleFuser", "dropout": float("nan")}, "dropout must be a share between 0 and 1, got nan"),
+        ({"type": "SimpleFuser", "dim": 0}, "dim must be positive, got 0"),
+        ({"type": "SimpleFuser", "out_dim": 0}, "out_dim must be positive, got 0"),
+        ({"type": "MambaFuser", "out_dim": 0}, "out_dim must be positive, got 0"),
+        ({"type": "MambaFuser", "depth": 0}, "depth must be positive, got 0"),
+        ({"type": "MambaFuser", "depth": -1}, "depth must be positive, got -1"),
+        ({"type": "TransformerFuser", "out_dim": 0}, "out_dim must be positive, got 0"),
+        ({"type": "TransformerFuser", "depth": -1}, "depth must be positive, got -1"),
+        ({"type": "TransformerFuser", "mlp_ratio": float("nan")}, "mlp_ratio must be positive and finite, got nan"),
+        ({"type": "TransformerFuser", "heads": 0}, "heads must be positive, got 0"),
         ({"type": "TransformerFuser", "heads": 7}, r"heads \(7\) must divide dim \(256\)"),
+        ({"type": "SimpleFuser", "image": "identty"}, "image is 'identty', which nothing.*Did you mean 'identity'"),
+        ({"type": "MambaFuser", "sequence": "tokens", "text": "nope"}, "text is 'nope', which nothing provides; there"),
         ({"type": "MambaFuser", "sequence": "tokens", "image": "clothing"}, "reads 'clothing.tokens', which nothing"),
         ({"type": "SimpleFuser", "sequence": "tokens"}, "SimpleFuser has no argument 'sequence'"),
         ({"type": "MambaFuser", "sequence": "token"}, "expected 'pooled' or 'tokens'"),

@@ -83,6 +83,7 @@ def test_steps_start_in_their_range():
     assert 0.0099 < steps.min() < steps.max() < 0.2001
 
 
-def test_sizes_must_be_positive():
-    with pytest.raises(ValueError, match="d_state 0"):
-        MambaBlock(8, d_state=0)
+@pytest.mark.parametrize("wrong", [{"d_state": 0}, {"dt_rank": 0}, {"dt_min": 0.0}, {"dt_max": float("nan")}])
+def test_sizes_must_be_positive(wrong):
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be positive"):
+        MambaBlock(8, **wrong)

@@ -22,9 +22,9 @@ def test_without_a_width_features_are_compared_as_they_are():
     assert torch.equal(out.image, features["fused"])
 
 
-@pytest.mark.parametrize("wrong", [{"embed_dim": 0}, {"weight": 0.0}, {"weight": -1.0}])
+@pytest.mark.parametrize("wrong", [{"embed_dim": 0}, {"weight": 0.0}, {"weight": -1.0}, {"weight": float("nan")}])
 def test_sizes_must_be_positive(wrong):
-    with pytest.raises(ValueError, match="must be positive"):
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be positive"):
         GlobalHead(toy_dims(), **wrong)
 
 

@@ -40,7 +40,7 @@ def test_padding_changes_nothing():
     )
 
 
-@pytest.mark.parametrize("wrong", [{"embed_dim": 0}, {"weight": 0.0}])
+@pytest.mark.parametrize("wrong", [{"embed_dim": 0}, {"weight": 0.0}, {"weight": float("nan")}])
 def test_sizes_must_be_positive(wrong):
-    with pytest.raises(ValueError, match="must be positive"):
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be positive"):
         TokenHead(toy_dims(), **wrong)

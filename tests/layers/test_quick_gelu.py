@@ -35,3 +35,17 @@ def test_works_on_activations_that_are_no_leaves_and_not_contiguous():
     QuickGELU()((2 * x).T).backward(y.T)
     (expected,) = torch.autograd.grad(Written()(2 * x), x, y)
     torch.testing.assert_close(x.grad, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_a_gradient_penalty_is_refused_and_not_half_computed():
+    x = torch.randn(9, requires_grad=True)
+    (gradient,) = torch.autograd.grad(QuickGELU()(x.tanh()).sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="first derivatives alone"):
+        gradient.square().sum().backward()
+
+
+def test_compiled_without_a_graph_break():
+    x = torch.randn(9, requires_grad=True)
+    compiled = torch.compile(QuickGELU(), fullgraph=True, backend="aot_eager")
+    one, other = (torch.autograd.grad(call(x).square().sum(), x)[0] for call in (compiled, QuickGELU()))
+    assert torch.equal(one, other)

@@ -40,6 +40,7 @@ def test_gradient_in_float64():
     assert torch.autograd.gradcheck(lambda i, t: CITC()(*pairs(i, t, range(4))).value, (image, text))
 
 
-def test_negative_weights_are_refused():
-    with pytest.raises(ValueError, match=r"within \(-1\)"):
-        CITC(within=-1)
+@pytest.mark.parametrize("wrong", [{"within": -1}, {"across": float("nan")}])
+def test_weights_are_refused_that_are_negative_or_not_finite(wrong):
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be 0 or more"):
+        CITC(**wrong)

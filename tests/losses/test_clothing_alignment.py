@@ -69,6 +69,12 @@ def test_half_precision_features_meet_float32_weights():
     assert ClothingAlignment(DIMS)(features, batch).value.dtype == torch.float32
 
 
+@pytest.mark.parametrize("wrong", [{"dim": 0}, {"dim": -3}, {"temperature": float("nan")}])
+def test_width_and_temperature_must_be_positive(wrong):
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be positive"):
+        ClothingAlignment(DIMS, **wrong)
+
+
 def test_feature_that_nobody_makes_is_named():
     with pytest.raises(RegistryError, match=r"no feature 'text\.clothing\.pooled'; there are: clothing_ungated"):
         LOSSES.build({"type": "ClothingAlignment"}, "loss", {"dims": {"clothing_ungated": 4}})

@@ -54,6 +54,7 @@ def test_length_of_a_vector_matters_only_as_temperature():
     assert CMPM()(*pairs(3 * image, text, pid)).value.item() != pytest.approx(CMPM()(*pairs(image, text, pid)).value)
 
 
-def test_eps_must_be_positive():
+@pytest.mark.parametrize("eps", [0.0, float("nan"), float("inf")])
+def test_eps_must_be_positive(eps):
     with pytest.raises(ValueError, match="eps must be positive"):
-        CMPM(eps=0.0)
+        CMPM(eps=eps)

@@ -86,5 +86,6 @@ def test_half_precision_features_are_summed_in_float32():
 def test_sigma_that_cannot_be_meant_is_refused():
     with pytest.raises(ValueError, match=r"and the RBF kernel's; got 2\.0 for linear"):
         HSIC(sigma=2.0)
-    with pytest.raises(ValueError, match="got 0 for rbf"):
-        HSIC(kernel="rbf", sigma=0)
+    for sigma in (0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match=f"finite number above 0, .* got {sigma} for rbf"):
+            HSIC(kernel="rbf", sigma=sigma)

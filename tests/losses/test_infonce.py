@@ -91,7 +91,7 @@ def test_pairs_without_weight_do_not_count():
     assert InfoNCE(pair_weights=True)(*pairs(image, text, pid, [0.0] * 4)).value.item() == 0.0
 
 
-@pytest.mark.parametrize("temperature", [0.0, -1.0])
+@pytest.mark.parametrize("temperature", [0.0, -1.0, math.nan, math.inf])
 def test_temperature_must_be_positive(temperature):
     with pytest.raises(ValueError, match="temperature must be positive"):
         InfoNCE(temperature=temperature)

@@ -86,8 +86,10 @@ def test_learnt_scale_gets_a_gradient():
 
 
 def test_bad_arguments_are_refused():
-    with pytest.raises(ValueError, match=r"alpha \(1.5\) must lie in 0..1"):
+    with pytest.raises(ValueError, match=r"alpha must be a share between 0 and 1, got 1\.5"):
         NITC(alpha=1.5)
+    with pytest.raises(ValueError, match="ramp_steps must be 0 or more, got -1"):
+        NITC(ramp_steps=-1)
     with pytest.raises(ValueError, match="temperature must be positive"):
         NITC(temperature=0.0)
 

@@ -58,6 +58,7 @@ def test_learnt_scale_gets_a_gradient():
     assert loss.scale.log.grad.abs() > 0
 
 
-def test_eps_must_be_positive():
+@pytest.mark.parametrize("eps", [0.0, float("nan"), float("inf")])
+def test_eps_must_be_positive(eps):
     with pytest.raises(ValueError, match="eps must be positive"):
-        RITC(eps=0.0)
+        RITC(eps=eps)

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 
@@ -21,7 +23,7 @@ def test_learnt_scale_starts_where_told_and_is_clamped_at_100():
     assert Scale(0.001, learnable=True)(torch.ones(1)).item() == pytest.approx(100.0)
 
 
-@pytest.mark.parametrize("temperature", [0.0, -1.0])
+@pytest.mark.parametrize("temperature", [0.0, -1.0, math.nan, math.inf])
 def test_temperature_must_be_positive(temperature):
     with pytest.raises(ValueError, match="temperature must be positive"):
         Scale(temperature)

@@ -74,7 +74,7 @@ def test_half_precision_features_are_compared_in_float32():
     assert SDM()(*pairs(image, text, torch.arange(8))).value.item() == pytest.approx(wide.item(), rel=1e-6)
 
 
-@pytest.mark.parametrize("arguments", [{"temperature": 0.0}, {"eps": -1.0}])
+@pytest.mark.parametrize("arguments", [{"temperature": 0.0}, {"temperature": float("nan")}, {"eps": -1.0}])
 def test_temperature_and_eps_must_be_positive(arguments):
-    with pytest.raises(ValueError, match="must be positive"):
+    with pytest.raises(ValueError, match=f"{next(iter(arguments))} must be positive"):
         SDM(**arguments)

@@ -62,7 +62,8 @@ def test_half_precision_features_are_compared_in_float32():
 
 
 def test_bad_arguments_are_refused():
-    with pytest.raises(ValueError, match="temperature"):
-        SimCLR(DIMS, "a", "b", temperature=0.0)
+    for wrong in ({"temperature": 0.0}, {"temperature": float("nan")}, {"hidden": 0}, {"out_dim": -1}):
+        with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be positive"):
+            SimCLR(DIMS, "a", "b", **wrong)
     with pytest.raises(ValueError, match="a is 6 wide and narrow 5: one projection takes both"):
         SimCLR(DIMS, "a", "narrow")

@@ -124,7 +124,15 @@ def test_small_temperatures_do_not_overflow(loss):
 
 
 @both
-@pytest.mark.parametrize("wrong", [{"temperature": 0.0}, {"margin": -0.1}])
-def test_settings_must_make_sense(loss, wrong):
-    with pytest.raises(ValueError, match=r"temperature .* must be positive and margin .* not negative"):
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"temperature": 0.0}, "temperature must be positive, got 0.0"),
+        ({"temperature": math.nan}, "temperature must be positive and finite, got nan"),
+        ({"margin": -0.1}, "margin must be 0 or more, got -0.1"),
+        ({"margin": math.nan}, "margin must be 0 or more and finite, got nan"),
+    ],
+)
+def test_settings_must_make_sense(loss, wrong, message):
+    with pytest.raises(ValueError, match=message):
         loss(**wrong)

@@ -50,6 +50,7 @@ def test_half_precision_features_are_compared_in_float32():
     torch.testing.assert_close(found, triplet(x.float(), batch.pid_B, margin=2.0))
 
 
-def test_negative_margin_is_refused():
-    with pytest.raises(ValueError, match="margin must be 0 or more, got -1"):
-        Triplet(margin=-1)
+@pytest.mark.parametrize("margin", [-1, float("nan"), float("inf")])
+def test_margin_is_refused_that_is_negative_or_not_finite(margin):
+    with pytest.raises(ValueError, match=f"margin must be 0 or more.*, got {margin}"):
+        Triplet(margin=margin)

@@ -5,6 +5,7 @@ Shapes: B pairs of a global batch, N training pairs, H heads.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -56,10 +57,11 @@ class CCD(Hook):
         *,
         oracle: bool = False,
     ) -> None:
-        if not losses or first_epoch < 1 or max_iter < 1 or tol <= 0 or reg_covar < 0:
+        in_range = 0 < tol < math.inf and 0 <= reg_covar < math.inf
+        if not losses or first_epoch < 1 or max_iter < 1 or not in_range:
             raise ValueError(
                 f"losses ({losses}) must not be empty, first_epoch ({first_epoch}), max_iter ({max_iter}) and tol "
-                f"({tol}) positive, reg_covar ({reg_covar}) not negative"
+                f"({tol}) positive, reg_covar ({reg_covar}) not negative, all finite"
             )
         self.losses, self.first_epoch = tuple(losses), first_epoch
         self.max_iter, self.tol, self.reg_covar, self.oracle = max_iter, tol, reg_covar, oracle

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from torch import nn
@@ -23,12 +24,12 @@ class RDEGroups(ParamGroups):
         bias_lr_mult: factor of the other biases' rate.
 
     Raises:
-        ValueError: if a rate or factor is negative.
+        ValueError: if a rate or factor is negative or not finite.
     """
 
     def __init__(self, new: tuple[str, ...] = ("heads.tse.",), new_lr: float = 1e-3, bias_lr_mult: float = 2.0) -> None:
-        if new_lr < 0 or bias_lr_mult < 0:
-            raise ValueError(f"new_lr ({new_lr}) and bias_lr_mult ({bias_lr_mult}) must not be negative")
+        if not (0 <= new_lr < math.inf and 0 <= bias_lr_mult < math.inf):
+            raise ValueError(f"new_lr ({new_lr}) and bias_lr_mult ({bias_lr_mult}) must be finite and not negative")
         self.new, self.new_lr, self.bias_lr_mult = tuple(new), new_lr, bias_lr_mult
 
     def __call__(self, model: nn.Module, lr: float, weight_decay: float) -> list[dict[str, Any]]:

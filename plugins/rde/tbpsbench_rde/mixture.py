@@ -41,11 +41,18 @@ def clean_probability(loss_N: np.ndarray, max_iter: int, tol: float, reg_covar: 
 
 
 def call_clean(probability_N: np.ndarray) -> np.ndarray:
-    """Which pairs (N,) bool are clean: more likely than not; if all are, the least likely hundredth is called noisy."""
-    threshold = THRESHOLD
-    if probability_N.min() > threshold:
-        rank = len(probability_N) // FORCED_NOISY
-        threshold = float(np.partition(probability_N, rank)[rank])
+    """Which pairs (N,) bool are clean: more likely than not; if all are, the least likely hundredth is called noisy.
+
+    Where that hundredth reaches the largest probability, only what is below it is noisy, and nothing is where all are
+    equal. The released code, which asks for more than the hundredth's, calls every pair noisy there: an epoch would
+    teach nothing.
+    """
+    if probability_N.min() <= THRESHOLD:
+        return probability_N > THRESHOLD
+    rank = len(probability_N) // FORCED_NOISY
+    threshold = float(np.partition(probability_N, rank)[rank])
+    if threshold == probability_N.max():
+        return probability_N == threshold
     return probability_N > threshold
 
 

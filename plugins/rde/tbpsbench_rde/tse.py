@@ -5,6 +5,7 @@ Shapes: B batch, L image tokens, T text tokens, K selected tokens, D width of an
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Literal
 
@@ -58,10 +59,10 @@ class TSE(Head):
         weight: float = 1.0,
     ) -> None:
         super().__init__()
-        if dim < 2 or dim % 2 or not 0 < ratio <= 1 or text_length < 3 or weight <= 0:
+        if dim < 2 or dim % 2 or not 0 < ratio <= 1 or text_length < 3 or not 0 < weight < math.inf:
             raise ValueError(
                 f"dim ({dim}) must be even, ratio ({ratio}) in 0..1, text_length ({text_length}) at least 3, "
-                f"weight ({weight}) positive"
+                f"weight ({weight}) positive and finite"
             )
         self.image_tokens, self.image_attention = image_tokens, image_attention
         self.text_tokens, self.text_attention, self.text_mask = text_tokens, text_attention, text_mask

@@ -195,7 +195,10 @@ def test_a_model_that_diverged_is_refused(state):
         CCD().before_epoch(state)
 
 
-@pytest.mark.parametrize("wrong", [{"losses": ()}, {"first_epoch": 0}, {"max_iter": 0}, {"tol": 0.0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"losses": ()}, {"first_epoch": 0}, {"max_iter": 0}, {"tol": 0.0}, {"tol": np.nan}, {"reg_covar": np.nan}],
+)
 def test_settings_must_make_sense(wrong):
     with pytest.raises(RegistryError, match="must not be empty"):
         HOOKS.build({"type": "CCD", **wrong}, "hooks.ccd")

@@ -40,7 +40,7 @@ def test_a_name_without_a_parameter_is_an_error_that_lists_what_there_is():
         rates(new=("heads.tsi.",))
 
 
-@pytest.mark.parametrize("wrong", [{"new_lr": -1.0}, {"bias_lr_mult": -1.0}])
+@pytest.mark.parametrize("wrong", [{"new_lr": -1.0}, {"bias_lr_mult": -1.0}, {"new_lr": float("nan")}])
 def test_rates_must_not_be_negative(wrong):
-    with pytest.raises(RegistryError, match="must not be negative"):
+    with pytest.raises(RegistryError, match="must be finite and not negative"):
         rates(**wrong)

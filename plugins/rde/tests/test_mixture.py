@@ -34,6 +34,21 @@ def test_equal_losses_are_all_clean_by_probability():
     assert clean_probability(np.array([2.0]), **CALM).tolist() == [1.0]
 
 
+@pytest.mark.parametrize("pairs", [1, 2, 99, 200])
+def test_equal_losses_leave_every_pair_its_weight(pairs):
+    clean = call_clean(clean_probability(np.zeros(pairs), **CALM))
+    assert clean.all()
+    assert (consensus(np.stack([clean, clean]), np.random.default_rng(0)) == 1).all()
+
+
+def test_where_the_least_likely_hundredth_is_among_the_likeliest_only_pairs_below_them_are_noisy():
+    probability = np.ones(300)
+    probability[[7, 70]] = 0.9, 0.8  # two pairs; the released code takes the one that comes third as the threshold
+    assert np.flatnonzero(~call_clean(probability)).tolist() == [7, 70]
+    probability[[8, 9]] = 0.7
+    assert np.flatnonzero(~call_clean(probability)).tolist() == [7, 8, 9, 70]
+
+
 def test_threshold_is_one_half():
     assert call_clean(np.array([0.5, 0.51, 0.2])).tolist() == [False, True, False]
 

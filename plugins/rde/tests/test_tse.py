@@ -129,7 +129,9 @@ def test_attention_gets_no_gradient():
     assert features["text.query.tokens"].grad.abs().sum() > 0
 
 
-@pytest.mark.parametrize("wrong", [{"dim": 7}, {"ratio": 0.0}, {"text_length": 2}, {"weight": 0.0}])
+@pytest.mark.parametrize(
+    "wrong", [{"dim": 7}, {"ratio": 0.0}, {"text_length": 2}, {"weight": 0.0}, {"weight": float("nan")}]
+)
 def test_sizes_must_make_sense(wrong):
     with pytest.raises(RegistryError, match=r"must be even, ratio .* in 0\.\.1"):
         head(**wrong)

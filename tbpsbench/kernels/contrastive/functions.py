@@ -10,9 +10,10 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from ..dispatch import Backend, wanted
+from ..precision import alike, at_least_float32, in_own_precision
 from . import naive
 from .form import Form, Kind
-from .naive import Positives
+from .naive import POSITIVES, Positives
 from .op import contrast, which
 
 # From this many pairs on, chunks are faster than the whole matrix on a CPU (one thread, forward and backward, D 512;
@@ -27,6 +28,7 @@ FEW_ON_CUDA = 512
 SHORTEST = 1e-12
 
 
+@in_own_precision
 def info_nce(
     anchor_ND: Tensor,
     positive_ND: Tensor,
@@ -40,7 +42,7 @@ def info_nce(
     """Cross-entropy of each row's softmax against its matches (van den Oord et al. 2018; identities: equal shares).
 
     Args:
-        anchor_ND, positive_ND: (N, D), rows of length 1, of one dtype and on one device.
+        anchor_ND, positive_ND: (N, D), rows of length 1, on one device; of two types, both take the wider one.
         label_N: (N,) integers, one for each identity.
         scale: 1 / temperature; a tensor () may be learnt.
         symmetric: the mean of both directions; otherwise anchor to positive alone.
@@ -49,9 +51,15 @@ def info_nce(
 
     Returns:
         (N,) in float32, or float64 for float64.
+
+    Raises:
+        ValueError: for shapes that do not fit, or other `positives`.
     """
-    if _plain(anchor_ND, "entropy", backend, FEW_ON_CUDA):
-        return naive.info_nce(anchor_ND, positive_ND, label_N, scale, symmetric=symmetric, positives=positives)
+    if positives not in POSITIVES:
+        raise ValueError(f"positives is one of {', '.join(POSITIVES)}, got {positives!r}")
+    anchor_ND, positive_ND = _sides(anchor_ND, positive_ND, label_N)
+    if plain := _plain(anchor_ND, positive_ND, "entropy", backend, FEW_ON_CUDA):
+        return naive.info_nce(*plain, label_N, scale, symmetric=symmetric, positives=positives)
     distinct = positives == "instance"
     if distinct:
         label_N = torch.arange(len(anchor_ND), device=anchor_ND.device)
@@ -60,6 +68,7 @@ def info_nce(
     return _scaled(anchor_ND, positive_ND, label_N, form, scale, None, backend)
 
 
+@in_own_precision
 def nitc(
     anchor_ND: Tensor,
     positive_ND: Tensor,
@@ -76,14 +85,16 @@ def nitc(
     Args:
         alpha: 0..1; a tensor () gets no gradient.
     """
-    if _plain(anchor_ND, "entropy", backend):
-        return naive.nitc(anchor_ND, positive_ND, label_N, scale, alpha)
+    anchor_ND, positive_ND = _sides(anchor_ND, positive_ND, label_N)
+    if plain := _plain(anchor_ND, positive_ND, "entropy", backend):
+        return naive.nitc(*plain, label_N, scale, alpha)
     if not isinstance(alpha, Tensor):
         alpha = torch.full((), alpha, dtype=torch.float32, device=anchor_ND.device)
     form = Form("entropy", row=0.5, column=0.5, moments=True)
     return _scaled(anchor_ND, positive_ND, label_N, form, scale, alpha, backend)
 
 
+@in_own_precision
 def sdm(
     anchor_ND: Tensor,
     positive_ND: Tensor,
@@ -103,13 +114,15 @@ def sdm(
         eps: added to the shares; > 0.
         scale: () or None; multiplies the cosines instead of 1 / temperature, and may be learnt.
     """
-    if _plain(anchor_ND, "divergence", backend):
-        return naive.sdm(anchor_ND, positive_ND, label_N, temperature, eps, scale=scale)
+    anchor_ND, positive_ND = _sides(anchor_ND, positive_ND, label_N)
+    if plain := _plain(anchor_ND, positive_ND, "divergence", backend):
+        return naive.sdm(*plain, label_N, temperature, eps, scale=scale)
     form = Form("divergence", eps=eps)
     by = 1 / temperature if scale is None else scale
     return _scaled(anchor_ND, positive_ND, label_N, form, by, None, backend)
 
 
+@in_own_precision
 def cmpm(
     anchor_ND: Tensor, positive_ND: Tensor, label_N: Tensor, eps: float = 1e-8, *, backend: Backend | None = None
 ) -> Tensor:
@@ -117,15 +130,17 @@ def cmpm(
 
     The rows are not normalised: a row's length is the scale of its logits. Labels have Euclidean norm 1.
     """
-    if _plain(anchor_ND, "divergence", backend):
-        return naive.cmpm(anchor_ND, positive_ND, label_N, eps)
-    sides = [x_ND if x_ND.dtype == torch.float64 else x_ND.float() for x_ND in (anchor_ND, positive_ND)]
+    anchor_ND, positive_ND = _sides(anchor_ND, positive_ND, label_N)
+    if plain := _plain(anchor_ND, positive_ND, "divergence", backend):
+        return naive.cmpm(*plain, label_N, eps)
+    sides = [at_least_float32(x_ND) for x_ND in (anchor_ND, positive_ND)]
     scale_2N = torch.stack([x_ND.norm(dim=1) for x_ND in sides]).clamp(min=SHORTEST)
     first_ND, second_ND = (normalize(x_ND, dim=-1).to(anchor_ND.dtype) for x_ND in sides)
     form = Form("divergence", eps=eps, root=True)
     return _scaled(first_ND, second_ND, label_N, form, scale_2N, None, backend)
 
 
+@in_own_precision
 def tal(
     anchor_ND: Tensor,
     positive_ND: Tensor,
@@ -140,12 +155,14 @@ def tal(
     S+ is the mean of a row's positives under the softmax of S / temperature, whose weights are constants. A row
     without negatives costs nothing.
     """
-    if _plain(anchor_ND, "alignment", backend):
-        return naive.tal(anchor_ND, positive_ND, label_N, temperature, margin)
+    anchor_ND, positive_ND = _sides(anchor_ND, positive_ND, label_N)
+    if plain := _plain(anchor_ND, positive_ND, "alignment", backend):
+        return naive.tal(*plain, label_N, temperature, margin)
     form = Form("alignment", factor=1 / temperature, margin=margin)
     return _run(anchor_ND, positive_ND, label_N, form, None, None, backend)
 
 
+@in_own_precision
 def trl(
     anchor_ND: Tensor,
     positive_ND: Tensor,
@@ -156,26 +173,42 @@ def trl(
     backend: Backend | None = None,
 ) -> Tensor:
     """[margin - S+ + max(0, max_negatives S)]_+ with S and S+ of `tal`, both directions added (Faghri et al. 2018)."""
-    if _plain(anchor_ND, "ranking", backend):
-        return naive.trl(anchor_ND, positive_ND, label_N, temperature, margin)
+    anchor_ND, positive_ND = _sides(anchor_ND, positive_ND, label_N)
+    if plain := _plain(anchor_ND, positive_ND, "ranking", backend):
+        return naive.trl(*plain, label_N, temperature, margin)
     form = Form("ranking", factor=1 / temperature, margin=margin)
     return _run(anchor_ND, positive_ND, label_N, form, None, None, backend)
 
 
-def _plain(anchor_ND: Tensor, kind: Kind, backend: Backend | None, few: int = 0) -> bool:
-    """Whether the definition itself is what runs.
+def _sides(anchor_ND: Tensor, positive_ND: Tensor, label_N: Tensor) -> tuple[Tensor, Tensor]:
+    """Both sides in one type. What a kernel is given is trusted by it: wrong shapes would be read beyond the end."""
+    if anchor_ND.ndim != 2 or anchor_ND.shape != positive_ND.shape or label_N.shape != anchor_ND.shape[:1]:
+        found = ", ".join(str(tuple(x.shape)) for x in (anchor_ND, positive_ND, label_N))
+        raise ValueError(f"anchors and positives are (N, D) and labels (N,), got {found}")
+    return alike(anchor_ND, positive_ND)
+
+
+def _plain(
+    anchor_ND: Tensor, positive_ND: Tensor, kind: Kind, backend: Backend | None, few: int = 0
+) -> tuple[Tensor, Tensor] | None:
+    """Both sides for the definition, in float32 or float64, where that is what runs.
 
     Args:
         few: up to how many pairs it does in float32 on CUDA, unless a back end is asked for.
     """
+    if _definition(anchor_ND, kind, backend, few):
+        return at_least_float32(anchor_ND), at_least_float32(positive_ND)
+    return None
+
+
+def _definition(anchor_ND: Tensor, kind: Kind, backend: Backend | None, few: int) -> bool:
     rows = len(anchor_ND)
     if backend is not None or rows == 0 or rows >= CROSSOVER[kind]:
         return False
     if torch.compiler.is_compiling():
         return not anchor_ND.is_cuda
     if anchor_ND.is_cuda and anchor_ND.dtype == torch.float32 and rows <= few and wanted() == "auto":
-        # Autocast would multiply in half precision.
-        return not torch.is_autocast_enabled("cuda")
+        return True
     return which(anchor_ND, kind) == "torch"
 
 
@@ -209,5 +242,5 @@ def _run(
 ) -> Tensor:
     if len(anchor_ND) == 0:
         # No losses, and gradients of zero.
-        return (anchor_ND * positive_ND).sum(dim=1)
+        return at_least_float32(anchor_ND * positive_ND).sum(dim=1)
     return contrast(anchor_ND, positive_ND, label_N, form, scale, alpha, backend)

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 Positives = Literal["instance", "identity"]
+POSITIVES = ("instance", "identity")
 
 
 def info_nce(

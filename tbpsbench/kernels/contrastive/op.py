@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from ..differentiation import first_derivatives
 from ..dispatch import Backend, chosen
 from .checking import self_check
 from .form import SAVED, Form, Kind
@@ -77,7 +77,7 @@ class Contrast(torch.autograd.Function):
         return value
 
     @staticmethod
-    @once_differentiable
+    @first_derivatives
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         anchor, positive, label, scale, saved, slope, identity = ctx.saved_tensors
         sides: list[Tensor | None] = [None, None]

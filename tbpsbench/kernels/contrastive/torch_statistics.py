@@ -38,11 +38,12 @@ def update(
     a, b, c, d, e, f, n = state
     own = slice(None) if dim else chunk.window
     high = torch.maximum(a, y_CN.amax(dim))
-    shift = (a - high).clamp_(min=LOWEST)
+    step = a - high
+    shift = step.clamp(min=LOWEST)
     keep = shift.exp2()
     z_CN = torch.sub(y_CN, high.unsqueeze(dim), out=scratch[1][: chunk.rows])
     if form.kind == "entropy":
-        d += n * shift
+        d += n * step
         d[own] += _of_same(z_CN, chunk, dim)
         n[own] += chunk.same_CK.sum(dim)
     exp_CN = torch.exp2(z_CN, out=scratch[0][: chunk.rows])
@@ -77,7 +78,7 @@ def _soft_negatives(state: Tensor, y_CN: Tensor, chunk: Chunk, dim: int, scratch
 def _hardest(state: Tensor, y_CN: Tensor, chunk: Chunk, dim: int, scratch: list[Tensor]) -> None:  # noqa: ARG001
     high, index = y_CN.max(dim)
     harder = high > state[0]
-    state[0] = torch.where(harder, high, state[0])
+    state[0] = torch.maximum(state[0], high)
     state[1] = torch.where(harder, (index if dim else index + chunk.part.start).to(state.dtype), state[1])
 
 
@@ -132,6 +133,7 @@ def finish(
         found_N = count_N < len(count_N)
         negative_N, kept_N, by_N = a.clamp(min=0) / scale_N, torch.where(a > 0, b, -1.0), torch.ones_like(a)
     value_N = form.margin - (c + e / d) / scale_N + negative_N
-    active_N = found_N & (value_N >= 0)
+    # What is not a number is no cost of nothing: training has to see it.
+    active_N = (found_N & (value_N >= 0)) | value_N.isnan()
     saved = (kept_N, torch.where(active_N, by_N, 0.0), c, torch.where(active_N, 1 / d, 0.0))
     return torch.where(active_N, value_N, 0.0), torch.stack(saved), nothing_N

@@ -77,7 +77,7 @@ def update(
                 d = d + tl.sum(tl.where(same, y, 0.0), 1)
         else:
             if KIND == "entropy":
-                d = d + n * shift + tl.sum(tl.where(same, z, 0.0), 1)
+                d = d + n * (a - high) + tl.sum(tl.where(same, z, 0.0), 1)
             n = n + tl.sum(tl.where(same, 1.0, 0.0), 1)
         if KIND == "entropy":
             if MOMENTS:
@@ -136,7 +136,7 @@ def merge(a, b, c, d, e, f, n, a2, b2, c2, d2, e2, f2, n2, KIND: tl.constexpr, C
         if KIND == "entropy":
             d = d + d2
             if COUNTED == 0:
-                d = d + n * shift + n2 * shift2
+                d = d + n * (a - high) + n2 * (a2 - high)
         else:
             e = keep * (e + 2 * shift * c + shift * shift * b) + keep2 * (e2 + 2 * shift2 * c2 + shift2 * shift2 * b2)
             f = keep * (f + shift * d) + keep2 * (f2 + shift2 * d2)
@@ -197,7 +197,8 @@ def finish(
         kept, by = tl.where(a > 0, b, -1.0), nothing + 1.0
         negative = tl.maximum(a, 0.0) / scale
     value = margin - (c + e / d) / scale + negative
-    active = found & (value >= 0)
+    # What is not a number is no cost of nothing: training has to see it.
+    active = (found & (value >= 0)) | (value != value)
     return tl.where(active, value, 0.0), nothing, kept, tl.where(active, by, 0.0), c, tl.where(active, 1.0 / d, 0.0)
 
 

@@ -12,10 +12,10 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from ..differentiation import first_derivatives
 from ..dispatch import Backend, KernelError, chosen, interpreting, wanted
-from ..precision import at_least_float32
+from ..precision import alike, at_least_float32, in_own_precision
 from . import naive
 from . import torch as plain
 from .terms import scale, width_is_cheaper
@@ -48,8 +48,7 @@ def _interpreted() -> bool:
 
 def linear(x_ND: Tensor, y_NE: Tensor, unbiased: bool, form: LinearForm) -> Tensor:
     """HSIC of features of any floating dtype in one of its forms; a scalar, float32 or float64."""
-    if x_ND.dtype != y_NE.dtype:
-        x_ND, y_NE = at_least_float32(x_ND), at_least_float32(y_NE)
+    x_ND, y_NE = alike(x_ND, y_NE)
     if form == "rows":
         return plain.linear_by_rows(at_least_float32(x_ND), at_least_float32(y_NE), unbiased=unbiased)
     if torch.compiler.is_compiling():
@@ -62,6 +61,7 @@ def linear(x_ND: Tensor, y_NE: Tensor, unbiased: bool, form: LinearForm) -> Tens
     return plain.LinearByWidth.apply(x_ND, y_NE, unbiased, _same, 1)  # type: ignore[no-any-return]
 
 
+@in_own_precision
 def linear_by_width(
     x_ND: Tensor, y_NE: Tensor, *, unbiased: bool = False, reduce: plain.Reduce | None = None, processes: int = 1
 ) -> Tensor:
@@ -79,8 +79,7 @@ def linear_by_width(
     """
     if reduce is None:
         return linear(x_ND, y_NE, unbiased, "width")
-    if x_ND.dtype != y_NE.dtype:
-        x_ND, y_NE = at_least_float32(x_ND), at_least_float32(y_NE)
+    x_ND, y_NE = alike(x_ND, y_NE)
     if backend(x_ND) == "triton":
         return Linear.apply(x_ND, y_NE, unbiased, "width", reduce, processes)  # type: ignore[no-any-return]
     x_ND, y_NE = at_least_float32(x_ND), at_least_float32(y_NE)
@@ -112,7 +111,7 @@ class Linear(torch.autograd.Function):
         return value
 
     @staticmethod
-    @once_differentiable
+    @first_derivatives
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         want = ctx.needs_input_grad[:2]
         found = _triton_backward(grads[0], ctx.saved_tensors, ctx.unbiased, ctx.form, want, ctx.processes)

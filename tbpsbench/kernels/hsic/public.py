@@ -10,15 +10,16 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..precision import at_least_float32
+from ..precision import at_least_float32, in_own_precision
 from .linear import linear, linear_form
 from .rbf import rbf
-from .terms import MIN_ROWS, Estimator, Form, Kernel
+from .terms import FORMS, KERNELS, MIN_ROWS, Estimator, Form, Kernel
 
 # A feature that varies less than this, relative to its size, is the same in all rows but for rounding.
 COLLAPSED = 1e-6
 
 
+@in_own_precision
 def hsic(
     x_ND: Tensor,
     y_NE: Tensor,
@@ -32,7 +33,7 @@ def hsic(
 
     Args:
         x_ND, y_NE: (N, D) and (N, E); plain torch raises half precision to float32, Triton multiplies it as it is and
-            adds up in float32.
+            adds up in float32. Of two types, both take the wider one.
         kernel: "linear", or "rbf": exp(-||x_i - x_j||^2 / (2 sigma^2)).
         sigma: width of the RBF kernel, > 0; "median": median distance of at most 512 rows, of each set for itself.
         estimator: "biased" (0 or more) or "unbiased" (around 0 for independent sets).
@@ -43,9 +44,14 @@ def hsic(
         A scalar with first derivatives, float32 or float64.
 
     Raises:
-        ValueError: for fewer rows than the estimator needs, unequal numbers of rows, a sigma that is not positive, or
-            a form that the kernel does not have.
+        ValueError: for fewer rows than the estimator needs, unequal numbers of rows, a sigma that is not positive, an
+            unknown word, or a form that the kernel does not have.
     """
+    for name, word, words in (("kernel", kernel, KERNELS), ("estimator", estimator, MIN_ROWS), ("form", form, FORMS)):
+        if word not in words:
+            raise ValueError(f"{name} is one of {', '.join(words)}, got {word!r}")
+    if sigma != "median" and (isinstance(sigma, str) or not sigma > 0):
+        raise ValueError(f"sigma is 'median' or a number above 0, got {sigma!r}")
     rows = len(x_ND)
     if rows != len(y_NE):
         raise ValueError(f"HSIC needs rows in pairs, got {rows} and {len(y_NE)}")
@@ -60,6 +66,7 @@ def hsic(
     return rbf(x_ND, y_NE, sigma, unbiased, form)  # type: ignore[arg-type]
 
 
+@in_own_precision
 def cka(
     x_ND: Tensor,
     y_NE: Tensor,

@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from ..differentiation import first_derivatives
 from ..dispatch import Backend, KernelError, chosen
-from ..precision import at_least_float32
+from ..precision import alike, at_least_float32
 from . import naive
 from . import torch_rbf as plain
 
@@ -21,8 +21,7 @@ def rbf(
     x_ND: Tensor, y_NE: Tensor, sigma: float | Literal["median"], unbiased: bool, form: Literal["auto", "rows", "tiles"]
 ) -> Tensor:
     """HSIC of features of any floating dtype; a scalar, float32 or float64."""
-    if x_ND.dtype != y_NE.dtype:
-        x_ND, y_NE = at_least_float32(x_ND), at_least_float32(y_NE)
+    x_ND, y_NE = alike(x_ND, y_NE)
     tiled = form == "tiles" or (form == "auto" and len(x_ND) > plain.PLAIN_ROWS)
     compiling = torch.compiler.is_compiling()
     streamed = not compiling and form != "rows" and backend(x_ND) == "triton"
@@ -58,7 +57,7 @@ class RBF(torch.autograd.Function):
         return value
 
     @staticmethod
-    @once_differentiable
+    @first_derivatives
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         from . import triton_rbf_launch
 

@@ -10,6 +10,8 @@ Kernel = Literal["linear", "rbf"]
 Estimator = Literal["biased", "unbiased"]
 Form = Literal["auto", "width", "rows", "tiles"]
 
+KERNELS = ("linear", "rbf")
+FORMS = ("auto", "width", "rows", "tiles")
 MIN_ROWS = {"biased": 2, "unbiased": 4}
 
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from ..differentiation import first_derivatives
 from .terms import scale
 
 # Above this, float32 sums over rows are too coarse for a mean.
@@ -39,7 +39,7 @@ class LinearByWidth(torch.autograd.Function):
         return value(cross_DE, rest, rows, unbiased).to(x_ND.dtype)
 
     @staticmethod
-    @once_differentiable
+    @first_derivatives
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         factor = 2 * grads[0] * ctx.processes * scale(ctx.rows, ctx.unbiased)
         x_ND, y_NE, cross_DE, rest = ctx.saved_tensors

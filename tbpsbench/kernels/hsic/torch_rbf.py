@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from ..differentiation import first_derivatives
 from .terms import scale
 from .torch import centred_tile, diagonal, matrix_means, of_matrices, without_diagonal
 
@@ -21,18 +21,12 @@ MEDIAN_ROWS = 512
 
 
 def gamma(x_ND: Tensor, sigma: float | Literal["median"]) -> Tensor:
-    """1 / (2 sigma^2), a constant for the gradient.
-
-    Raises:
-        ValueError: for a sigma that is not positive.
-    """
+    """1 / (2 sigma^2), a constant for the gradient."""
     if sigma == "median":
         step = -(-len(x_ND) // MEDIAN_ROWS)
         width = torch.pdist(x_ND.detach()[::step].contiguous()).median()
         # Where half of the rows are equal there is no typical distance; any width will do.
         return 0.5 / torch.where(width > 0, width, torch.ones_like(width)).square()
-    if not sigma > 0:
-        raise ValueError(f"sigma is 'median' or a number above 0, got {sigma!r}")
     return torch.tensor(0.5 / float(sigma) ** 2, dtype=x_ND.dtype, device=x_ND.device)
 
 
@@ -62,7 +56,7 @@ class RBFByTiles(torch.autograd.Function):
         return value
 
     @staticmethod
-    @once_differentiable
+    @first_derivatives
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         return *tiles_backward(grads[0], ctx.saved_tensors, ctx.unbiased), None, None, None
 

@@ -41,7 +41,8 @@ def kernel_tile(x_ptr, length_ptr, gamma_ptr, row, col, first, last, rows, width
             product = tl.dot(a, tl.trans(b), product, input_precision=precision(DOT))
     own = tl.load(length_ptr + row, mask=kept, other=0.0)
     other = tl.load(length_ptr + col, mask=inside, other=0.0)
-    distance = tl.maximum(own[:, None] + other[None, :] - 2.0 * product, 0.0)
+    # Rounding makes small ones negative; what is not a number stays.
+    distance = tl.maximum(own[:, None] + other[None, :] - 2.0 * product, 0.0, tl.PropagateNan.ALL)
     distance = tl.where(row[:, None] == col[None, :], 0.0, distance)
     found = tl.exp(-tl.load(gamma_ptr) * distance)
     return tl.where(kept[:, None] & inside[None, :], found, 0.0)

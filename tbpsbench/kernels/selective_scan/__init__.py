@@ -59,7 +59,7 @@ def selective_scan(
         KernelError: if TBPSBENCH_KERNELS=triton and Triton cannot be used.
     """
     inputs = (u_BLE, dt_BLE, A_EN, B_BLN, C_BLN, D_E, z_BLE, dt_bias_E)
-    _check(u_BLE, dt_BLE, A_EN, B_BLN, C_BLN)
+    _check(*inputs)
     if u_BLE.shape[1] == 1:
         return _in_torch(*inputs)
     if u_BLE.is_cuda and wanted() == "auto" and cuda_kernel()[0]:
@@ -80,14 +80,26 @@ def cuda_kernel() -> tuple[bool, str]:
     return True, ""
 
 
-def _check(u_BLE: Tensor, dt_BLE: Tensor, A_EN: Tensor, B_BLN: Tensor, C_BLN: Tensor) -> None:
+def _check(
+    u_BLE: Tensor,
+    dt_BLE: Tensor,
+    A_EN: Tensor,
+    B_BLN: Tensor,
+    C_BLN: Tensor,
+    D_E: Tensor | None,
+    z_BLE: Tensor | None,
+    dt_bias_E: Tensor | None,
+) -> None:
     if u_BLE.ndim != 3 or A_EN.ndim != 2 or u_BLE.shape[1] == 0:
         raise ValueError(f"u is (B, L, E) with L > 0 and A (E, N); got {tuple(u_BLE.shape)} and {tuple(A_EN.shape)}")
     (batch, length, channels), state = u_BLE.shape, A_EN.shape[1]
-    expected = {"dt": (dt_BLE, (batch, length, channels)), "A": (A_EN, (channels, state))}
-    expected |= {"B": (B_BLN, (batch, length, state)), "C": (C_BLN, (batch, length, state))}
-    for name, (tensor, shape) in expected.items():
-        if tensor.shape != shape:
+    wide, narrow, each = (batch, length, channels), (batch, length, state), (channels,)
+    expected = (
+        ("dt", dt_BLE, wide), ("A", A_EN, (channels, state)), ("B", B_BLN, narrow), ("C", C_BLN, narrow),
+        ("D", D_E, each), ("z", z_BLE, wide), ("dt_bias", dt_bias_E, each),
+    )  # fmt: skip
+    for name, tensor, shape in expected:
+        if tensor is not None and tensor.shape != shape:
             raise ValueError(f"{name} is {tuple(tensor.shape)}, expected {shape}")
 
 

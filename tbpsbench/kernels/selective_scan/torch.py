@@ -17,8 +17,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn.functional import silu, softplus
+
+from ..differentiation import first_derivatives
 
 LOG2_E = math.log2(math.e)
 
@@ -152,7 +153,7 @@ class _Scan(torch.autograd.Function):
         return y_LBE
 
     @staticmethod
-    @once_differentiable
+    @first_derivatives
     def backward(ctx: Any, gy_LBE: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         return *_walk_back(gy_LBE, *ctx.saved_tensors), None
 

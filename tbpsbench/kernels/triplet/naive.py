@@ -32,10 +32,10 @@ def batch_hard(
     if len(x_ND):
         far_N = distance_NN.masked_fill(~same_NN | itself_NN, -torch.inf).max(1).values
         near_N = distance_NN.masked_fill(same_NN, torch.inf).min(1).values
-        both_N = far_N.isfinite() & near_N.isfinite()
+        both_N = (same_NN & ~itself_NN).any(1) & ~same_NN.all(1)
         # Infinities must not reach the gradient.
         far_N, near_N = far_N.masked_fill(~both_N, 0.0), near_N.masked_fill(~both_N, 0.0)
-        cost_N = (far_N - near_N + margin).clamp(min=0) * both_N
+        cost_N = (far_N - near_N + margin).clamp(min=0).masked_fill(~both_N, 0.0)
     if reduction == "none":
         return cost_N
     return cost_N.sum() / (max(1, int(both_N.sum())) if len(x_ND) else 1)

@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from ..differentiation import first_derivatives
 from ..dispatch import Backend, KernelError, chosen
 from ..precision import at_least_float32
 from . import naive
@@ -50,7 +50,7 @@ class BatchHard(torch.autograd.Function):
         return value
 
     @staticmethod
-    @once_differentiable
+    @first_derivatives
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         from . import triton_launch
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from ..precision import at_least_float32
+from ..precision import at_least_float32, in_own_precision
 from . import op
 from . import torch as plain
 
@@ -17,6 +17,7 @@ Mining = Literal["batch-hard", "batch-all", "semi-hard"]
 MININGS = ("batch-hard", "batch-all", "semi-hard")
 
 
+@in_own_precision
 def triplet(
     x_ND: Tensor,
     label_N: Tensor,
@@ -29,7 +30,7 @@ def triplet(
 
     Args:
         x_ND: (N, D); half precision is raised to float32, except for the mining of batch-hard triplets by Triton.
-        label_N: (N,) int64; rows with equal labels are positives of each other.
+        label_N: (N,) integers; rows with equal labels are positives of each other.
         margin: how much farther (in squared distance) a negative has to be than a positive.
         mining: "batch-hard": each anchor with its farthest positive and nearest negative (Hermans et al. 2017);
             "batch-all": all triplets; "semi-hard": each pair of anchor and positive with the nearest negative that is
@@ -41,12 +42,14 @@ def triplet(
         A scalar, or (N,), float32 or float64, with first derivatives.
 
     Raises:
-        ValueError: for an unknown mining, or "none" with another mining than "batch-hard".
+        ValueError: for shapes that do not fit, an unknown mining, or "none" with another mining than "batch-hard".
     """
     if mining not in MININGS:
         raise ValueError(f"mining is one of {', '.join(MININGS)}, got {mining!r}")
     if reduction != "mean" and (reduction != "none" or mining != "batch-hard"):
         raise ValueError(f"reduction is 'mean', or 'none' for batch-hard; got {reduction!r} for {mining}")
+    if x_ND.ndim != 2 or label_N.shape != x_ND.shape[:1]:
+        raise ValueError(f"features are (N, D) and labels (N,), got {tuple(x_ND.shape)} and {tuple(label_N.shape)}")
     if mining == "batch-hard":
         return op.batch_hard(x_ND, label_N, margin, reduction == "mean")
     x_ND = at_least_float32(x_ND)

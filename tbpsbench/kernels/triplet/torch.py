@@ -40,7 +40,7 @@ def batch_hard_with_indices(
     places = []
     for index_M in (positive_M, negative_M):
         place_N = label_N.new_full((len(x_ND),), -1, dtype=torch.int32)
-        places.append(place_N.index_copy(0, anchor_M, torch.where(cost_M > 0, index_M, -1).int()))
+        places.append(place_N.index_copy(0, anchor_M, torch.where(cost_M <= 0, -1, index_M).int()))
     cost_M = cost_M.clamp(min=0)
     if mean:
         return mean_of(cost_M), *places, x_ND.new_full((1,), 1 / max(1, len(cost_M)))
@@ -99,16 +99,21 @@ def _chunks(x_ND: Tensor, label_N: Tensor) -> Iterator[tuple[slice, Tensor, Tens
 @torch.no_grad()
 def hardest(x_ND: Tensor, label_N: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The anchors that have both, their farthest positive and their nearest negative: (M,) each."""
-    found = []
+    found, both_N = [], have_both(label_N)
     for part, distance_CN, same_CN in _chunks(x_ND, label_N):
-        far_C, negative_C = distance_CN.masked_fill(same_CN, torch.inf).min(1)
+        negative_C = distance_CN.masked_fill(same_CN, torch.inf).argmin(1)
         # The anchor itself is not its own positive.
         same_CN.diagonal(part.start).fill_(False)
-        near_C, positive_C = distance_CN.masked_fill_(~same_CN, -torch.inf).max(1)
-        chosen_C = (near_C >= 0) & far_C.isfinite()
+        positive_C = distance_CN.masked_fill_(~same_CN, -torch.inf).argmax(1)
         anchor_C = torch.arange(part.start, part.stop, device=x_ND.device)
-        found.append(torch.stack([anchor_C, positive_C, negative_C])[:, chosen_C])
+        found.append(torch.stack([anchor_C, positive_C, negative_C])[:, both_N[part]])
     return torch.cat(found, dim=1).unbind()  # type: ignore[return-value]
+
+
+def have_both(label_N: Tensor) -> Tensor:
+    """Whether rows have a positive and a negative (N,): the labels' matter, whatever the distances are."""
+    _, group_N, count = label_N.unique(return_inverse=True, return_counts=True)
+    return ((count > 1) & (count < len(label_N)))[group_N]
 
 
 @torch.no_grad()

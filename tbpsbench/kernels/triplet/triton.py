@@ -17,6 +17,8 @@ import triton.language as tl
 
 from ..triton_rounding import precision, rounded
 
+LARGEST = tl.constexpr(3e38)
+
 
 @triton.jit
 def squared_distance(x_ptr, row, other, kept, width, stride, BLOCK_M: tl.constexpr, BLOCK_K: tl.constexpr):
@@ -60,7 +62,9 @@ def hardest_kernel(x_ptr, centred_ptr, length_ptr, label_ptr, cost_ptr, positive
                 a, b = a.to(tl.float32), b.to(tl.float32)
             product = tl.dot(a, tl.trans(b), product, input_precision=precision(DOT))
         other = tl.load(length_ptr + col, mask=inside, other=0.0)
-        distance = tl.maximum(length[:, None] + other[None, :] - 2.0 * product, 0.0)
+        distance = length[:, None] + other[None, :] - 2.0 * product
+        # What is not a number is 0 here, and what is infinite large: both are found, and make the cost NaN below.
+        distance = tl.minimum(tl.where(distance > 0.0, distance, 0.0), LARGEST)
         same = label[:, None] == tl.load(label_ptr + col, mask=inside, other=0)[None, :]
         mask = same & inside[None, :] & (row[:, None] != col[None, :])
         value, place = tl.max(tl.where(mask, distance, -1.0), 1, return_indices=True)
@@ -72,8 +76,9 @@ def hardest_kernel(x_ptr, centred_ptr, length_ptr, label_ptr, cost_ptr, positive
     both = kept & (positive >= 0) & (negative >= 0)
     far = squared_distance(x_ptr, row, tl.maximum(positive, 0), both, width, stride, BLOCK_M, BLOCK_K)
     near = squared_distance(x_ptr, row, tl.maximum(negative, 0), both, width, stride, BLOCK_M, BLOCK_K)
-    cost = far - near + margin
-    active = both & (cost > 0.0)
+    # Lengths are NaN where a feature anywhere is (through the mean), and infinite where they overflow.
+    cost = far - near + margin + 0.0 * length
+    active = both & ~(cost <= 0.0)
     tl.store(cost_ptr + row, tl.where(active, cost, 0.0), mask=kept)
     tl.store(positive_ptr + row, tl.where(active, positive, -1), mask=kept)
     tl.store(negative_ptr + row, tl.where(active, negative, -1), mask=kept)
