@@ -120,6 +120,17 @@ def test_a_temperature_of_a_thousandth_overflows_nothing(case, form):
 
 
 @each_form
+@pytest.mark.parametrize("case", ["infonce", "infonce-identity", "nitc"])
+def test_a_temperature_of_a_millionth_loses_no_digits(case, form):
+    # Logits of chunks differ by more than the exponent of any number reaches.
+    given = inputs(case, 21, 11, kind="uneven", scale=1e6)
+    oracle = value_and_gradients(definition(case, 1e6), in_float64(given))
+    found = value_and_gradients(loss(case, scale=1e6, backend=form), given)
+    assert relative_error(found[0], oracle[0]) <= 1e-6
+    assert relative_error(found[3], oracle[3]) <= 1e-6
+
+
+@each_form
 @each_loss
 def test_an_empty_batch_has_no_losses_and_no_gradients(case, form):
     given = inputs(case, 0, 6)
