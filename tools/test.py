@@ -43,6 +43,8 @@ def main() -> None:
     flags += [f"evaluation.rerank={[{'type': name} for name in args.rerank]!r}"] if args.rerank else []
     if args.interactor:
         flags.insert(0, f"evaluation.interactor={{'type': {args.interactor!r}}}")
+    from mmengine.dist import is_main_process
+
     from tbpsbench.engine.cost import model_cost, peak_memory
     from tbpsbench.engine.evaluate import evaluate
     from tbpsbench.engine.record import record_of, require_recordable
@@ -52,7 +54,8 @@ def main() -> None:
     from tbpsbench.system_files import checkpoint_file
 
     trained = open_trained(args.checkpoint, args.config, [*flags, *args.cfg_options])
-    print(*trained.notes, sep="\n", end="\n" * bool(trained.notes))
+    if is_main_process():
+        print(*trained.notes, sep="\n", end="\n" * bool(trained.notes))
     system, data = trained.system, trained.data
     require_recordable(system, args.out)
     require_place(args.out, system.name)
@@ -65,6 +68,8 @@ def main() -> None:
         selection={"rule": "given", "complete": system.notes.get("converted", {}).get("complete", True)},
         cost={**model_cost(system.model, data, args.split), "peak_memory_bytes": peak_memory()},
     )
+    if not is_main_process():
+        return  # all have evaluated their shares, the first tells the result
     if args.out:
         write_record(args.out, record, evidence)
     print_record(record, args.out / "record.json" if args.out else None)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from tbpsbench.cli import config_parser, run_tool
 from tbpsbench.engine.workdir import WorkDir, undo_if_refused
-from tbpsbench.reading import given_path
 
 
 def main() -> None:
@@ -20,11 +19,11 @@ def main() -> None:
     )
     parser.add_argument(
         "--work-dir",
-        type=given_path,
         help="the run's folder; default work_dirs/CONFIG-NAME, with --seed its subfolder seed-N",
     )
     parser.add_argument("--seed", type=int, help="used instead of the config's seed")
-    parser.add_argument(
+    there = parser.add_mutually_exclusive_group()
+    there.add_argument(
         "--resume",
         nargs="?",
         const="yes",
@@ -32,7 +31,7 @@ def main() -> None:
         choices=["yes", "auto", "no"],
         help="continue the run in the folder: yes (the bare flag) needs one, auto starts one if there is none",
     )
-    parser.add_argument("--overwrite", action="store_true", help="discard the run in the folder")
+    there.add_argument("--overwrite", action="store_true", help="discard the run, or what has its names, in the folder")
     parser.add_argument(
         "--allow-config-change",
         nargs="+",
@@ -43,7 +42,8 @@ def main() -> None:
     args = parser.parse_args()
     # The folder is claimed before anything slow is imported, so that a run killed early can be resumed like any other.
     default = Path("work_dirs") / Path(args.config).stem / ("" if args.seed is None else f"seed-{args.seed}")
-    workdir = WorkDir(args.work_dir or default, resume=args.resume, overwrite=args.overwrite, command=sys.argv)
+    folder = default if args.work_dir is None else args.work_dir
+    workdir = WorkDir(folder, resume=args.resume, overwrite=args.overwrite, command=sys.argv)
     with undo_if_refused(workdir):
         from tbpsbench.config.check import require_valid
         from tbpsbench.config.load import load_config

@@ -10,6 +10,8 @@ import itertools
 import torch
 from torch import Tensor, nn
 
+from tbpsbench.layers.batch_norm import BatchNorm2d
+
 STRIDE = 8  # of the three stride-2 convolutions
 
 
@@ -24,7 +26,8 @@ class ConvStem(nn.Module):
         img_size: H, W; multiples of `patch_size`.
         patch_size: total stride; a multiple of 8.
         norm: "group": one group per image, so that an image gives the same tokens alone, in a batch and on several
-            GPUs; "batch": learns faster in few steps, with statistics of each process' own share of the batch.
+            GPUs; "batch": learns faster in few steps, with statistics of the batch, of all processes where there are
+            several.
 
     Raises:
         ValueError: if the sizes do not divide.
@@ -44,7 +47,7 @@ class ConvStem(nn.Module):
         for before, after in itertools.pairwise(widths):
             layers += [
                 nn.Conv2d(before, after, 3, stride=2, padding=1),
-                nn.BatchNorm2d(after) if norm == "batch" else nn.GroupNorm(1, after),
+                BatchNorm2d(after) if norm == "batch" else nn.GroupNorm(1, after),
                 nn.GELU(),
             ]
         # Channels last: the convolutions take two thirds of the time on a CPU.

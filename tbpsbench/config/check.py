@@ -15,11 +15,13 @@ from tbpsbench.config.evaluation_check import evaluation_problems
 from tbpsbench.config.fit import misfits
 from tbpsbench.config.flat import flatten
 from tbpsbench.config.limits import limit_problems, optimizer_problems, param_group_problems, schedule_problems
+from tbpsbench.config.literal import OVERRIDE
 from tbpsbench.config.load import Config
 from tbpsbench.config.open_sections import FRAME, SECTION_SLOTS, is_open
 from tbpsbench.config.places import components
 from tbpsbench.config.resolve import PREFIX
 from tbpsbench.config.schema import REQUIRED, SECTIONS, TOP_LEVEL, frame, with_defaults
+from tbpsbench.config.selection import metric_problems
 from tbpsbench.config.tried import constructor_problems
 from tbpsbench.entries import Entry, Problem, argument_problems
 from tbpsbench.errors import ConfigError, RegistryError
@@ -62,7 +64,8 @@ def check(config: Config, *, trained: bool = False, other_model: bool = False) -
         found += constructor_problems(config.values)
         found += evaluation_problems(config.values, other_model=other_model)
         found += _wiring(with_defaults(config.values))
-        found += [] if trained else misfits(with_defaults(config.values))
+        if not trained:
+            found += [*misfits(with_defaults(config.values)), *metric_problems(config.values.get("evaluation") or {})]
     return found
 
 
@@ -86,12 +89,20 @@ def report(config: Config, found: list[Problem]) -> str:
     width = min(max(len(problem.path) for problem in found), 44)
     lines = [f"{config.path}: {len(found)} problem{'s' * (len(found) > 1)}", ""]
     for problem in found:
-        origin = config.origins.get(tuple(problem.path.split(".")), "")
+        origin = _written(config, tuple(problem.path.split(".")))
         lines.append(f"  {shown(problem.path)[:MAX_MESSAGE]:<{width}}  {problem.message[:MAX_MESSAGE]}")
         lines += [f"  {'':<{width}}  {line[:MAX_MESSAGE]}" for line in problem.hint.splitlines()]
         if origin:
             lines.append(f"  {'':<{width}}  (written at {origin})")
     return "\n".join(lines)
+
+
+def _written(config: Config, path: tuple[str, ...]) -> str:
+    """Where a value is written, and which parts of it an override changed."""
+    origin, depth = config.origins.get(path, ""), len(path)
+    parts = [".".join(at) for at, of in config.origins.items() if of == OVERRIDE and at[:depth] == path and at[depth:]]
+    changed = [f"changed by {OVERRIDE}: {', '.join(parts)}"] if parts and origin != OVERRIDE else []
+    return ", ".join([*([origin] if origin else []), *changed])
 
 
 def _top_level(values: Mapping[str, Any]) -> Iterator[Problem]:

@@ -2,7 +2,7 @@
 
 Merging: dicts merge key by key, everything else replaces. Where a child (or an override) changes a component's `type`,
 inherited arguments that the new class does not take are dropped and reported in `Config.notes`. `_delete_=True` in a
-child's dict discards the inherited dict whole.
+child's dict discards the inherited dict whole. Of several bases the later wins, but not by what both have of one file.
 """
 
 from __future__ import annotations
@@ -37,12 +37,14 @@ class Config:
         values: nested plain data, without `_base_`; defaults are not filled in (see schema.with_defaults).
         origins: place -> "file:line" or "--cfg-options".
         notes: what was dropped while merging, for the user to see.
+        files: all files that it was read from.
     """
 
     path: Path
     values: dict[str, Any]
     origins: Origins = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    files: set[Path] = field(default_factory=set)
 
     @property
     def name(self) -> str:
@@ -100,11 +102,19 @@ def _load(path: Path, parents: tuple[Path, ...], known: dict[Path, Config]) -> C
             near = did_you_mean(base, [f"{PREFIX}{name}" for name in configs()]) if base.startswith(PREFIX) else ""
             raise ConfigError(f"{path}: its _base_ {base!r} does not exist (looked at {target}).{near}")
         parent = _load(target, (*parents, real), known)
-        merge(config, parent.values, parent.origins)
+        merge(config, parent.values, parent.origins, _known(parent, config.files))
+        config.files |= parent.files
         config.notes += [note for note in parent.notes if note not in config.notes]
     merge(config, own, own_origins)
+    config.files.add(real)
     known[path] = config
     return config
+
+
+def _known(parent: Config, files: set[Path]) -> set[str]:
+    """The origins of a base's values that lie in files which were merged before."""
+    origins = {*parent.origins.values()} if parent.files & files else ()
+    return {origin for origin in origins if Path(origin.rpartition(":")[0]).resolve() in files}
 
 
 def _base(path: Path, base: str) -> Path:
@@ -118,21 +128,23 @@ def _base(path: Path, base: str) -> Path:
         raise ConfigError(f"{path}: its _base_: {error}") from None
 
 
-def merge(config: Config, values: Mapping[str, Any], origins: Origins) -> None:
-    """Merge `values` into `config` in place."""
-    _merge(config, config.values, values, (), origins)
+def merge(config: Config, values: Mapping[str, Any], origins: Origins, known: set[str] | None = None) -> None:
+    """Merge `values` into `config` in place, save for those whose origins are `known`: they were merged before."""
+    _merge(config, config.values, values, (), origins, known or set())
 
 
-def _merge(config: Config, into: dict[str, Any], values: Mapping[str, Any], path: Path_, origins: Origins) -> None:
+def _merge(
+    config: Config, into: dict[str, Any], values: Mapping[str, Any], path: Path_, origins: Origins, known: set[str]
+) -> None:
     for key, value in values.items():
-        if key == "_delete_":
-            continue
         here = (*path, key)
+        if key == "_delete_" or origins.get(here) in known:
+            continue
         old = into.get(key)
         if isinstance(value, Mapping) and isinstance(old, dict) and not value.get("_delete_"):
-            if "type" in value and value["type"] != old.get("type"):
+            if value.get("type", old.get("type")) != old.get("type") and origins.get((*here, "type")) not in known:
                 _drop_foreign(config, old, value, here)
-            _merge(config, old, value, here, origins)
+            _merge(config, old, value, here, origins, known)
             config.origins[here] = origins.get(here, config.origins.get(here, ""))
         else:
             _forget(config, here, old)

@@ -165,7 +165,7 @@ class RuntimeSection:
         clip_grad_norm: largest norm of the gradient, or None.
         threads: CPU threads of torch; None leaves torch's choice.
         compile: torch.compile the encoders.
-        deterministic: refuse operations that differ from run to run.
+        deterministic: choose operations that do not differ from run to run, and warn where there is none.
         log_interval: batches between log lines.
     """
 

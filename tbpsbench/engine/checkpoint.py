@@ -74,6 +74,8 @@ class Checkpointer(EngineHook):
         self._energy_before: float | None = 0.0
         self._meter = EnergyMeter()
         self._peak_before: dict[str, int] = {}
+        self._resumed: Mapping[str, Any] = {}
+        self._as_trained = False  # what is saved was trained before the config was changed
 
     @property
     def seconds(self) -> float:
@@ -90,6 +92,14 @@ class Checkpointer(EngineHook):
     def peak_memory(self) -> dict[str, int]:
         """Largest memory of all processes that worked on this run one after the other; see `cost.peak_memory`."""
         return {place: max(size, self._peak_before.get(place, 0)) for place, size in peak_memory().items()}
+
+    def before_train(self, runner: Any) -> None:
+        """Validate the last epoch of a run that was made to end with it, and had not been to when it was trained."""
+        validated = self.history[-1]["epoch"] if self.history else 0
+        if self.metric is not None and validated < runner.epoch == runner.max_epochs:
+            self._as_trained = True
+            runner.val_loop.run()
+            self._as_trained = False
 
     def after_train_epoch(self, runner: Any) -> None:
         """Save now if this epoch will not be validated.
@@ -138,9 +148,7 @@ class Checkpointer(EngineHook):
             "optimizer": runner.optim_wrapper.state_dict(),
             "message_hub": empty_message_hub(),
             KEY: {
-                **describe(self.system),
-                "data": run_hashes(self.system, self.pictures),
-                PLUGINS: used_plugins(self.system.config),
+                **(self._resumed if self._as_trained else self._about()),
                 "best": self.best,
                 "history": self.history,
                 "test_evaluations": self.test_evaluations,
@@ -157,13 +165,17 @@ class Checkpointer(EngineHook):
         if name == LAST:
             settle_best(self.folder)
 
+    def _about(self) -> dict[str, Any]:
+        hashes = run_hashes(self.system, self.pictures)
+        return {**describe(self.system), "data": hashes, PLUGINS: used_plugins(self.system.config)}
+
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:  # noqa: ARG002
         """Take back what is ours when mmengine resumes, and leave mmengine the epoch alone.
 
         Raises:
             CheckpointError: if a hook cannot take its state back.
         """
-        own = checkpoint.get(KEY, {})
+        own = self._resumed = checkpoint.get(KEY, {})
         self.best, self.history = own.get("best"), list(own.get("history", []))
         config = json.loads(own["config"]) if "config" in own else {}
         on_test = config.get("evaluation", {}).get("selection") == "test"

@@ -208,17 +208,6 @@ def _scored(kind: Kind, heads: Mapping[str, Vectors], side: Side) -> Scored:
     return Scored(kind, chosen, side.pids, side.groups)
 
 
-def score_names(section: EvaluationSection) -> dict[str, float]:
-    """Keys that `Evaluation.flat` will have, without evaluating anything: a one-query ranking shows the columns."""
-    one = np.zeros(1, np.int64)
-    toy = PositiveRanks(one, np.array([0, 1]), one + 1, one, section.ties, one, one[:0])
-    columns = per_query_values(toy, section.metrics)
-    names = dict.fromkeys(columns, 0.0)
-    for protocol in section.protocols[1:]:
-        names |= {f"{protocol}/{column}": 0.0 for column in columns}
-    return names
-
-
 def best_metric(section: EvaluationSection, scores: Mapping[str, float]) -> float:
     """The score that selects the checkpoint.
 

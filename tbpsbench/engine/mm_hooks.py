@@ -22,9 +22,9 @@ from tbpsbench.errors import TrainingError
 
 REMEDY = (
     "A lower optimizer.lr, a longer schedule.warmup_epochs or a limit such as runtime.clip_grad_norm=1.0 may help, and "
-    "'bf16' in place of runtime.amp='fp16'. Start again with --overwrite, or go on from the last checkpoint with "
-    "--resume --allow-config-change and the keys that you changed."
+    "'bf16' in place of runtime.amp='fp16'. Start again with --overwrite"
 )
+LATER = ", or go on from the last checkpoint with --resume --allow-config-change and the keys that you changed"
 
 
 @dataclass
@@ -142,7 +142,7 @@ class RequireFinite(EngineHook):
             else f"the balanced sum of the losses is {float(outputs['loss'])}"
         )
         place = f"epoch {runner.epoch + 1}, step {batch_idx + 1} of {len(runner.train_dataloader)}"
-        raise TrainingError(f"{place}: {found}. Training ends here; no checkpoint was overwritten. {REMEDY}")
+        raise TrainingError(f"{place}: {found}. {_ending(runner)}")
 
 
 def settle(runner: Any) -> None:
@@ -155,10 +155,13 @@ def settle(runner: Any) -> None:
     share_buffers(model)
     if odd := not_finite(model):
         more = f" and {len(odd) - 1} more" if len(odd) > 1 else ""
-        raise TrainingError(
-            f"epoch {runner.epoch + 1}: after its last step the weights {odd[0]}{more} are not finite. Training ends "
-            f"here; no checkpoint was overwritten. {REMEDY}"
-        )
+        place = f"epoch {runner.epoch + 1}: after its last step"
+        raise TrainingError(f"{place} the weights {odd[0]}{more} are not finite. {_ending(runner)}")
+
+
+def _ending(runner: Any) -> str:
+    """What became of the run and what may help; in the first epoch there is no checkpoint yet."""
+    return f"Training ends here; no checkpoint was overwritten. {REMEDY}{LATER if runner.epoch else ''}."
 
 
 def not_finite(model: torch.nn.Module) -> list[str]:

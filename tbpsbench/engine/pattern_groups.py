@@ -23,7 +23,8 @@ class PatternGroups(ParamGroups):
 
     Args:
         rules: dicts with `pattern` (searched anywhere in the name, so "image_encoder" matches all of it), and any of
-            `lr_mult`, `decay_mult`, `frozen`. Of several rules that match, the later one wins key by key.
+            `lr_mult`, `decay_mult`, `frozen`. Of several rules that match, the later one wins key by key. Batch norm
+            whose parameters are frozen keeps its running statistics, too (engine/frozen.py).
         no_decay_on_vectors: no weight decay on parameters with fewer than two axes (biases, norms, temperatures).
 
     Raises:

@@ -13,6 +13,7 @@ import numpy as np
 from tbpsbench import registry
 from tbpsbench.annotations import Annotations
 from tbpsbench.config.schema import EvaluationSection
+from tbpsbench.config.selection import choosing_protocols
 from tbpsbench.data.eval_set import GallerySet, Queries, QuerySet
 from tbpsbench.data.evaluation import EvaluationData
 from tbpsbench.data.folder import ImageFolder
@@ -188,8 +189,7 @@ def _distractors(section: EvaluationSection, preprocess: Preprocess) -> ImageFol
 
 def choosing(section: EvaluationSection) -> EvaluationSection:
     """What a checkpoint is chosen by: nothing is re-ranked, nobody asked, no distractors embedded after every epoch."""
-    plain = tuple(name for name in section.protocols if not registry.PROTOCOLS.get(name).distractors)
-    return replace(section, rerank=[], interactor=None, protocols=plain or section.protocols)
+    return replace(section, rerank=[], interactor=None, protocols=choosing_protocols(section))
 
 
 def _questions(

@@ -17,6 +17,7 @@ from tbpsbench.compat import QuietRunner, quiet_mmengine
 from tbpsbench.config.check import require_valid
 from tbpsbench.config.dump import write_config
 from tbpsbench.config.load import load_config
+from tbpsbench.config.selection import score_names
 from tbpsbench.config.settings import Settings
 from tbpsbench.data.evaluation import EvaluationData
 from tbpsbench.distributed import ddp_config, first_says, names_without_gradient, rank_and_world
@@ -24,7 +25,8 @@ from tbpsbench.engine.best import require_best, settle
 from tbpsbench.engine.card import run_card
 from tbpsbench.engine.checkpoint import Checkpointer
 from tbpsbench.engine.cost import model_cost
-from tbpsbench.engine.evaluate import best_metric, evaluate, score_names
+from tbpsbench.engine.evaluate import best_metric, evaluate
+from tbpsbench.engine.frozen import KeepStatistics
 from tbpsbench.engine.guard import guard_resume
 from tbpsbench.engine.hooks import Hook
 from tbpsbench.engine.kept import require_keepable
@@ -111,6 +113,7 @@ class Training:
         assert run.system.trained_on is not None
         for split in dict.fromkeys([self._selecting_split(), "test"] if self.metric is not None else ["test"]):
             plan_evaluation(run.evaluation, split, self.section, run.system.trained_on.texts)
+        self.statistics = KeepStatistics(run.model)
         self.optimizer = build_optimizer(run.settings.optimizer, run.settings.param_groups, run.model)
         self.over_time = LearningRates(run.settings.schedule)
         self.wrapper = build_optim_wrapper(self.optimizer, run.settings.runtime)
@@ -278,6 +281,7 @@ class Training:
                 StartEpoch(run.training, settings.seed, self.hooks, self.progress),
                 LearningRate(self.over_time, settings.schedule.per, self.rates),
                 FirstStep(self.workdir.keep),
+                self.statistics,
                 self.checkpointer,
             ],
             launcher="pytorch" if rank_and_world()[1] > 1 else "none",

@@ -41,26 +41,33 @@ class WorkDir:
     Args:
         path: the folder; it is made.
         resume: "yes" goes on with the run that is there, "auto" does so if there is one, "no" wants a new run.
-        overwrite: discard the run that is there, once the new one has made a step.
+        overwrite: discard what is there under a run's names, once the new run has made a step.
         command: what is written into a new run card.
 
     Raises:
-        CheckpointError: if there is a run and neither resuming nor overwriting is asked for, if there is none to
-            resume, or if another process is training here.
+        CheckpointError: if there is a run, or files that a new one would write over, and neither resuming nor
+            overwriting is asked for; if there is none to resume; or if another process is training here.
         StorageError: if the folder cannot be made, written or locked.
     """
 
     def __init__(
         self, path: str | Path, *, resume: Resume = "no", overwrite: bool = False, command: Sequence[str] = ()
     ) -> None:
+        if not str(path):
+            raise CheckpointError(
+                "the folder's name is empty. Name one (--work-dir FOLDER, '.' for the one that you are in), or leave "
+                "out --work-dir for the default."
+            )
         self.path, self.fresh = given_path(path), False
-        self._lock = Lock(self.path / LOCK)
+        self._lock, self._empty = Lock(self.path / LOCK), frozenset[str]()
         if int(os.environ.get("RANK", "0")) > 0:
             return  # under torchrun the first process claims the folder for all
+        self._made = [place for place in (self._lock.path, self.path) if not os.path.lexists(place)]
         self._claim()
         try:
             self._start(resume, overwrite, command)
         except BaseException:
+            self._leave()
             self.release()
             raise
 
@@ -68,20 +75,27 @@ class WorkDir:
         if self._replaced.exists() and not (self.path / CARD).exists():
             self._restore()  # killed while it was set aside
         has_run = (self.path / CARD).exists() or (self.path / LAST).exists()
+        others = [] if has_run else [name for name in OWN if _holds_something(self.path / name)]
         if resume == "yes" and not has_run:
             raise CheckpointError(
                 f"{self.path}: nothing to resume: no run was ever started here. Leave out --resume, or name the run's "
                 "folder with --work-dir."
             )
-        if has_run and overwrite:
+        if (has_run or others) and overwrite:
             self._set_aside()
         elif has_run and resume == "no":
             raise CheckpointError(
                 f"{self.path}: already holds a run. Continue it (--resume), discard it (--overwrite), or choose "
                 "another folder (--work-dir)."
             )
+        elif others:
+            raise CheckpointError(
+                f"{self.path}: holds no run, but {', '.join(others)}, which a run would write over. Choose another "
+                "folder (--work-dir), or let the new run take their place (--overwrite)."
+            )
         self.fresh = not has_run or overwrite
         if self.fresh:
+            self._empty = frozenset(name for name in OWN if (self.path / name).is_dir())
             write_json(self.path / CARD, {"command": list(command), "status": "started"})
         self._remove_leftovers()
 
@@ -107,10 +121,11 @@ class WorkDir:
             shutil.rmtree(self._replaced, ignore_errors=True)
 
     def undo(self) -> None:
-        """Delete the run that is here, and bring back the one that it was to replace."""
+        """Delete what this process has made, and bring back what it was to replace."""
         self._discard()
         if self._replaced.exists():
             self._restore()
+        self._leave()
 
     def release(self) -> None:
         """Give up the claim; the operating system does so too when the process ends."""
@@ -125,33 +140,46 @@ class WorkDir:
             self._discard()
         self._replaced.mkdir(exist_ok=True)
         for name in OWN:  # the card first: where it is missing, the rest was not moved for good
-            if (self.path / name).exists():
+            if os.path.lexists(self.path / name):
                 (self.path / name).rename(self._replaced / name)
 
     def _restore(self) -> None:
         for name in reversed(OWN):
-            if (self._replaced / name).exists():
+            if os.path.lexists(self._replaced / name):
                 (self._replaced / name).rename(self.path / name)
         shutil.rmtree(self._replaced)
 
     def _discard(self) -> None:
-        for name in OWN:
+        """Delete a run that has made no step; a folder that was there before it is emptied."""
+        for name in reversed(OWN):  # the card last: what a kill leaves is still a run's
             target = self.path / name
-            if target.is_dir():
-                shutil.rmtree(target)
-            else:
-                target.unlink(missing_ok=True)
+            for made in target.iterdir() if name in self._empty and target.is_dir() else [target]:
+                if made.is_dir() and not made.is_symlink():
+                    shutil.rmtree(made)
+                else:
+                    made.unlink(missing_ok=True)
+
+    def _leave(self) -> None:
+        """Remove lock and folder, if this process made them; the folder stays where it holds something."""
+        for place in self._made:
+            with suppress(OSError):
+                place.rmdir() if place == self.path else place.unlink()
 
     def _remove_leftovers(self) -> None:
         """Files that a killed process was still writing."""
-        for folder in (self.path, self.path / "record"):
-            for leftover in folder.glob(".*.tmp"):
+        own = [f".{name}{rest}" for name in (*OWN, f"{LOCK}.holder") for rest in (".tmp", ".*.tmp")]
+        for folder, names in ((self.path, own), (self.path / "record", [".*.tmp"])):
+            for leftover in (path for name in names for path in folder.glob(name)):
                 leftover.unlink(missing_ok=True)
 
     @property
     def last(self) -> Path | None:
         """The checkpoint to go on from; None where the run was killed before its first epoch ended."""
         return self.path / LAST if (self.path / LAST).exists() else None
+
+
+def _holds_something(path: Path) -> bool:
+    return any(path.iterdir()) if path.is_dir() else os.path.lexists(path)
 
 
 @contextmanager
@@ -166,8 +194,5 @@ def undo_if_refused(workdir: WorkDir) -> Iterator[None]:
     except BaseException:
         if workdir.fresh:
             workdir.undo()
-            (workdir.path / LOCK).unlink(missing_ok=True)
-            with suppress(OSError):
-                workdir.path.rmdir()  # unless it holds something else
         workdir.release()
         raise

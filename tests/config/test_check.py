@@ -32,6 +32,7 @@ def test_the_demo_config_has_no_problems():
         ("optimizer.learning_rate=1", "optimizer.learning_rate", "AdamW has no argument"),
         ("optimizer.lr=fast", "optimizer.lr", "the learning rate is a number"),
         ("evaluation.selection=best", "evaluation.selection", "'val' or 'last' or 'test'"),
+        ("evaluation.metric=map", "evaluation.metric", "no score is called 'map'. Did you mean 'mAP'?"),
         ("evaluation.protocols=()", "evaluation.protocols", "is empty, so that nothing would be scored"),
         ("evaluation.protocols=('standrad',)", "evaluation.protocols", "Did you mean 'standard'?"),
         ("evaluation.protocols=('standard', 'distractors')", "evaluation.distractors", "needs a folder of pictures"),
@@ -55,6 +56,21 @@ def test_each_kind_of_mistake_is_named_with_its_place(override, path, message):
     found = problems(override)
     assert path in found, found
     assert message in found[path]
+
+
+@pytest.mark.parametrize(
+    ("options", "wrong"),
+    [
+        (["evaluation.metric=clothes-change/mAP"], False),
+        (["evaluation.metric=clothes-change/mAP", "evaluation.protocols=('standard',)"], True),
+        (["evaluation.metric=R@7"], True),
+        (["evaluation.metric=R@7", "evaluation.metrics=[dict(type='RecallAtK', ks=(7,))]"], False),
+        (["evaluation.metric=R@7", "evaluation.selection=last"], False),
+    ],
+)
+def test_the_metric_is_one_of_the_scores_that_the_run_will_have_where_it_chooses(options, wrong):
+    assert ("evaluation.metric" in problems(*options)) is wrong
+    assert check(load_config(DEMO, options), trained=True) == []
 
 
 def test_a_re_ranker_is_looked_for_in_the_model_that_is_evaluated():
@@ -93,6 +109,13 @@ def test_all_mistakes_are_listed_at_once_with_where_they_were_written():
     text = str(error.value)
     assert "3 problems" in text
     assert text.count("(written at --cfg-options)") == 3
+
+
+@pytest.mark.parametrize("override", ["data.transforms.0=None", "data.transforms.1=7", "data.transforms.1.padding='x'"])
+def test_a_mistake_within_an_override_is_told_to_be_one(override):
+    config = load_config(DEMO, [override])
+    for problem in report(config, check(config)).split("\n\n  ")[1:]:
+        assert "--cfg-options" in problem
 
 
 def test_no_data_is_read_or_made(tmp_path, monkeypatch):

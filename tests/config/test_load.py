@@ -39,6 +39,38 @@ def test_child_merges_key_by_key_and_knows_where_values_come_from(write):
     assert config.origins[("data", "size")] == f"{child.parent / 'base.py'}:3"
 
 
+@pytest.mark.parametrize(
+    ("second", "third", "expected"),
+    [
+        ("optimizer = dict(lr=2.0)", "seed = 7", {"type": "AdamW", "lr": 2.0, "betas": (0.9, 0.98)}),
+        ("optimizer = dict(lr=2.0)", "optimizer = dict(lr=3.0)", {"type": "AdamW", "lr": 3.0, "betas": (0.9, 0.98)}),
+        ("optimizer = dict(lr=2.0)", "optimizer = dict(eps=1.0)", {"lr": 2.0, "eps": 1.0}),
+        ("optimizer = dict(type='SGD')", "optimizer = dict(lr=3.0)", {"type": "SGD", "lr": 3.0, "betas": None}),
+        ("optimizer = dict(lr=2.0)", "optimizer = dict(type='SGD')", {"type": "SGD", "lr": 2.0, "betas": None}),
+        ("optimizer = dict(_delete_=True, lr=2.0)", "seed = 7", {"type": None, "lr": 2.0, "betas": None}),
+        ("optimizer = None", "seed = 7", None),
+        ("optimizer = None", "optimizer = dict(lr=3.0)", {"type": "AdamW", "lr": 3.0, "betas": (0.9, 0.98)}),
+    ],
+)
+def test_what_two_bases_inherit_from_one_file_does_not_undo_what_the_first_changed(write, second, third, expected):
+    write("first.py", "optimizer = dict(type='AdamW', lr=1.0, betas=(0.9, 0.98))\nseed = 1\n")
+    write("second.py", f"_base_ = 'first.py'\n{second}\n")
+    write("third.py", f"_base_ = 'sub/../first.py'\n{third}\n")
+    config = load_config(write("run.py", "_base_ = ['second.py', 'third.py']\n"))
+    assert config.values["seed"] == (7 if third == "seed = 7" else 1)
+    optimizer = config.values["optimizer"]
+    assert expected == (None if optimizer is None else {key: optimizer.get(key) for key in expected})
+    if optimizer is not None and optimizer["lr"] == 2.0:
+        assert config.origins[("optimizer", "lr")].endswith("second.py:2")
+
+
+def test_a_base_that_an_earlier_one_has_gone_beyond_changes_nothing(write):
+    write("first.py", "seed = 1\nname = 'a'\n")
+    write("second.py", "_base_ = 'first.py'\nseed = 2\n")
+    for bases in (["second.py", "first.py"], ["first.py", "second.py"]):
+        assert load_config(write("run.py", f"_base_ = {bases}\n")).values == {"seed": 2, "name": "a"}
+
+
 def test_changed_type_drops_arguments_that_the_new_class_does_not_take_and_says_so(write):
     write("base.py", BASE)
     child = write(

@@ -72,6 +72,34 @@ def test_evaluating_the_checkpoint_gives_the_records_scores(run, tool, tmp_path)
         assert "from the checkpoint" not in out
 
 
+def test_processes_besides_the_first_evaluate_and_say_nothing(run, tool, tmp_path, monkeypatch):
+    monkeypatch.setattr("mmengine.dist.is_main_process", lambda: False)
+    code, out, err = tool("test", run, "--out", tmp_path / "record")
+    assert (code, out) == (0, ""), err
+    assert not (tmp_path / "record").exists()
+
+
+def test_resuming_and_discarding_a_run_exclude_each_other(run, tool, demo):
+    before = (run / "last.pth").read_bytes()
+    for resume in (["--resume"], ["--resume", "auto"]):
+        code, _, err = tool("train", demo[0], "--work-dir", run, *resume, "--overwrite", *demo[1:])
+        assert code == 2
+        assert "not allowed with argument --resume" in err
+    assert (run / "last.pth").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["", "."])
+def test_the_folder_that_one_is_in_is_not_taken_for_a_runs(tool, demo, tmp_path, monkeypatch, name):
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "mine.txt").touch()
+    config = Path(demo[0]).absolute()
+    monkeypatch.chdir(tmp_path)
+    code, _, err = tool("train", config, "--work-dir", name, *demo[1:])
+    assert code == 2
+    assert ("name is empty" if name == "" else "holds no run, but logs") in err
+    assert [path.name for path in tmp_path.rglob("*")] == ["logs", "mine.txt"]
+
+
 def test_finished_run_is_not_trained_over(run, tool, demo):
     before = (run / "best.pth").read_bytes()
     code, _, err = tool("train", demo[0], "--work-dir", run, *demo[1:])

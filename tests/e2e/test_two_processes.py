@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from runs import assert_equal, resumed_parts
+from small_models import CONV_VIT
 
 from tbpsbench.config.load import load_config
 from tbpsbench.engine.evaluate import evaluate
@@ -22,11 +23,6 @@ TORCHRUN = [
     sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0",
     "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0",
 ]  # fmt: skip
-# Statistics of torch's batch norm are those of each process' own rows.
-BATCH_NORM = (
-    "model.image_encoder=dict(type='ViT', arch=dict(embed_dims=32, num_layers=1, num_heads=2, "
-    "feedforward_channels=64), img_size=(48, 24), patch_size=8, stem='conv', stem_norm='batch', pooling='mean')"
-)
 COMMON = ["data.num_workers=0", "optimizer.type=SGD", "optimizer.lr=0.1"]
 
 
@@ -66,9 +62,10 @@ def rank(process, number):
 
 
 @pytest.mark.slow
-def test_two_processes_train_what_one_trains(demo, tmp_path):
+@pytest.mark.parametrize("encoder", [(), (CONV_VIT,)], ids=["CLIP", "batch norm"])
+def test_two_processes_train_what_one_trains(demo, tmp_path, encoder):
     # Without the last, smaller batch, which two processes fill up to equal shares.
-    options = ("schedule.max_epochs=1", "data.sampler.drop_last=True")
+    options = (*encoder, "schedule.max_epochs=1", "data.sampler.drop_last=True")
     run([sys.executable], demo, tmp_path / "one", *options)
     run(TORCHRUN, demo, tmp_path / "two", *options)
     one, two = (torch.load(tmp_path / n / "last.pth", weights_only=True)["state_dict"] for n in ("one", "two"))
@@ -83,7 +80,7 @@ def test_two_processes_train_what_one_trains(demo, tmp_path):
 @pytest.mark.slow
 def test_two_processes_evaluate_what_they_save_and_go_on_from_it_after_one_was_killed(demo, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    options = (BATCH_NORM, "schedule.max_epochs=3")
+    options = (CONV_VIT, "schedule.max_epochs=3")
     run(TORCHRUN, demo, whole, *options)
     scored = resumed_parts(whole)
     system = build_run(load_config(demo[0], [*demo[2:], *COMMON, *options]))

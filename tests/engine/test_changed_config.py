@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 import torch
-from runs import train_in
+from runs import assert_equal, train_in
 
 from tbpsbench.engine import checkpoint
 from tbpsbench.errors import CheckpointError
@@ -144,6 +144,34 @@ def test_a_best_checkpoint_that_is_gone_is_told_before_training(begun, demo):
     (begun / "best.pth").unlink()
     with pytest.raises(CheckpointError, match=r"best\.pth: is not there, or not the checkpoint of epoch"):
         go_on(begun, demo, MORE, allow=[])
+
+
+@pytest.mark.parametrize(("interval", "done"), [(4, 1), (2, 3)])
+def test_run_cut_to_what_it_has_done_validates_its_last_epoch(demo, tmp_path, monkeypatch, interval, done):
+    """Before the first validation there would be no checkpoint to choose, after it the last epoch would not count."""
+    options = [f"evaluation.interval={interval}", "schedule.type=constant", f"schedule.max_epochs={done}"]
+    _, whole = train_in(tmp_path / "whole", demo, *options)
+    save = checkpoint.save
+
+    def save_and_die(content, path):
+        save(content, path)
+        if content["meta"]["epoch"] == done:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoint, "save", save_and_die)
+    with pytest.raises(KeyboardInterrupt):
+        train_in(tmp_path / "cut", demo, *options[:-1], "schedule.max_epochs=8")
+    monkeypatch.undo()
+    for _ in range(2):  # the second time there is nothing left to do
+        _, cut = train_in(tmp_path / "cut", demo, *options, allow=["schedule.max_epochs"])
+        assert [row["epoch"] for row in cut["selection"]["history"]] == ([2, 3] if done == 3 else [1])
+        assert (cut["selection"], cut["results"]) == (whole["selection"], whole["results"])
+    for name in ("best.pth", "last.pth"):
+        one, other = (read_checkpoint(tmp_path / run / name) for run in ("whole", "cut"))
+        assert_equal(one["state_dict"], other["state_dict"])
+        assert one["tbpsbench"]["best"] == other["tbpsbench"]["best"]
+    found = verify(tmp_path / "cut" / "record")
+    assert found.ok, found.report()
 
 
 def test_run_is_not_cut_shorter_than_it_is(begun, demo):

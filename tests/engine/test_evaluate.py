@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from tbpsbench.config.load import load_config
+from tbpsbench.config.selection import score_names
 from tbpsbench.config.settings import Settings
 from tbpsbench.engine.embed import embed_captions, embed_images
-from tbpsbench.engine.evaluate import best_metric, evaluate, score_names
+from tbpsbench.engine.evaluate import best_metric, evaluate
 from tbpsbench.engine.run import build_run
 from tbpsbench.errors import ConfigError, DataError, LeakError
 

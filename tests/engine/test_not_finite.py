@@ -56,7 +56,8 @@ def odd():
 @pytest.mark.parametrize("selection", ["last", "val"])
 @pytest.mark.parametrize("value", ["nan", "inf"])
 def test_run_stops_at_the_step_and_keeps_the_last_good_checkpoint(odd, demo, tmp_path, selection, value):
-    with pytest.raises(TrainingError, match=rf"epoch 2, step 3 of 5: the loss odd is {value}\. Training ends here"):
+    message = rf"epoch 2, step 3 of 5: the loss odd is {value}\. Training ends here.* go on from the last checkpoint"
+    with pytest.raises(TrainingError, match=message):
         train_in(
             tmp_path / "run", demo, LOSS.format(good=7, value=value), f"evaluation.selection={selection}",
             "schedule.max_epochs=4",
@@ -72,6 +73,7 @@ def test_tool_says_so_without_a_traceback(odd, demo, tmp_path, tool):
     code, _, err = tool("train", demo[0], "--work-dir", tmp_path / "run", *options)
     assert code == TrainingError.exit_code != 0
     assert "error: epoch 1, step 3 of 5: the loss odd is nan" in err
+    assert "with --overwrite.\n" in err, "no checkpoint is there to go on from"
     assert "Traceback" not in err
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] != "finished"
 

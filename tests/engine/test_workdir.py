@@ -2,6 +2,7 @@ import errno
 import fcntl
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from tbpsbench.errors import CheckpointError, ConfigError
 def test_resume_needs_a_run_unless_it_may_start_one(tmp_path):
     with pytest.raises(CheckpointError, match="nothing to resume"):
         WorkDir(tmp_path / "none", resume="yes")
+    assert not (tmp_path / "none").exists()
     assert WorkDir(tmp_path / "new", resume="auto").fresh
 
 
@@ -37,6 +39,93 @@ def test_overwrite_leaves_files_that_are_not_the_runs(tmp_path):
     (tmp_path / "run" / "notes.txt").write_text("mine")
     WorkDir(tmp_path / "run", overwrite=True)
     assert (tmp_path / "run" / "notes.txt").read_text() == "mine"
+
+
+def files(folder):
+    """Everything below a folder, and what the files hold."""
+    return {path.relative_to(folder): path.is_file() and path.read_bytes() for path in folder.rglob("*")}
+
+
+@pytest.fixture(params=["best.pth", "config.py", "logs/mine.txt", "record/record.json"])
+def used(request, tmp_path):
+    """A folder with a file that no run of ours has made, and another that no run would touch."""
+    for name in (request.param, ".mine.tmp"):
+        (tmp_path / "used" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "used" / name).write_text("mine")
+    return tmp_path / "used"
+
+
+@pytest.mark.parametrize("resume", ["no", "auto", "yes"])
+def test_files_that_a_run_would_write_over_are_told_and_left_alone(used, resume):
+    before = files(used)
+    with pytest.raises(CheckpointError, match="nothing to resume" if resume == "yes" else r"holds no run, but \w+"):
+        WorkDir(used, resume=resume)
+    assert files(used) == before
+
+
+def test_overwritten_files_are_there_again_where_the_new_run_is_refused(used):
+    before = files(used)
+    workdir = WorkDir(used, overwrite=True)
+    (used / "config.py").write_text("new = 1")
+    (used / "logs").mkdir()
+    (used / "logs" / "new.txt").touch()
+    fails(workdir, ConfigError)
+    assert files(used) == before
+
+
+def test_a_kill_while_files_are_set_aside_loses_none(used):
+    before = files(used)
+    (used / ".replaced").mkdir()
+    for path in [path for path in used.iterdir() if not path.name.startswith(".")]:
+        path.rename(used / ".replaced" / path.name)
+    with pytest.raises(CheckpointError, match="holds no run"):
+        WorkDir(used)
+    assert files(used) == before
+
+
+def test_an_empty_folder_is_no_hindrance_and_stays_where_the_run_is_refused(tmp_path):
+    (tmp_path / "run" / "logs").mkdir(parents=True)
+    before = files(tmp_path)
+    workdir = WorkDir(tmp_path / "run")
+    (tmp_path / "run" / "logs" / "today").mkdir()
+    fails(workdir, ConfigError)
+    assert files(tmp_path) == before
+
+
+def test_the_folder_that_one_is_in_must_be_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CheckpointError, match="name is empty"):
+        WorkDir("")
+    assert WorkDir(".").fresh
+
+
+@pytest.mark.parametrize("left", [".lock", ".lock.holder", ".run.json.tmp"])
+def test_a_run_killed_before_its_card_was_written_can_be_started_again(tmp_path, left):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / left).touch()
+    WorkDir(tmp_path / "run", resume="auto").release()
+    assert not list((tmp_path / "run").glob(".*.tmp"))
+
+
+def test_a_kill_while_a_refused_run_is_deleted_leaves_what_can_be_restarted(tmp_path, monkeypatch):
+    finished(tmp_path / "run")
+    workdir = WorkDir(tmp_path / "run", overwrite=True)
+    (tmp_path / "run" / "logs").mkdir()
+    (tmp_path / "run" / "config.py").touch()
+    monkeypatch.setattr(Path, "unlink", kill)
+    with pytest.raises(Killed):
+        workdir.undo()
+    monkeypatch.undo()
+    workdir.release()
+    assert not WorkDir(tmp_path / "run", resume="auto").fresh
+
+
+class Killed(BaseException):
+    pass
+
+
+def kill(*_, **__):
+    raise Killed
 
 
 def test_two_processes_cannot_train_in_one_folder(tmp_path):

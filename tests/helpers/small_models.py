@@ -6,6 +6,11 @@ CLIP = "arch=dict(embed_dim=16, width=32, layers=1, heads=2"
 CLIP_IMAGE = f"model.image_encoder=dict(type='CLIPImage', img_size=(48, 24), {CLIP}, patch_size=8)"
 CLIP_TEXT = f"model.text_encoder=dict(type='CLIPText', {CLIP}, vocab_size=49408, context_length=48)"
 CLIP_TOKENS = "data.tokenizer=dict(type='CLIPBPE', context_length=48)"
+# With batch norm.
+CONV_VIT = (
+    "model.image_encoder=dict(type='ViT', arch=dict(embed_dims=32, num_layers=1, num_heads=2, "
+    "feedforward_channels=64), img_size=(48, 24), patch_size=8, stem='conv', stem_norm='batch', pooling='mean')"
+)
 VIT_AND_BERT = [
     "model.image_encoder.arch=dict(embed_dims=16, num_layers=1, num_heads=2, feedforward_channels=32)",
     "model.image_encoder.img_size=(48, 24)",

@@ -1,4 +1,4 @@
-"""BatchNorm is nn.BatchNorm1d in one process, and in two processes that of the joined batch."""
+"""BatchNorm is nn.BatchNorm1d in one process, BatchNorm2d nn.BatchNorm2d; in two that of the joined batch."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch import nn
 
-from tbpsbench.layers.batch_norm import BatchNorm
+from tbpsbench.layers.batch_norm import BatchNorm, BatchNorm2d
 
 
 def pair(**arguments):
@@ -78,6 +78,30 @@ def test_settings_must_make_sense(wrong):
         BatchNorm(**wrong)
 
 
+def pictures():
+    torch.manual_seed(0)
+    ours, theirs = BatchNorm2d(5), nn.BatchNorm2d(5)
+    for parameter in ours.parameters():
+        nn.init.normal_(parameter)
+    theirs.load_state_dict(ours.state_dict())  # names, too
+    return ours, theirs
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_of_pictures_equals_torchs_to_the_last_bit(memory_format):
+    ours, theirs = pictures()
+    x = (3 + 2 * torch.randn(4, 5, 6, 3)).contiguous(memory_format=memory_format)
+    found = []
+    for norm in (ours, theirs):
+        one = x.clone().requires_grad_()
+        with torch.autocast("cpu", enabled=memory_format == torch.channels_last):
+            out = norm(one)
+        out.float().square().sum().backward()
+        found.append([out, one.grad, norm.weight.grad, norm.bias.grad, *norm.buffers(), norm.eval()(x)])
+    for one, other in zip(*found, strict=True):
+        assert torch.equal(one, other)
+
+
 ROWS = (slice(0, 5), slice(5, 8))  # unequal: texts bring different numbers of tokens
 
 
@@ -102,5 +126,31 @@ def work(rank, path):
     torch.testing.assert_close(ours.bias.grad, whole.bias.grad)
 
 
-def test_two_processes_equal_one(tmp_path):
-    mp.start_processes(work, (tmp_path / "rendezvous",), nprocs=2, start_method="fork")
+def work_on_pictures(rank, path):
+    torch.set_num_threads(1)
+    ours, whole = (norm.double() for norm in pictures())
+    weight, x = (
+        part.contiguous(memory_format=torch.channels_last) for part in torch.randn(2, 8, 5, 4, 3, dtype=torch.float64)
+    )
+    joined = x.clone().requires_grad_()
+    expected = whole(joined)
+    (expected * weight).sum().backward()
+    dist.init_process_group("gloo", init_method=f"file://{path}", rank=rank, world_size=2)
+    mine = x[ROWS[rank]].clone().requires_grad_()
+    out = ours(mine)
+    (out * weight[ROWS[rank]]).sum().backward()
+    for parameter in ours.parameters():
+        dist.all_reduce(parameter.grad)
+    dist.destroy_process_group()
+    assert out.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(out, expected[ROWS[rank]])
+    torch.testing.assert_close(mine.grad, joined.grad[ROWS[rank]])
+    torch.testing.assert_close(ours.weight.grad, whole.weight.grad)
+    torch.testing.assert_close(ours.bias.grad, whole.bias.grad)
+    for one, other in zip(ours.buffers(), whole.buffers(), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("part", [work, work_on_pictures])
+def test_two_processes_equal_one(tmp_path, part):
+    mp.start_processes(part, (tmp_path / "rendezvous",), nprocs=2, start_method="fork")
