@@ -14,6 +14,7 @@ that can be checked without opening an image; all problems are listed at once.
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -120,8 +121,7 @@ def read_annotations(path: str | Path) -> Annotations:
     Raises:
         DataError: if it is missing, damaged, of another version, or contradicts itself; all problems at once.
     """
-    path = Path(path)
-    lines = read_jsonl(path)
+    path, lines = Path(path), read_jsonl(path)
     _, header = next(lines, (0, None))
     if not isinstance(header, Mapping) or "tbpsbench_annotations" not in header:
         raise DataError(f"{path}: not an annotation file (its first line has no 'tbpsbench_annotations').")
@@ -175,24 +175,28 @@ def record_problems(records: Iterable[ImageRecord]) -> list[str]:
             problems.append(f"{where}: image_id must be {position}, its position")
         if not record.file or _leaves(record.file):
             problems.append(f"{where}: the file must lie below the image folder")
-        family = record.split.split("-")[0]
-        if family not in SPLIT_FAMILIES or not _is_name(record.split):
-            problems.append(f"{where}: split {record.split!r:.80} is not one of train, val, test (or test-...)")
+        family, *suffix = record.split.split("-")
+        if family not in SPLIT_FAMILIES or (family == "train" and suffix) or not _is_name(record.split):
+            problems.append(f"{where}: split {record.split!r:.80} is not one of train, val, test, val-..., test-...")
         families[record.pid].setdefault(family, record.image_id)
         for caption in record.captions:
             if caption.caption_id != captions:
                 problems.append(f"{where}: caption_id {caption.caption_id} must be {captions}, its position")
             captions += 1
-            words = len(caption.text.split())
-            if words == 0:
+            if is_blank(caption.text):
                 problems.append(f"{where}: caption {caption.caption_id} is empty")
-            elif words > MAX_WORDS:
+            elif (words := len(caption.text.split())) > MAX_WORDS:
                 problems.append(f"{where}: caption {caption.caption_id} has {words} words, more than {MAX_WORDS}")
     for pid, seen in families.items():
         if len(seen) > 1:
             spread = ", ".join(f"{family} (image_id {image})" for family, image in seen.items())
             problems.append(f"identity {pid} is in several splits: {spread}; splits must not share identities")
     return problems
+
+
+def is_blank(text: str) -> bool:
+    """Whether nothing of a text can be seen: spaces, control characters, zero-width ones."""
+    return all(unicodedata.category(character) in ("Cc", "Cf", "Zs", "Zl", "Zp") for character in text)
 
 
 def _header_problems(header: Mapping[str, Any]) -> str | None:

@@ -14,7 +14,10 @@ import socket
 import sys
 import threading
 import time
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
 
 STARTED_BY = "TBPSBENCH_STARTED_BY"
 PR_SET_PDEATHSIG = 1
@@ -47,7 +50,12 @@ def end_with_parent(_worker: int = 0) -> None:
     A loader's worker by itself looks for its parent only every five seconds.
     """
     parent = multiprocessing.parent_process()
-    if parent is not None and parent.pid is not None:
+    if parent is None or parent.pid is None:
+        return
+    if os.getppid() != parent.pid and parent.is_alive():
+        # Of the start method "forkserver": the kernel knows this process as a child of that server.
+        threading.Thread(target=_outlive, args=(parent,), daemon=True).start()
+    else:
         _follow(parent.pid)
 
 
@@ -61,6 +69,11 @@ def _follow(parent: int) -> None:
 def _watch(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(POLL_SECONDS)
+    _end()
+
+
+def _outlive(parent: BaseProcess) -> None:
+    parent.join()
     _end()
 
 

@@ -33,9 +33,12 @@ def test_what_is_written_is_read_back(tmp_path):
     ("changes", "message"),
     [
         ({"text": " "}, "caption 2 is empty"),
+        ({"text": "\u200b"}, "caption 2 is empty"),
+        ({"text": "\ufeff\u00a0\x01\u2028"}, "caption 2 is empty"),
         ({"text": "word " * 10_000}, "caption 2 has 10000 words, more than 1000"),
         ({"pid": 0, "split": "test"}, r"identity 0 is in several splits: train \(image_id 0\), test \(image_id 2\)"),
         ({"split": "dev"}, "split 'dev' is not one of train, val, test"),
+        ({"split": "train-extra"}, "split 'train-extra' is not one of train, val, test, val-"),
         ({"image_id": 7}, "image_id must be 2, its position"),
         ({"caption_id": 9}, "caption_id 9 must be 2, its position"),
         ({"file": "../secret.png"}, "must lie below the image folder"),
@@ -46,6 +49,12 @@ def test_records_that_are_not_sound_are_refused_and_nothing_is_written(tmp_path,
     with pytest.raises(DataError, match=message):
         write_annotations(tmp_path / "human.jsonl", "Toy", "human", make(**changes))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["\U0001f469\u200d\U0001f9b0 red", "\u200ba man", "\U0001f1e9\U0001f1ea", "?"])
+def test_what_can_be_seen_is_a_caption(tmp_path, text):
+    path = write_annotations(tmp_path / "human.jsonl", "Toy", "human", make(text=text))
+    assert read_annotations(path).records[2].captions[0].text == text
 
 
 def test_clothes_splits_may_share_identities_with_their_own_split(tmp_path):

@@ -31,8 +31,10 @@ LOADER = """
     import torch
     from torch.utils.data import DataLoader
     from tbpsbench.processes import end_with_parent
-    loader = DataLoader(torch.arange(64), num_workers=2, worker_init_fn=end_with_parent)
+    method = {"multiprocessing_context": sys.argv[1]} if sys.argv[1:] else {}
+    loader = DataLoader(torch.arange(64), num_workers=2, worker_init_fn=end_with_parent, **method)
     for _ in loader:
+        print("loaded", flush=True)
         time.sleep(60)
 """
 
@@ -57,6 +59,19 @@ def test_children_end_within_three_seconds_of_a_kill(code, members):
     process, mark = family(code, members)
     process.kill()
     process.wait()
+    assert orphans(mark) == {}
+
+
+def test_workers_of_a_fork_server_load_and_end_with_who_asked_for_them():
+    mark = uuid.uuid4().hex
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(LOADER), "forkserver"],
+        env=marked(mark), stdout=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout.readline() == b"loaded\n"
+    assert len(alive(mark)) >= 4  # the server is one, too
+    process.kill()
+    process.communicate()
     assert orphans(mark) == {}
 
 

@@ -18,8 +18,8 @@ from tbpsbench.annotations import read_annotations
 from tbpsbench.cli import run_tool
 from tbpsbench.config.literal import parse_value
 from tbpsbench.data.verify import verify
-from tbpsbench.errors import ConfigError, DataError
-from tbpsbench.files import write_json
+from tbpsbench.errors import ConfigError, DataError, StorageError
+from tbpsbench.files import require_file, write_json
 from tbpsbench.reading import given_path
 from tbpsbench.registry import DATASETS
 
@@ -48,7 +48,12 @@ def main() -> int:
     parser.add_argument(
         "--allow-missing", action="store_true", help="leave out images that are not there; every result will say so"
     )
-    parser.add_argument("--verify", action="store_true", help="decode every image and look for duplicates")
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="decode every image and look for duplicates; an annotation file that was made from the release as it is "
+        "now is read, not written again (with --allow-missing it is)",
+    )
     parser.add_argument(
         "--report", metavar="FILE", type=given_path, help="where --verify lists everything (ROOT/verify.json)"
     )
@@ -59,19 +64,28 @@ def main() -> int:
     missing = {"allow_missing": True} if arguments.allow_missing else {}
     if missing and "allow_missing" not in inspect.signature(dataset.prepare).parameters:
         raise DataError(f"{name}: its reader cannot leave images out. Leave out --allow-missing.")
-    path = dataset.prepare(splits_file=arguments.splits, allow_partial=arguments.allow_partial, **missing)
-    annotations = read_annotations(path)
-    print(f"wrote {path}")
+    annotations = dataset.prepared(arguments.splits) if arguments.verify and not missing else None
+    if annotations is not None:
+        print(f"{annotations.path}: made from what is there, not written again")
+    else:
+        path = dataset.prepare(splits_file=arguments.splits, allow_partial=arguments.allow_partial, **missing)
+        annotations = read_annotations(path)
+        print(f"wrote {path}")
     if annotations.header.get("notes", {}).get("missing_images"):
         print(
             f"left out {annotations.header['notes']['missing_images']} images that are not in {annotations.image_root}"
         )
     if not arguments.verify:
         return 0
-    found = verify(annotations, dataset.expected)
     report = arguments.report or dataset.root / "verify.json"
+    try:
+        require_file(report)
+    except StorageError as error:
+        raise StorageError(f"{error}. --report FILE puts the report elsewhere") from error
+    found = verify(annotations, dataset.expected)
+    print(found.summary())
     write_json(report, found.to_json())
-    print(f"{found.summary()}\n  every file: {report}")
+    print(f"  every file: {report}")
     return 0 if found.ok else 2
 
 

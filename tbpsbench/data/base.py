@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from tbpsbench.annotations import Annotations, read_annotations
 from tbpsbench.errors import DataError
+from tbpsbench.files import sha256_file
 from tbpsbench.reading import given_path
 
 if TYPE_CHECKING:
@@ -65,6 +66,28 @@ class PersonSearchDataset(ABC):
             DataError: if the release is missing, damaged, contradicts itself, or is not the official one.
             StorageError: if the file cannot be written.
         """
+
+    def prepared(self, splits_file: str | Path | None = None) -> Annotations | None:
+        """What ROOT/human.jsonl holds, if it is sound and was made from the release that is there now; else None.
+
+        Args:
+            splits_file: one that it must have been made with; None accepts any.
+        """
+        source = next((self.root / name for name in self.annotation_files if (self.root / name).is_file()), None)
+        if source is None:
+            return None
+        told: dict[str, object] = {"file": source.name, "sha256": sha256_file(source)}
+        told |= {"splits_sha256": sha256_file(splits_file)} if splits_file is not None else {}
+        return self._if_made_from(told)
+
+    def _if_made_from(self, told: Mapping[str, object]) -> Annotations | None:
+        """What ROOT/human.jsonl holds, if its header tells all of this."""
+        try:
+            annotations = read_annotations(self.root / "human.jsonl")
+        except DataError:
+            return None
+        made = annotations.header.get("made_from", {})
+        return annotations if all(made.get(key) == value for key, value in told.items()) else None
 
     def load(self, captions: str = "human") -> Annotations:
         """Read the annotation file of one caption source.

@@ -59,11 +59,13 @@ class CachedImages:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        meta = read_json(self.folder / "meta.json")
+        if not (self.folder / "meta.json").is_file():
+            raise DataError(f"{self.folder / 'meta.json'}: no such file. The cache is unfinished: build_cache goes on.")
         try:
+            meta = read_json(self.folder / "meta.json")
             self.size, self._count = (int(meta["size"][0]), int(meta["size"][1])), int(meta["count"])
             length = self._path.stat().st_size
-        except (LookupError, TypeError, ValueError, OSError):
+        except (DataError, LookupError, TypeError, ValueError, OSError):
             raise DataError(f"{self.folder}: a damaged cache. Delete the folder; it will be created again.") from None
         self._pixels: np.ndarray | None = None
         if length != self._count * 3 * self.size[0] * self.size[1]:

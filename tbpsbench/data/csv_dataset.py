@@ -49,14 +49,14 @@ class CSVDataset(PersonSearchDataset):
     """A CSV file in UTF-8 with a header; the annotations are made from it on first use, and again when it changes.
 
     Tables call the data set by the file's name, so give every set a name of its own. Identities that are not all whole
-    numbers are numbered in the order in which they first appear.
+    numbers get the numbers that a hash makes of their names.
 
     Args:
         root: holds the CSV file and the pictures.
         file: name of the CSV file.
         images: folder below `root` that the column `file` is relative to.
-        columns: our name -> the file's, for columns that are called otherwise: file, pid, split (train, val or test),
-            caption, and if there is one camera.
+        columns: our name -> the file's, for columns that are called otherwise: file, pid, split (train, val or test;
+            val-... or test-... for images that a protocol adds), caption, and if there is one camera.
         delimiter: between two values; ";" for spreadsheets of some countries.
 
     Raises:
@@ -103,7 +103,8 @@ class CSVDataset(PersonSearchDataset):
         path = self.root / "human.jsonl"
         if not self.source.is_file():
             raise DataError(f"{shown(self.source)}: no such file")
-        if path.is_file() and self._made_from(path).get("file") != self.source.name:
+        told = self._made_from(path) if path.is_file() else None
+        if told is not None and told.get("file") != self.source.name:
             raise DataError(
                 f"{path}: was not made from {self.source.name}. A folder holds one data set: move the CSV file and its "
                 "pictures to a folder of their own; if the CSV file was renamed, delete human.jsonl."
@@ -117,6 +118,9 @@ class CSVDataset(PersonSearchDataset):
             raise DataError(f"{shown(self.source)}: was changed while it was read. Start again.")
         made_from = {**source, "counts": counts(records)}
         return write_annotations(path, self.title, "human", records, images=self.images, made_from=made_from)
+
+    def prepared(self, splits_file: str | Path | None = None) -> Annotations | None:
+        return self._if_made_from(self._source()) if self.source.is_file() and splits_file is None else None
 
     def load(self, captions: str = "human") -> Annotations:
         """Read the annotation file of one caption source; "human" is made from the CSV file if it is not up to date.
@@ -137,7 +141,7 @@ class CSVDataset(PersonSearchDataset):
     def _require_made_from_it(self, path: Path) -> None:
         told = self._made_from(path)
         for key, value in self._reading().items():
-            if told.get(key) != value:
+            if told is not None and told.get(key) != value:
                 raise DataError(
                     f"{shown(self.source)}: no such file; {shown(path)} was made with {key} {told.get(key)!r:.120}, "
                     f"not {value!r:.120}. Correct data.dataset.{key}, or bring the CSV file back."
@@ -150,8 +154,8 @@ class CSVDataset(PersonSearchDataset):
 
     def _up_to_date(self) -> bool:
         path = self.root / "human.jsonl"
-        told = self._made_from(path) if path.is_file() else {}
-        return all(told.get(key) == value for key, value in self._source().items())
+        told = self._made_from(path) if path.is_file() else None
+        return told is not None and all(told.get(key) == value for key, value in self._source().items())
 
     def _source(self) -> dict[str, object]:
         """The file and how it is read, as the header of the annotations keeps it."""
@@ -163,9 +167,15 @@ class CSVDataset(PersonSearchDataset):
         }  # fmt: skip
 
     @staticmethod
-    def _made_from(path: Path) -> Mapping[str, object]:
-        _, header = next(read_jsonl(path), (0, None))
-        made = header.get("made_from") if isinstance(header, dict) else None
+    def _made_from(path: Path) -> Mapping[str, object] | None:
+        """What the header says; None if the first line is damaged, so that nothing is known."""
+        try:
+            _, header = next(read_jsonl(path), (0, None))
+        except DataError:
+            return None
+        if not isinstance(header, dict):
+            return None
+        made = header.get("made_from")
         return made if isinstance(made, dict) else {}
 
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 Interpolation = Literal["bilinear", "bicubic"]
 RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 MAX_SHOWN = 20
+# What is taken for a picture in a folder that no list describes.
+SUFFIXES = frozenset((".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".avif"))
 # A photo of a whole street has a quarter of this; decoded it takes 400 MB.
 MAX_PIXELS = 50_000_000
 _TURN = {
@@ -91,10 +93,7 @@ def decoded(data: bytes) -> Decoded:
         raise BadImageError("empty file (0 bytes)")
     try:
         with Image.open(io.BytesIO(data)) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise BadImageError(f"too many pixels ({image.width} x {image.height})")
-            if image.format == "EPS":
-                raise BadImageError("EPS is a program that draws, not an image: save it as PNG")
+            _require_fit(image)
             mode = image.mode
             rgb, turned = _upright_rgb(image)
             return Decoded(rgb, mode, _frames(image), turned)
@@ -106,6 +105,35 @@ def decoded(data: bytes) -> Decoded:
         raise BadImageError("too many pixels") from None
     except Exception as error:  # of a damaged file, the readers of thirty formats raise nearly anything
         raise BadImageError(f"damaged or truncated ({type(error).__name__}: {error})") from None
+
+
+def head_problem(path: Path) -> str | None:
+    """Why an image file cannot be used, as far as its first bytes tell: that it is torn shows when it is decoded."""
+    try:
+        if path.stat().st_size == 0:
+            return "empty file (0 bytes)"
+        with Image.open(path) as image:
+            _require_fit(image)
+    except BadImageError as error:
+        return str(error)
+    except FileNotFoundError:
+        return "missing"
+    except UnidentifiedImageError:
+        return "not an image"
+    except Image.DecompressionBombError:
+        return "too many pixels"
+    except OSError as error:
+        return f"cannot be read ({error.strerror or error})"
+    except Exception as error:  # as in `decoded`
+        return f"damaged or truncated ({type(error).__name__}: {error})"
+    return None
+
+
+def _require_fit(image: Image.Image) -> None:
+    if image.width * image.height > MAX_PIXELS:
+        raise BadImageError(f"too many pixels ({image.width} x {image.height})")
+    if image.format == "EPS":
+        raise BadImageError("EPS is a program that draws, not an image: save it as PNG")
 
 
 def _frames(image: Image.Image) -> int:

@@ -46,12 +46,13 @@ class TokenChanger:
 
         Every token that is not special is chosen with probability `p`; of those 80 % become the mask token, 10 % a
         random ordinary id, 10 % stay. A label is the original id where chosen and 0 elsewhere. If nothing was chosen,
-        position 1 is masked.
+        the first token that is not special is masked, position 1 as a rule; special tokens alone stay.
         """
         chosen_T = self.chosen(ids_T, rng, p)
         if not chosen_T.any():
             masked_T, labels_T = ids_T.copy(), np.full_like(ids_T, self.pad_id)
-            masked_T[1], labels_T[1] = self.mask_id, ids_T[1]
+            first = np.flatnonzero(~self._special[ids_T])[:1]
+            masked_T[first], labels_T[first] = self.mask_id, ids_T[first]
             return masked_T, labels_T
         fate_T, random_T = rng.random(len(ids_T)), rng.choice(self._ordinary, len(ids_T))
         masked_T = np.where(chosen_T & (fate_T < 0.8), self.mask_id, ids_T)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from tbpsbench.annotations import Annotations
+from tbpsbench.annotations import Annotations, is_blank
 from tbpsbench.data.masking import TokenChanger
 from tbpsbench.data.text_transforms.base import TextTransform
 from tbpsbench.data.texts import TextStore, matching
@@ -77,7 +77,7 @@ class TrainTexts:
         text, others = self._texts[caption], self._others[caption] if self._others else {}
         for step, rng in steps:
             text = step.rewrite(text, others, rng)
-            if not isinstance(text, str) or not text.strip():
+            if not isinstance(text, str) or is_blank(text):
                 raise ConfigError(
                     f"data.text_transforms: {type(step).__name__} made {text!r} of {self._texts[caption]!r}"
                 )

@@ -11,12 +11,10 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tbpsbench.data.images import MAX_SHOWN
+from tbpsbench.data.images import MAX_SHOWN, SUFFIXES
 from tbpsbench.errors import DataError
 from tbpsbench.reading import shown
 from tbpsbench.retrieval.items import Item
-
-SUFFIXES = frozenset((".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".avif"))
 
 
 @dataclass

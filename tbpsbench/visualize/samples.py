@@ -15,6 +15,7 @@ from tbpsbench.types import ImageRecord
 from tbpsbench.visualize.paper import INK, PAPER, SECOND, SOFT, font, label, open_rgb, save_png, wrapped
 
 HEIGHT, GAP, LINE, TEXT_LINES, TOP, MIN_W = 384, 14, 15, 10, 34, 620
+NARROWEST, WIDEST = 1 / 4, 2  # width over height of a cell
 
 COUNTED = {"ids": "persons", "images": "images", "captions": "captions"}
 
@@ -29,6 +30,8 @@ def contact_sheet(
     first: int = 0,
 ) -> Path:
     """Draw one row per identity: images in outfit A, then in outfit B where there are any, a caption below each.
+
+    Cells have the shape of the first image, from 1:4 to 2:1; images of other shapes are centred in theirs.
 
     The title names the split and what it holds.
 
@@ -62,7 +65,8 @@ def contact_sheet(
     for row, records in enumerate(chosen):
         for column, record in enumerate(records):
             x, y = GAP + column * (width + GAP), TOP + GAP + row * cell_h
-            sheet.paste(open_rgb(annotations.image_root / record.file, (width, HEIGHT)), (x, y))
+            image = _fitted(open_rgb(annotations.image_root / record.file), width)
+            sheet.paste(image, (x + (width - image.width) // 2, y + (HEIGHT - image.height) // 2))
             caption = record.captions[column % len(record.captions)] if record.captions else None
             facts = [
                 f"id {record.pid}",
@@ -95,6 +99,13 @@ def _pick(records: list[ImageRecord], columns: int) -> list[ImageRecord]:
 
 
 def _aspect(annotations: Annotations, record: ImageRecord) -> float:
-    """Width over height of the first image; all cells get its shape."""
+    """Width over height of the first image, within reason; all cells get this shape."""
     image = open_rgb(annotations.image_root / record.file)
-    return image.width / image.height
+    return min(max(image.width / image.height, NARROWEST), WIDEST)
+
+
+def _fitted(image: Image.Image, width: int) -> Image.Image:
+    """An image as large as it can be in a cell, in its own shape."""
+    scale = min(width / image.width, HEIGHT / image.height)
+    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    return image.resize(size, Image.Resampling.BICUBIC)

@@ -278,6 +278,14 @@ def test_a_cache_of_the_wrong_length_is_refused(annotations):
         CachedImages(images.folder)
 
 
+@pytest.mark.parametrize("meta", [b"", b"{", b"\xff", b"[]", b'{"size": 3, "count": 11}'])
+def test_a_cache_whose_description_is_damaged_is_to_be_deleted(annotations, meta):
+    images = build(annotations)
+    (images.folder / "meta.json").write_bytes(meta)
+    with pytest.raises(DataError, match=r"a damaged cache\. Delete the folder; it will be created again"):
+        build(annotations)
+
+
 def test_data_sets_that_share_a_folder_of_caches_share_no_cache(annotations, tmp_path):
     """Pictures of equal names, sizes and times, as archives and uncompressed formats have them."""
     files = sorted((tmp_path / "images").iterdir())

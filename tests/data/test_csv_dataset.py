@@ -9,6 +9,7 @@ from PIL import Image
 
 from tbpsbench.annotations import read_annotations
 from tbpsbench.data.csv_dataset import CSVDataset
+from tbpsbench.data.texts import records_of
 from tbpsbench.errors import DataError
 
 HEADER = "file,pid,split,caption,camera"
@@ -121,6 +122,19 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(tmp_path, monkeypatc
     assert len(CSVDataset(str(root), "photos.csv").load().records) == 2
 
 
+@pytest.mark.parametrize("damage", [b"", b"{", b"\xff\n", b"[1]\n", b'{"tbpsbench_annotations": 1,\n'])
+def test_annotations_whose_first_line_is_damaged_are_made_again(tmp_path, damage):
+    root = write(tmp_path)
+    records = CSVDataset(str(root), "photos.csv").load().records
+    for again in (CSVDataset.load, CSVDataset.prepare):
+        (root / "human.jsonl").write_bytes(damage)
+        again(CSVDataset(str(root), "photos.csv"))
+        assert read_annotations(root / "human.jsonl").records == records
+    (root / "human.jsonl").write_bytes(damage)
+    (root / "photos.csv").unlink()
+    assert "human.jsonl" in message(root)
+
+
 def test_annotations_of_another_data_set_are_not_overwritten(tmp_path):
     root = write(write(tmp_path), [HEADER, "x.jpg,1,test,a man,"], name="others.csv")
     CSVDataset(str(root), "photos.csv").load()
@@ -147,6 +161,8 @@ def test_annotations_of_another_data_set_are_not_overwritten(tmp_path):
         ([HEADER, "a.jpg,1,test,x,1", "a.jpg,1,val,y,1"], "has split 'val', in line 2 'test'"),
         ([HEADER, "a.jpg,1,test,x,1", "b.jpg,1,train,y,1"], "identity 1 is in several splits"),
         ([HEADER, "a.jpg,1,tset,x,1"], "split 'tset' is not one of train, val, test"),
+        ([HEADER, "a.jpg,1,train-extra,x,1"], "split 'train-extra' is not one of train, val, test"),
+        ([HEADER, "a.jpg,1,test,\u200b,1"], "caption 0 is empty"),
         ([HEADER, "../a.jpg,1,test,x,1"], "must lie below the image folder"),
         ([HEADER, "/etc/a.jpg,1,test,x,1"], "must lie below the image folder"),
         ([HEADER, 'a.jpg,1,test,"a "man"" in red,1'], "not valid CSV"),
@@ -160,6 +176,14 @@ def test_what_is_wrong_is_said_with_file_and_line(tmp_path, lines, expected):
     assert expected in found
     assert str(tmp_path) in found
     assert not (tmp_path / "human.jsonl").exists()
+
+
+def test_a_missing_validation_split_has_a_way_out(tmp_path):
+    found = CSVDataset(str(write(tmp_path)), "photos.csv").load()
+    with pytest.raises(DataError, match=r"no images in the split 'val'; there are: train, test\. .*selection='last'"):
+        records_of(found, "val")
+    with pytest.raises(DataError, match=r"there are: train, test\.$"):
+        records_of(found, "test-clothes")
 
 
 def test_a_file_that_is_not_there_or_not_utf8_is_named(tmp_path):
@@ -192,6 +216,10 @@ def test_the_tool_prepares_and_verifies_it(tool, tmp_path):
     assert "test: 2 ids, 2 images, 2 captions" in out
     assert read_annotations(root / "human.jsonl").dataset == "photos (CSV)"
     assert json.loads((root / "verify.json").read_text())["ok"] is True
+    assert "not written again" in tool(*arguments)[1]
+    with (root / "photos.csv").open("a") as stream:
+        stream.write("2.png,2,test,in red\n")
+    assert "test: 2 ids, 2 images, 3 captions" in tool(*arguments)[1]
     shutil.rmtree(root / "images")
     assert tool(*arguments)[0] == 2
 

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 
@@ -49,5 +50,15 @@ def test_the_carve_of_the_official_identities_is_fixed():
 
 
 def test_asking_for_validation_without_the_carve_names_it(root):
-    with pytest.raises(DataError, match="val_carve=True creates 'val-carved'"):
+    with pytest.raises(DataError, match=r"val_carve=True creates 'val-carved'.*evaluation\.selection='last'"):
         records_of(ICFGPEDES(root=root).load(), "val")
+
+
+def test_a_carve_that_moved_nobody_is_told_as_such(root):
+    path = Path(root) / "ICFG-PEDES.json"
+    items = [item for item in json.loads(path.read_text()) if not (item["split"] == "train" and is_carved(item["id"]))]
+    path.write_text(json.dumps(items[-8:]))
+    ICFGPEDES(root=root).prepare(allow_partial=True)
+    with pytest.raises(DataError, match=r"moved no identity: .*, and 3 are too few.*selection='last'") as error:
+        records_of(ICFGPEDES(root=root, val_carve=True).load(), "val-carved")
+    assert "val_carve=True" not in str(error.value)

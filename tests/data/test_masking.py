@@ -60,6 +60,16 @@ def test_position_one_is_masked_if_nothing_was_chosen(changer):
     assert (masked[2:] == text()[2:]).all()
 
 
+def test_special_tokens_alone_are_left_as_they_are(changer):
+    ids = text(2)
+    masked, labels = changer.mask(ids, np.random.default_rng(0))
+    assert (masked == ids).all()
+    assert (labels == 0).all()
+    ids[1:4] = [EOT, 1000, EOT]
+    masked, labels = changer.mask(ids, np.random.default_rng(0), p=0.0)
+    assert (masked[:4].tolist(), labels[:4].tolist()) == ([SOT, EOT, MASK, EOT], [0, 0, 1000, 0])
+
+
 def test_masking_leaves_the_given_ids_alone(changer):
     ids = text()
     changer.mask(ids, np.random.default_rng(0), p=1.0)

@@ -237,6 +237,7 @@ class Says(TextTransform):
     ("transform", "message"),
     [
         (Says(text="  "), "Says made '  ' of 'a person number 0"),
+        (Says(text="\u200b"), r"Says made '\\u200b' of"),
         (Says(text=3), "Says made 3 of"),
         (Says(ids_T=np.zeros(0, dtype=np.int32)), "expected at least 1 and no more ids"),
         (Says(ids_T=np.ones(40, dtype=np.int32)), r"made int32 of shape \(40,\)"),

@@ -1,4 +1,4 @@
-"""What all kernels promise alike: their own precision, first derivatives alone, NaN that is seen, errors for the rest."""
+"""What all kernels promise alike: their own precision, first derivatives alone, NaN that shows, errors for the rest."""
 
 from functools import partial
 

@@ -1,5 +1,6 @@
 """tools/prepare_data.py as users run it: what it prints and its exit codes."""
 
+import errno
 import json
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 from tbpsbench.data.base import PersonSearchDataset
+from tbpsbench.files import storage_error
 from tbpsbench.registry import DATASETS
 
 TOOL = Path(__file__).parents[2] / "tools" / "prepare_data.py"
@@ -71,6 +73,43 @@ def spoil(root, kind):
         path.unlink()
 
 
+def test_what_is_prepared_is_verified_and_not_written_again(root, tool, tmp_path):
+    assert tool("prepare_data", "RSTPReid", root, "--allow-partial")[0] == 0
+    before = (root / "human.jsonl").stat()
+    command = ("prepare_data", "RSTPReid", root, "--verify", "--report", tmp_path / "report.json")
+    code, out, err = tool(*command)
+    assert code == 0, err
+    assert "human.jsonl: made from what is there, not written again" in out
+    assert (root / "human.jsonl").stat() == before
+    (root / "imgs" / "0.jpg").unlink()
+    assert tool(*command)[0] == 2
+    items = json.loads((root / "data_captions.json").read_text())
+    (root / "data_captions.json").write_text(json.dumps(items[1:]))
+    code, out, err = tool(*command)  # of another release nothing is known
+    assert code == 2
+    assert "not the official counts" in err
+    code, out, err = tool(*command, "--allow-partial")
+    assert code == 0, err
+    assert "wrote" in out
+
+
+@pytest.mark.parametrize("damage", ["annotations", "splits"])
+def test_what_is_damaged_or_of_other_splits_is_prepared_again(root, tool, tmp_path, damage):
+    spoil(root, "no splits")
+    splits = tmp_path / "splits.json"
+    splits.write_text(json.dumps({"0": "train", "1": "train", "2": "val", "3": "test"}))
+    command = ("prepare_data", "RSTPReid", root, "--allow-partial", "--verify", "--splits", splits)
+    for expected in ("wrote", "not written again"):
+        code, out, err = tool(*command)
+        assert code == 0, err
+        assert expected in out
+    if damage == "splits":
+        splits.write_text(json.dumps({"0": "train", "1": "val", "2": "val", "3": "test"}))
+    else:
+        (root / "human.jsonl").write_text((root / "human.jsonl").read_text()[:-9])
+    assert "wrote" in tool(*command)[1]
+
+
 BAD = {
     "truncated": "not valid JSON",
     "missing keys": "no 'img_path', 'captions'",
@@ -110,7 +149,19 @@ def test_a_file_that_cannot_be_written_exits_with_1(root):
     done = run("RSTPReid", root, "--allow-partial", "--verify", "--report", root / "report.json")
     assert done.returncode == 1
     assert "cannot write" in done.stderr
+    assert "--report FILE puts the report elsewhere" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_verify_found_is_printed_though_the_report_cannot_be_written(root, tool, monkeypatch):
+    def full(path, mode):
+        raise storage_error(path, OSError(errno.ENOSPC, "full"))
+
+    assert tool("prepare_data", "RSTPReid", root, "--allow-partial")[0] == 0
+    monkeypatch.setattr("tbpsbench.files.atomic_write", full)
+    code, out, err = tool("prepare_data", "RSTPReid", root, "--verify")
+    assert (code, "the disk is full" in err) == (1, True)
+    assert "train: 2 ids, 2 images, 4 captions (not official)" in out
 
 
 def test_images_that_are_not_there_can_be_left_out_and_make_the_data_partial(root):

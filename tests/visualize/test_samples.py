@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tbpsbench.annotations import read_annotations
+from tbpsbench.annotations import read_annotations, write_annotations
 from tbpsbench.errors import DataError
+from tbpsbench.types import Caption, ImageRecord
 from tbpsbench.visualize.samples import contact_sheet
 
 
@@ -42,6 +43,26 @@ def test_an_unknown_split_lists_the_known_ones(annotations, tmp_path):
     with pytest.raises(DataError, match="no images in the split 'tset'; there are: train, val, test"):
         contact_sheet(annotations, tmp_path / "sheet.png", split="tset")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("shape", "cell"), [((1, 5000), (96, 384)), ((4000, 20), (768, 4)), ((32, 64), (192, 384))])
+def test_cells_keep_to_a_shape_and_images_to_theirs(tmp_path, shape, cell):
+    (tmp_path / "images").mkdir()
+    records = []
+    for number, (size, colour) in enumerate(((shape, (200, 0, 0)), ((50, 50), (0, 0, 200)))):
+        Image.new("RGB", size, colour).save(tmp_path / "images" / f"{number}.png")
+        caption = Caption("a man", "query", number, "human", "test", number)
+        records.append(ImageRecord(number, f"{number}.png", number, "test", (caption,)))
+    toy = read_annotations(write_annotations(tmp_path / "human.jsonl", "Toy", "human", records))
+    with Image.open(contact_sheet(toy, tmp_path / "sheet.png", split="test")) as image:
+        assert image.width <= 800
+        pixels = np.asarray(image).astype(int)
+    red, blue = ((pixels[..., a] > 150) & (pixels[..., b] < 90) for a, b in ((0, 2), (2, 0)))
+    width = {1: 1, 4000: 768, 32: 192}[shape[0]]
+    assert np.ptp(np.flatnonzero(red.any(axis=0))) + 1 == width
+    assert np.ptp(np.flatnonzero(red.any(axis=1))) + 1 == cell[1]
+    side = min(max(cell[0], width), 384)
+    assert [np.ptp(np.flatnonzero(blue.any(axis=axis))) + 1 for axis in (0, 1)] == [side, side]
 
 
 def test_names_stay_on_their_sheet(annotations, texts, tmp_path):

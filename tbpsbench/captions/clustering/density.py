@@ -34,16 +34,28 @@ def distinct_rows(row_ND: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarra
     return row_ND[first_M], which_N, np.bincount(which_N, minlength=len(numbers))
 
 
-def k_distances(row_MD: np.ndarray, k: int, sample: int = 4000) -> np.ndarray:
-    """Distance to the k-th nearest other row, ascending, of up to `sample` rows spread over all.
+def k_distances(row_MD: np.ndarray, k: int, sample: int = 4000, weight_M: np.ndarray | None = None) -> np.ndarray:
+    """Distance to the k-th nearest other text, ascending, of up to `sample` rows spread over all.
 
     Args:
-        row_MD: distinct unit rows, more than k.
-        k: which neighbour.
+        row_MD: distinct unit rows.
+        k: which neighbour; the farthest where there are fewer.
         sample: how many rows are asked; they look among all.
+        weight_M: how many texts each row stands for, 1 or more; None for one each.
     """
     asked = np.unique(np.linspace(0, len(row_MD) - 1, min(sample, len(row_MD))).astype(np.int64))
-    gap = [_distance(-np.partition(-cosine_BM, k, axis=1)[:, k]) for _, cosine_BM in _blocks(row_MD[asked], row_MD)]
+    last = min(k, len(row_MD) - 1)
+    gap = []
+    for _, cosine_BM in _blocks(row_MD[asked], row_MD):
+        near_BK = np.argpartition(-cosine_BM, last, axis=1)[:, : last + 1]
+        cosine_BK = np.take_along_axis(cosine_BM, near_BK, axis=1)
+        order_BK = np.argsort(-cosine_BK, axis=1)
+        reached_B = np.full(len(near_BK), last)
+        if weight_M is not None:
+            texts_BK = np.cumsum(weight_M[np.take_along_axis(near_BK, order_BK, axis=1)], axis=1)
+            reached_B = np.minimum((texts_BK <= k).sum(axis=1), last)  # the text itself is one more than k
+        at_B1 = np.take_along_axis(order_BK, reached_B[:, None], axis=1)
+        gap.append(_distance(np.take_along_axis(cosine_BK, at_B1, axis=1)[:, 0]))
     return np.sort(np.concatenate(gap))
 
 

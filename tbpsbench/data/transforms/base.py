@@ -37,6 +37,16 @@ def check_probability(p: float) -> float:
     return p
 
 
+def require_pixel_values(image_3HW: Tensor, what: str) -> None:
+    """Refuse an image that has been normalised: torchvision's colour functions would clip it to 0..1.
+
+    Raises:
+        TypeError: for floating-point numbers.
+    """
+    if image_3HW.is_floating_point():
+        raise TypeError(f"{what} must come before Normalize: it changes pixel values of 0 to 255")
+
+
 def require_level(value: float, image_3HW: Tensor, what: str) -> None:
     """Refuse a value that the pixels of an image cannot have.
 

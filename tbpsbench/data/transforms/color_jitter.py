@@ -6,7 +6,7 @@ import numpy as np
 from torch import Tensor
 from torchvision.transforms.v2 import functional
 
-from tbpsbench.data.transforms.base import Transform, check_probability
+from tbpsbench.data.transforms.base import Transform, check_probability, require_pixel_values
 from tbpsbench.registry import TRANSFORMS
 
 
@@ -36,6 +36,7 @@ class ColorJitter(Transform):
         self.strength = {"brightness": brightness, "contrast": contrast, "saturation": saturation, "hue": hue}
 
     def __call__(self, image_3HW: Tensor, rng: np.random.Generator) -> Tensor:
+        require_pixel_values(image_3HW, "ColorJitter")
         if rng.random() >= self.p:
             return image_3HW
         for name in rng.permutation(list(self.strength)):

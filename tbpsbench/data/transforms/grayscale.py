@@ -6,7 +6,7 @@ import numpy as np
 from torch import Tensor
 from torchvision.transforms.v2 import functional
 
-from tbpsbench.data.transforms.base import Transform, check_probability
+from tbpsbench.data.transforms.base import Transform, check_probability, require_pixel_values
 from tbpsbench.registry import TRANSFORMS
 
 
@@ -24,4 +24,5 @@ class Grayscale(Transform):
         self.p = check_probability(p)
 
     def __call__(self, image_3HW: Tensor, rng: np.random.Generator) -> Tensor:
+        require_pixel_values(image_3HW, "Grayscale")
         return functional.rgb_to_grayscale(image_3HW, num_output_channels=3) if rng.random() < self.p else image_3HW

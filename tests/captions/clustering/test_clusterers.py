@@ -118,6 +118,25 @@ def test_the_radius_is_the_one_with_most_clusters_of_those_that_do_not_collapse(
     assert adjusted_rand_score(np.arange(160) % 4, clusters.label_N[:160]) == 1.0
 
 
+def templates(each=5, times=20):
+    """Eight styles of `each` masked captions, every one of which was written `times` times."""
+    rng = np.random.default_rng(0)
+    direction_KD = np.linalg.qr(rng.normal(size=(64, 64)))[0][:8]
+    rows = [np.repeat(one_D + 0.03 * rng.normal(size=(each, 64)), times, axis=0) for one_D in direction_KD]
+    return np.concatenate(rows)
+
+
+@pytest.mark.parametrize("row_ND", [templates(), np.repeat(np.eye(8), 40, axis=0)], ids=["few texts", "one text"])
+def test_styles_of_a_few_texts_that_recur_are_found(row_ND):
+    """The tenth nearest other distinct text is of another style: such radii alone join all."""
+    clusters = CLUSTERERS.build({"type": "DBSCAN"}).cluster(row_ND)
+    assert [len(member_M) for member_M in clusters.members] == [len(row_ND) // 8] * 8
+    tried = clusters.report["tried"]
+    assert [one["collapse"] is None for one in tried] == [False] * (len(tried) - 1) + [True]
+    with pytest.raises(DataError, match="found no styles"):
+        CLUSTERERS.build({"type": "DBSCAN"}).cluster(np.repeat(row_ND[:1], 99, axis=0))
+
+
 def test_texts_without_styles_are_refused_with_what_each_radius_gave():
     row_ND = np.random.default_rng(0).normal(size=(150, 40))
     reason = r"found no styles: 1 cluster of usable size. By radius: ([\d.]+: 1 cluster[^;]*; ){3}"

@@ -57,6 +57,18 @@ def test_k_distances_are_sorted_and_exact():
     assert np.allclose(k_distances(row_ND, 4), np.sort(np.sort(gap_NN, axis=1)[:, 4]), atol=1e-3)
 
 
+def test_k_distances_count_repeats():
+    row_ND = clouds(3, texts=60, copies=30)
+    distinct_MD, _, weight_M = distinct_rows(row_ND)
+    gap_MN = np.linalg.norm(distinct_MD[:, None].astype(np.float64) - row_ND[None], axis=-1)
+    assert (weight_M == 2).any()
+    for k in (1, 4, 59, 100):
+        expected_M = np.sort(np.sort(gap_MN, axis=1)[:, min(k, 59)])
+        assert np.allclose(k_distances(distinct_MD, k, weight_M=weight_M), expected_M, atol=2e-3)
+    unique_MD = clouds(1, texts=60, copies=0)
+    assert np.array_equal(k_distances(unique_MD, 4), k_distances(unique_MD, 4, weight_M=np.ones(60, dtype=np.int64)))
+
+
 def test_k_distances_ask_a_sample_that_looks_among_all():
     row_ND = clouds(2, texts=100, copies=0)
     asked = k_distances(row_ND, 3, sample=10)

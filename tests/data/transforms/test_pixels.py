@@ -11,6 +11,7 @@ from tbpsbench.data.transforms.color_jitter import ColorJitter
 from tbpsbench.data.transforms.compose import Compose
 from tbpsbench.data.transforms.erasing import RandomErasing
 from tbpsbench.data.transforms.flip import HorizontalFlip
+from tbpsbench.data.transforms.grayscale import Grayscale
 from tbpsbench.data.transforms.normalize import Normalize
 from tbpsbench.data.transforms.pad_crop import PadCrop
 from tbpsbench.errors import ConfigError
@@ -122,6 +123,15 @@ def test_a_list_without_normalize_is_refused(image):
 def test_erasing_before_normalize_is_refused(image):
     with pytest.raises(ConfigError, match=r"must come after Normalize.*RandomErasing, Normalize"):
         Compose([RandomErasing(MEAN), Normalize(MEAN, STD)], (24, 10))(image, rng())
+
+
+@pytest.mark.parametrize("transform", [ColorJitter(brightness=0.1, p=0.0), Grayscale(p=0.0)], ids=["jitter", "grey"])
+def test_colours_are_not_changed_after_normalize(image, transform):
+    """torchvision would clip the normalised numbers to 0..1, and most of the picture with them."""
+    Compose([transform, Normalize(MEAN, STD)], (24, 10))(image.clone(), rng())
+    name = type(transform).__name__
+    with pytest.raises(ConfigError, match=rf"{name} must come before Normalize.*Normalize, {name}"):
+        Compose([Normalize(MEAN, STD), transform], (24, 10))(image, rng())
 
 
 def test_another_size_than_the_configs_is_refused(image):
