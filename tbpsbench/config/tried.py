@@ -15,9 +15,9 @@ from tbpsbench.config.schema import with_defaults
 from tbpsbench.entries import Problem
 from tbpsbench.errors import TBPSError
 
-# Slots whose built-in constructors look at their arguments alone.
+# Slots whose built-in constructors look at their arguments alone, or at what a config tells besides.
 TRIED = (
-    registry.DATASETS, registry.TRANSFORMS, registry.LOSSES, registry.METRICS, registry.RERANKERS,
+    registry.DATASETS, registry.TRANSFORMS, registry.LOSSES, registry.METRICS, registry.RERANKERS, registry.BALANCERS,
 )  # fmt: skip
 
 
@@ -30,9 +30,11 @@ def constructor_problems(values: Mapping[str, Any]) -> Iterator[Problem]:
     Args:
         values: of a config without other problems.
     """
-    data = with_defaults(values)["data"]
-    known = {key: data[key] for key in ("size", "mean", "std")}
+    whole = with_defaults(values)
+    known = {key: whole["data"][key] for key in ("size", "mean", "std")} | _tasks(whole.get("model"))
     for path, slot, value in components(values):
+        if slot is registry.BALANCERS:
+            value = whole["model"]["balancer"]  # without the weights of losses that were removed
         if slot not in TRIED or not isinstance(value, Mapping) or not slot.is_builtin(str(value.get("type"))):
             continue
         parameters = slot.entry(value["type"]).parameters
@@ -46,3 +48,12 @@ def constructor_problems(values: Mapping[str, Any]) -> Iterator[Problem]:
                 slot.build(value, place, {key: known[key] for key in slot.context if key in known})
         except TBPSError as error:
             yield Problem(place, str(error).removeprefix(f"{place}: "))
+
+
+def _tasks(model: object) -> dict[str, tuple[str, ...]]:
+    """What a balancer is told of the losses: their names, and which of them are weighed against each other."""
+    losses = model.get("losses") if isinstance(model, Mapping) else None
+    if not isinstance(losses, Mapping):
+        return {}
+    balanced = {name for name, loss in losses.items() if registry.LOSSES.get(loss["type"]).balanced}
+    return {"names": tuple(losses), "balanced": tuple(name for name in losses if name in balanced)}

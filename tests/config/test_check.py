@@ -208,6 +208,9 @@ def test_report_lines_up_message_and_fix():
         ("data.transforms=[dict(type='Normalize'), dict(type='HorizontalFlip', p=2)]", "data.transforms.1", "p is 2"),
         ("data.dataset=dict(type='CSVDataset', root='x', file='a/b.csv')", "data.dataset", "file is 'a/b.csv'"),
         ("model.losses.itc.temperature=-1", "model.losses.itc", "temperature"),
+        ("model.balancer=dict(type='Fixed', weights=dict(itx=1))", "model.balancer", "Did you mean 'itc'?"),
+        ("model.balancer=dict(type='Uncertainty', weights=dict(itx=1))", "model.balancer", "Did you mean 'itc'?"),
+        ("model.balancer=dict(type='GradNorm', layer='image', alpha=-1)", "model.balancer", "alpha must be 0 or more"),
     ],
 )
 def test_what_a_constructor_refuses_is_told_without_data(option, place, message):
