@@ -12,10 +12,8 @@ Shapes: N texts or pictures, D width of the joint embedding, Q queries, k best m
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -28,6 +26,7 @@ from tbpsbench.config.flat import canonical
 from tbpsbench.data.preprocess import Picture, Preprocess
 from tbpsbench.data.tokenizers.base import Tokenizer
 from tbpsbench.errors import CheckpointError, DataError
+from tbpsbench.heads.base import Side
 from tbpsbench.metrics.even import even_products
 from tbpsbench.model.base import SearchModel
 from tbpsbench.model.modes import evaluating
@@ -39,8 +38,10 @@ from tbpsbench.system_files import save_system
 from tbpsbench.trained_on import TrainedOn
 from tbpsbench.types import Ranking
 from tbpsbench.vectors import Encoded, Vectors
+from tbpsbench.weights.checkpoint import fingerprint
 
 Embedded: TypeAlias = Tensor | Encoded
+WHAT: Mapping[Side, str] = {"text": "embeddings of captions", "image": "an index"}
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class System:
         facts: what the config took from the training data (`from_data:NAME`).
         trained_on: its training data; None where that is not known (weights released by others).
         notes: what else the checkpoint says, e.g. how it was converted.
+        dtypes: of the parameters when the system was made, which are those that loading gives them.
     """
 
     name: str
@@ -65,23 +67,23 @@ class System:
     facts: Mapping[str, Any]
     trained_on: TrainedOn | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
+    dtypes: Mapping[str, torch.dtype] = field(init=False, repr=False, compare=False)
 
-    @cached_property
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dtypes", {key: value.dtype for key, value in self.model.named_parameters()})
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 of weights, architecture, tokenizer and preprocessing: equal systems embed alike.
 
+        Computed anew each time, since the weights may have been changed; that reads all of them.
         An export in float32 has that of the system which it was made of, and compared with.
         """
         if (made := self.notes.get("exported")) and made["precision"] == "float32":
             return str(made["from"])
         model = {key: value for key, value in self.config["model"].items() if key not in ("losses", "balancer")}
         told = [model, self.preprocess.to_json(), dict(self.facts), {"settled": list(self.model.settled.values())}]
-        head = [*map(canonical, told), self.tokenizer.sha256]
-        digest = hashlib.sha256("\n".join(head).encode())
-        for key, value in sorted(self.model.state_dict().items()):
-            digest.update(f"\n{key} {value.dtype} {tuple(value.shape)}\n".encode())
-            digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-        return digest.hexdigest()
+        return fingerprint([*map(canonical, told), self.tokenizer.sha256], self.model.state_dict())
 
     @property
     def device(self) -> torch.device:
@@ -100,14 +102,16 @@ class System:
             compare otherwise (token sets, say) the vectors of each head; `similarity` and `rank` take both.
 
         Raises:
-            DataError: if a caption is empty, or holds a lone surrogate or a NUL.
+            DataError: if a caption is no text, empty, or holds a lone surrogate or a NUL.
         """
+        if not isinstance(texts, Iterable):
+            raise DataError(f"texts is {texts!r:.100}, expected a caption or several")
         asked = _texts([texts] if isinstance(texts, str) else list(texts), "caption")
 
         def embed(rows: range) -> dict[str, Vectors]:
             return self.model.encode_query(self.tokenizer([asked[row] for row in rows]).to(self.device))
 
-        return self._embed(embed, len(asked), batch_size)
+        return self._embed("text", embed, len(asked), batch_size)
 
     def encode_images(
         self, pictures: Sequence[Picture], *, texts: Mapping[str, Sequence[str]] | None = None, batch_size: int = 64
@@ -133,34 +137,37 @@ class System:
         told = {role: self._described(role, given, len(shown)) for role, given in (texts or {}).items()}
 
         def embed(rows: range) -> dict[str, Vectors]:
-            seen = torch.stack([self.preprocess(shown[row]) for row in rows]).to(self.device)
+            seen = self._as_input(torch.stack([self.preprocess(shown[row]) for row in rows]))
             tokens = {r: self.tokenizer([given[row] for row in rows]).to(self.device) for r, given in told.items()}
             return self.model.encode_gallery(seen, tokens or None)
 
-        return self._embed(embed, len(shown), batch_size)
+        return self._embed("image", embed, len(shown), batch_size)
 
     def encode_prepared(self, image_B3HW: Tensor) -> Embedded:
         """Embed one batch of pictures that `preprocess` has made the model's input of, (B, 3, H, W) float32.
 
         Returns:
             As `encode_images`, which reads the pictures itself.
+
+        Raises:
+            DataError: for whole numbers, which are no input of a model.
         """
-        return self._embed(lambda _: self.model.encode_gallery(image_B3HW.to(self.device)), len(image_B3HW), 1 << 30)
+        if not image_B3HW.is_floating_point():
+            raise DataError(f"pictures of {image_B3HW.dtype}: expected what `preprocess` returns, float32")
+        seen = self._as_input(image_B3HW)
+        return self._embed("image", lambda _: self.model.encode_gallery(seen), len(seen), 1 << 30)
 
     def similarity(self, texts: str | Sequence[str] | Embedded, images: Sequence[Picture] | Embedded) -> Tensor:
         """Similarity of every text with every image, (N texts, N images); each side raw or already embedded.
 
         Raises:
-            DataError: as `encode_text` and `encode_images`.
+            DataError: as `encode_text` and `encode_images`; or if embeddings are not what these return.
         """
-        asking = texts if isinstance(texts, Tensor | Encoded) else self.encode_text(texts)
-        answering = images if isinstance(images, Tensor | Encoded) else self.encode_images(images)
-        if isinstance(asking, Tensor) and isinstance(answering, Tensor):
-            sides = [side.detach().float().cpu().numpy() for side in (asking, answering)]
-            return torch.from_numpy(even_products(*sides))
-        if isinstance(asking, Tensor) or isinstance(answering, Tensor):
-            raise DataError("one side is embedded as vectors, the other by heads: embed both with this system")
-        return self.model.score(asking.to(self.device).heads, answering.to(self.device).heads).cpu()
+        asking, answering = self._embedded("text", texts), self._embedded("image", images)
+        if isinstance(asking, Encoded) and isinstance(answering, Encoded):
+            return self.model.score(asking.to(self.device).heads, answering.to(self.device).heads).cpu()
+        sides = [side.detach().float().cpu().numpy() for side in (asking, answering) if isinstance(side, Tensor)]
+        return torch.from_numpy(even_products(*sides))
 
     def rank(self, text: str | Sequence[str] | Embedded, index: Embedded, k: int = 10) -> Ranking:
         """The k pictures that fit a caption best; equal similarities in the order of the index.
@@ -176,14 +183,12 @@ class System:
         Raises:
             DataError: as `encode_text`; or if embeddings are of another width or not finite, or k is not positive.
         """
-        self._require_own("an index", index)
-        if not isinstance(text, str | Sequence):
-            self._require_own("embeddings of captions", text)
+        self._require_own("image", index)
         if k < 1:
             raise DataError(f"k is {k}, expected at least 1")
         scores_QN = self.similarity(text, index.float()).numpy()
-        if np.isnan(scores_QN).any():
-            raise DataError("some similarities are not a number: embeddings or index hold NaN or infinity")
+        if not np.isfinite(scores_QN).all():
+            raise DataError("some similarities are not finite: embeddings or index hold NaN, infinity or huge numbers")
         order_Qk = np.argsort(-scores_QN, axis=1, kind="stable")[:, :k]
         return Ranking(np.take_along_axis(scores_QN, order_Qk, axis=1).astype(np.float32), order_Qk)
 
@@ -196,20 +201,40 @@ class System:
 
         Raises:
             StorageError: if it cannot be written; what was there before stays.
-            CheckpointError: if the folder holds something else, or a system and `overwrite` is not set.
+            CheckpointError: if the folder holds something else, or a system and `overwrite` is not set; or if the model
+                was cast (`system.model.half()`), which loading would undo.
         """
         return save_system(self, given_path(folder), overwrite=overwrite)
 
-    def _require_own(self, what: str, side: Any) -> None:
+    def _embedded(self, side: Side, given: Any) -> Embedded:
+        """A side of a comparison, raw or embedded; arrays of pixels have more axes than those of embeddings."""
+        numbers = isinstance(given, np.ndarray) and given.ndim < 3 and given.dtype.kind == "f"
+        if numbers or isinstance(given, Tensor | Encoded):
+            return self._require_own(side, given)
+        return self.encode_text(given) if side == "text" else self.encode_images(given)
+
+    def _require_own(self, side: Side, given: Any) -> Embedded:
         """Refuse embeddings that this system's encoders cannot have made."""
+        what = WHAT[side]
+        if isinstance(given, np.ndarray):
+            raise DataError(f"{what} in a numpy array of shape {given.shape}: give a tensor, torch.from_numpy(array)")
         if self.model.cosine:
             width = self.model.joint_dim
-            if not isinstance(side, Tensor) or side.ndim != 2 or side.shape[1] != width:
-                shape = tuple(getattr(side, "shape", ())) or type(side).__name__
+            if not isinstance(given, Tensor) or given.ndim != 2 or given.shape[1] != width:
+                shape = tuple(getattr(given, "shape", ())) or type(given).__name__
                 raise DataError(f"{what} of shape {shape}: expected (N, {width}), what this system's encoders return")
-        elif not isinstance(side, Encoded) or set(side.heads) != set(self.model.heads):
-            heads = ", ".join(self.model.heads)
-            raise DataError(f"{what}: expected what this system's encoders return, vectors of its heads ({heads})")
+            return given
+        if not isinstance(given, Encoded) or set(given.heads) != set(self.model.heads):
+            raise DataError(f"{what}: expected what this system returns, by heads ({', '.join(self.model.heads)})")
+        if given.side not in (None, side):
+            raise DataError(f"{what}: got {WHAT[given.side]}. Captions come first, then the index.")
+        return given
+
+    def _as_input(self, image_B3HW: Tensor) -> Tensor:
+        """Pictures where the model is, and in its precision: that of the convolution which reads them."""
+        reader = self.model.encoders.get("image_encoder", self.model)
+        dtype = next((weight.dtype for weight in reader.parameters() if weight.ndim == 4), torch.float32)
+        return image_B3HW.to(self.device, dtype)
 
     def _described(self, role: str, given: Sequence[str], count: int) -> list[str]:
         """The texts of a role, one for each picture."""
@@ -221,14 +246,23 @@ class System:
         return _texts(list(given), f"text of the role {role!r}")
 
     @torch.no_grad()
-    def _embed(self, embed: Callable[[range], dict[str, Vectors]], count: int, batch_size: int) -> Embedded:
+    def _embed(self, side: Side, embed: Callable[[range], dict[str, Vectors]], count: int, batch_size: int) -> Embedded:
         if batch_size < 1:
             raise DataError(f"batch_size is {batch_size}, expected at least 1")
+        batches = (range(start, min(start + batch_size, count)) for start in range(0, count, batch_size))
         with evaluating(self.model):
             if not self.model.cosine:
-                return Encoded.join([Encoded(embed(rows)).to("cpu") for rows in _batches(count, batch_size)])
-            parts = [joint(embed(rows), self.model.head_weights).cpu() for rows in _batches(count, batch_size)]
+                found = [Encoded(embed(rows), side).to("cpu") for rows in batches]
+                return Encoded.join(found or [self._none(side)])
+            parts = [joint(embed(rows), self.model.head_weights).cpu() for rows in batches]
         return torch.cat(parts) if parts else torch.zeros(0, self.model.joint_dim)
+
+    def _none(self, side: Side) -> Encoded:
+        """No caption or picture, as the heads embed them: only the heads know their shapes."""
+        if side == "text":
+            return Encoded(self.model.encode_query(self.tokenizer(["a"]).to(self.device)), side).to("cpu")[:0]
+        blank = self._as_input(torch.zeros(1, 3, *self.preprocess.size))
+        return Encoded(self.model.encode_gallery(blank), side).to("cpu")[:0]
 
 
 def load_system(path: str | Path, *, device: str | torch.device | None = None) -> System:
@@ -263,7 +297,3 @@ def _texts(given: list[Any], what: str) -> list[str]:
             raise DataError(f"{what} {position} is {text!r}, expected a text")
         require_text(text, f"{what} {position}")
     return given
-
-
-def _batches(count: int, size: int) -> Iterator[range]:
-    return (range(start, min(start + size, count)) for start in range(0, count, size))

@@ -161,7 +161,7 @@ def save_system(system: System, folder: Path, *, overwrite: bool = False) -> Pat
 
     _require_weights(system)
     own = describe(system)
-    written = {WEIGHTS, CONFIG, PREPROCESS, CARD, *own["tokenizer"]["files"]}
+    written = {WEIGHTS, CONFIG, PREPROCESS, CARD, *own["tokenizer"]["files"], *_tokenizer_files(folder)}
     there = {path.name for path in folder.iterdir()} if folder.is_dir() else {"a file"} if folder.exists() else set()
     if there and (not _is_system(folder) or there - written):
         raise CheckpointError(f"{folder}: holds something else than a system. Choose another folder.")
@@ -233,7 +233,7 @@ def _resolve(path: Path) -> Path:
         raise CheckpointError(
             f"{path}: is a graph without the folder that it was exported to. Name a graph in its folder."
         )
-    if path.name == WEIGHTS and _is_system(path.parent):
+    if path.name in (WEIGHTS, CONFIG, PREPROCESS) and _is_system(path.parent):
         return path.parent
     if path.is_file() or (path / CONFIG).is_file():
         return path
@@ -248,6 +248,12 @@ def _resolve(path: Path) -> Path:
 def _require_weights(system: System) -> None:
     if isinstance(system.model, ExportedModel):
         raise CheckpointError(f"{system.name}: is an exported system, without weights to be saved. Copy its folder.")
+    for key, value in system.model.named_parameters():
+        if value.dtype != (loaded := system.dtypes.get(key, value.dtype)):
+            raise CheckpointError(
+                f"{system.name}: {key} was cast to {value.dtype}, and would be {loaded} again when loaded, with other "
+                f"embeddings. Call system.model.to({loaded}) first, or save before casting."
+            )
 
 
 def _is_system(folder: Path) -> bool:
@@ -257,6 +263,14 @@ def _is_system(folder: Path) -> bool:
     except DataError:
         return False
     return isinstance(own, dict) and {"format", "tokenizer", "roles"} <= set(own)
+
+
+def _tokenizer_files(folder: Path) -> set[str]:
+    """Names of the tokenizer's files of the system that lies in a folder; none where none does."""
+    try:
+        return {Path(name).name for name in read_json(folder / CONFIG)["tokenizer"]["files"]}
+    except (DataError, LookupError, TypeError):
+        return set()
 
 
 def _read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

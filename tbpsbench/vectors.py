@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
 from tbpsbench.errors import DataError
+
+# torch's setting is one for the whole process: how many are inside `full_precision` now, and what it was before.
+_guard = threading.Lock()
+_inside, _before = 0, ""
 
 
 @dataclass
@@ -60,19 +65,29 @@ class Encoded:
 
     Attributes:
         heads: head name -> its vectors.
+        side: which of the two they are; None where that is not known.
     """
 
     heads: Mapping[str, Vectors]
+    side: Literal["image", "text"] | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.heads.values())))
 
     def __getitem__(self, rows: Any) -> Encoded:
-        return Encoded({name: vectors[rows] for name, vectors in self.heads.items()})
+        """Some of the rows.
+
+        Raises:
+            DataError: for a single number, which would leave no row but what is in it.
+        """
+        found = {name: vectors[rows] for name, vectors in self.heads.items()}
+        if any(found[name].values.ndim != vectors.values.ndim for name, vectors in self.heads.items()):
+            raise DataError(f"[{rows!r}] of embeddings leaves no axis of rows: take a slice instead, e.g. [0:1]")
+        return Encoded(found, self.side)
 
     def to(self, device: Any) -> Encoded:
         """The same on another device."""
-        return Encoded({name: vectors.to(device) for name, vectors in self.heads.items()})
+        return Encoded({name: vectors.to(device) for name, vectors in self.heads.items()}, self.side)
 
     def float(self) -> Encoded:
         """The same; vectors are float32 already. A matrix of vectors has this method, too."""
@@ -87,16 +102,27 @@ class Encoded:
         """
         if not parts:
             raise DataError("there is nothing to embed: give at least one caption or picture")
-        return cls({name: Vectors.join([part.heads[name] for part in parts]) for name in parts[0].heads})
+        joined = {name: Vectors.join([part.heads[name] for part in parts]) for name in parts[0].heads}
+        return cls(joined, parts[0].side)
 
 
 @contextmanager
 def full_precision(device: str) -> Iterator[None]:
-    """Float32 products in float32: no TF32, no bfloat16 passes, no autocast, whatever the caller has set."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
+    """Float32 products in float32: no TF32, no bfloat16 passes, no autocast, whatever the caller has set.
+
+    Of several threads the first sets it and the last one out restores what there was.
+    """
+    global _inside, _before
+    with _guard:
+        if not _inside:
+            _before = torch.get_float32_matmul_precision()
+            torch.set_float32_matmul_precision("highest")
+        _inside += 1
     try:
         with torch.no_grad(), torch.autocast(device, enabled=False):
             yield
     finally:
-        torch.set_float32_matmul_precision(before)
+        with _guard:
+            _inside -= 1
+            if not _inside:
+                torch.set_float32_matmul_precision(_before)

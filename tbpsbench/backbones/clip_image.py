@@ -14,7 +14,7 @@ from tbpsbench.backbones.base import Encoded, ImageEncoder
 from tbpsbench.backbones.clip_arch import activation, vision_arch
 from tbpsbench.backbones.clip_block import run_blocks
 from tbpsbench.backbones.clip_weights import UNUSED, convert_clip, find_clip, tower
-from tbpsbench.backbones.vit_weights import fit_positions
+from tbpsbench.backbones.vit_weights import assumed_grid, fit_positions
 from tbpsbench.registry import IMAGE_ENCODERS
 from tbpsbench.weights.files import read_state_dict
 from tbpsbench.weights.load import LoadReport, load_into
@@ -85,8 +85,9 @@ class CLIPImage(ImageEncoder):
             CheckpointError: if the file cannot be read or does not fit.
         """
         state = tower(convert_clip(read_state_dict(path), path), "visual")
+        assumed = assumed_grid(state, "positional_embedding", self.grid_hw)
         state = fit_positions(state, "positional_embedding", self.grid_hw, path)
-        return load_into(self.visual, state, source=path, allow_unexpected=("text.*", *UNUSED))
+        return load_into(self.visual, state, source=path, allow_unexpected=("text.*", *UNUSED), assumed=assumed)
 
     def forward(self, image_B3HW: Tensor, *, need_attention: bool = False) -> Encoded:
         """Encode images of `img_size`.

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from tbpsbench.backbones.base import Encoded, ImageEncoder
 from tbpsbench.backbones.stem import ConvStem, init_like_vit
-from tbpsbench.backbones.vit_weights import UNUSED, convert_vit, fit_positions
+from tbpsbench.backbones.vit_weights import UNUSED, assumed_grid, convert_vit, fit_positions
 from tbpsbench.registry import IMAGE_ENCODERS
 from tbpsbench.weights.beside import require_same
 from tbpsbench.weights.files import read_state_dict
@@ -112,8 +112,10 @@ class ViT(ImageEncoder):
         """
         source = str(find_weights(pretrained, REPOSITORIES))
         require_same(source, {"num_attention_heads": self.num_heads, "hidden_act": "gelu"})
-        state = fit_positions(convert_vit(read_state_dict(source), source), "pos_embed", self.grid_hw, source)
-        return load_into(self.vit, state, source=source, allow_unexpected=UNUSED)
+        state = convert_vit(read_state_dict(source), source)
+        assumed = assumed_grid(state, "pos_embed", self.grid_hw)
+        state = fit_positions(state, "pos_embed", self.grid_hw, source)
+        return load_into(self.vit, state, source=source, allow_unexpected=UNUSED, assumed=assumed)
 
     def forward(self, image_B3HW: Tensor, *, need_attention: bool = False) -> Encoded:
         """Encode images of `img_size`.

@@ -123,8 +123,18 @@ def join_qkv(
     return result
 
 
+def assumed_grid(state: Mapping[str, Tensor], key: str, to_hw: tuple[int, int]) -> tuple[str, ...]:
+    """What `fit_positions` takes for granted of a grid that could also be another; nothing where it is clear."""
+    count, root = to_hw[0] * to_hw[1], math.isqrt(to_hw[0] * to_hw[1])
+    if key not in state or state[key].shape[-2] - 1 != count or to_hw[0] == to_hw[1] or root**2 != count:
+        return ()
+    return (f"{key}: {count} positions taken as the model's own grid, {to_hw[0]} x {to_hw[1]}, not as {root} x {root}",)
+
+
 def fit_positions(state: dict[str, Tensor], key: str, to_hw: tuple[int, int], source: str) -> dict[str, Tensor]:
     """Resize the position grid under `key`, after one CLS row, to the model's grid.
+
+    A grid of as many cells as the model's is taken for the model's own, also where it could be a square.
 
     Raises:
         CheckpointError: if the grid in the file is neither square nor of the size wanted.
@@ -133,7 +143,7 @@ def fit_positions(state: dict[str, Tensor], key: str, to_hw: tuple[int, int], so
     if positions is None:
         return state
     count = positions.shape[-2] - 1
-    if count == to_hw[0] * to_hw[1] and math.isqrt(count) ** 2 != count:
+    if count == to_hw[0] * to_hw[1]:
         return state
     try:
         # In float32: OpenAI's files are in half precision, and what lies between two positions would be rounded to it.

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 
 from tbpsbench.config.literal import parse_value
@@ -17,7 +18,7 @@ from tbpsbench.data.evaluation import EvaluationData
 from tbpsbench.engine.evaluate import Rankings, best_metric, embed_plan
 from tbpsbench.engine.plan import choosing, plan_evaluation
 from tbpsbench.engine.trained import known_texts, open_trained
-from tbpsbench.errors import ConfigError
+from tbpsbench.errors import ConfigError, DataError
 from tbpsbench.files import write_json
 from tbpsbench.metrics.leaks import TrainingTexts
 from tbpsbench.metrics.result import flat
@@ -37,12 +38,14 @@ class Tried:
         score: by `evaluation.metric`, percent.
         scores: all, as `metrics.result.flat` names them.
         cost: of a query, over all protocols; in what, says `Tuned.cost`.
+        refused: why it cannot be used on this split, and has no score; None where it can.
     """
 
     component: dict[str, Any] | None
-    score: float
+    score: float | None
     scores: dict[str, float]
     cost: float = 0.0
+    refused: str | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ class Tuned:
         used: `evaluation` with a component, or without one.
         counts: whether a result of that name is one of the setting; the others stand beside it.
         spent: what the rankings of a setting cost a query.
+        may_refuse: whether one setting may be too much for the split, e.g. more neighbours than images, and is then
+            passed over; otherwise that ends the search.
     """
 
     key: str
@@ -64,6 +69,7 @@ class Tuned:
     used: Callable[[EvaluationSection, dict[str, Any] | None], EvaluationSection]
     counts: Callable[[str], bool]
     spent: Callable[[Rankings], float]
+    may_refuse: bool = False
 
 
 def _interacting(section: EvaluationSection, component: dict[str, Any] | None) -> EvaluationSection:
@@ -76,7 +82,7 @@ RERANKER = Tuned(
     "evaluation.rerank=[{}]", "no re-ranking", "ms a query",
     lambda section, component: replace(section, rerank=[component] if component else []),
     lambda name: not name.endswith(BEFORE),
-    lambda rankings: sum(cost["ms_per_query"] for cost in rankings.costs.values()),
+    lambda rankings: sum(cost["ms_per_query"] for cost in rankings.costs.values()), may_refuse=True,
 )  # fmt: skip
 INTERACTOR = Tuned(
     "evaluation.interactor={}", "asking nobody", "calls a query", _interacting,
@@ -122,7 +128,8 @@ def search(
     components: Sequence[Mapping[str, Any]],
     training: TrainingTexts | None = None,
 ) -> list[Tried]:
-    """Without any component, and with each alone, on the validation split; best first, the earlier of equals.
+    """Without any component, and with each alone, on the validation split; best first, the earlier of equals, and those
+    that the split is too small for last.
 
     The split is embedded once. An interactor's replies are asked for again by every setting: give real models a cache.
 
@@ -134,7 +141,7 @@ def search(
 
     Raises:
         ConfigError: if `evaluation.metric` names no score, or the system lacks what a component needs.
-        DataError: if there is no validation split.
+        DataError: if there is no validation split, or every component is refused on it.
         StopRun: if a model cannot be asked any more.
     """
     section = what.used(choosing(section), None)
@@ -143,16 +150,25 @@ def search(
     with evaluating(model):
         texts, images = embed_plan(model, data, plan, section.batch_size)
         for component in (None, *map(dict, components)):
-            rankings = Rankings(model, data, what.used(section, component), plan, texts, images)
-            results = {
-                one.name: one
-                for question in plan.questions
-                for one in rankings.results(question)
-                if what.counts(one.name)
-            }
+            try:
+                rankings = Rankings(model, data, what.used(section, component), plan, texts, images)
+                results = {
+                    one.name: one
+                    for question in plan.questions
+                    for one in rankings.results(question)
+                    if what.counts(one.name)
+                }
+            except DataError as error:
+                if component is None or not what.may_refuse:
+                    raise
+                found.append(Tried(component, None, {}, refused=str(error)))
+                continue
             scores = flat(results)
             found.append(Tried(component, best_metric(section, scores), scores, what.spent(rankings)))
-    return sorted(found, key=lambda one: -one.score)
+    refused = [one for one in found if one.refused]
+    if refused and len(refused) == len(components):
+        raise DataError(f"every setting is refused on this split; the first: {refused[0].refused}")
+    return sorted(found, key=lambda one: np.inf if one.score is None else -one.score)
 
 
 def as_table(what: Tuned, found: Sequence[Tried], hidden: Sequence[str] = ()) -> str:
@@ -160,7 +176,7 @@ def as_table(what: Tuned, found: Sequence[Tried], hidden: Sequence[str] = ()) ->
 
     Args:
         what: was tuned.
-        found: settings.
+        found: settings, at least the first of them with scores.
         hidden: arguments that are not shown, beside the type.
     """
     names = []
@@ -172,6 +188,9 @@ def as_table(what: Tuned, found: Sequence[Tried], hidden: Sequence[str] = ()) ->
     heads = [*found[0].scores, what.cost]
     lines = [f"{'settings':<{width}}  " + "  ".join(f"{head:>7}" for head in heads)]
     for name, one in zip(names, found, strict=True):
+        if one.refused:
+            lines.append(f"{name:<{width}}  refused: {one.refused}")
+            continue
         cells = [*(f"{value:.2f}" for value in one.scores.values()), f"{one.cost:.2f}"]
         columns = [f"{cell:>{max(7, len(head))}}" for cell, head in zip(cells, heads, strict=True)]
         lines.append(f"{name:<{width}}  " + "  ".join(columns))

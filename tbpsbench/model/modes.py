@@ -10,7 +10,7 @@ from torch import nn
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Every part of `model` in evaluation mode; afterwards the model's own mode again, also after an error.
+    """Every part of `model` in evaluation mode; afterwards each part's own mode again, also after an error.
 
     A model that is in evaluation mode already is left alone: setting the mode of every part anew takes longer than a
     small text tower needs for a query.
@@ -18,9 +18,11 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     if not any(part.training for part in model.modules()):
         yield
         return
-    was_training = model.training
+    before = {part: part.training for part in model.modules()}
     model.eval()
     try:
         yield
     finally:
-        model.train(was_training)
+        model.train(before[model])
+        for part, training in before.items():  # some may be frozen while the rest learns
+            part.training = training

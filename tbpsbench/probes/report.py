@@ -21,6 +21,10 @@ from tbpsbench.records.table import plain_text
 from tbpsbench.system import System
 
 SCHEMA = 1
+BASELINE = "In brackets: the mean that independence gives, the features of different persons paired."
+NO_BASELINE = (
+    "What independence gives is not known: too few persons have as many images as another, to be paired with it."
+)
 
 
 def make_report(
@@ -76,7 +80,9 @@ def print_report(report: Mapping[str, Any], path: Path | None = None, console: C
         console.print(plain_text(f"not probed: {name}, {reason}"), style="dim")
     if report["dependence"]:
         console.print(_dependence(report))
-        console.print("In brackets: the mean that independence gives, the features of different persons paired.")
+        known = any("independent" in pair["linear"]["hsic"] for pair in report["dependence"])
+        if known or report["permutations"]:
+            console.print(BASELINE if known else NO_BASELINE)
     if report["seen_in_training"]:
         console.print(f"[bold red]{report['seen_in_training']} of these persons were in the training data[/bold red]")
     if path is not None:

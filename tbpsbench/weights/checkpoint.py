@@ -11,8 +11,9 @@ Everything is tensors and plain data, so that `torch.load(weights_only=True)` re
 
 from __future__ import annotations
 
+import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,15 @@ def require_format(own: Mapping[str, Any], path: Path) -> None:
         )
     if missing := [part for part in PARTS if part not in own]:
         raise CheckpointError(f"{path}: the description of its system lacks {', '.join(missing)}. Copy it again.")
+
+
+def fingerprint(described: Sequence[str], state: Mapping[str, Tensor]) -> str:
+    """SHA-256 of a description, and of the weights by name, type and bits."""
+    digest = hashlib.sha256("\n".join(described).encode())
+    for key, value in sorted(state.items()):
+        digest.update(f"\n{key} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def _weights_alone(path: Path) -> str:

@@ -24,6 +24,7 @@ class LoadReport:
         unexpected: keys of the source that the module lacks.
         mismatched: (key, shape in the source, shape in the module).
         ignored: keys left out because a pattern said so: unused heads on one side, buffers on the other.
+        assumed: sentences on what the weights do not say themselves.
     """
 
     source: str
@@ -32,6 +33,7 @@ class LoadReport:
     unexpected: tuple[str, ...] = ()
     mismatched: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...] = ()
     ignored: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -52,7 +54,7 @@ class LoadReport:
                 lines.append(f"  {len(keys)} {title}:")
                 lines += [f"    {key}" for key in keys[:MAX_KEYS_SHOWN]]
                 lines += [f"    ... and {len(keys) - MAX_KEYS_SHOWN} more"] * (len(keys) > MAX_KEYS_SHOWN)
-        return "\n".join(lines)
+        return "\n".join([*lines, *(f"  {sentence}" for sentence in self.assumed)])
 
 
 def load_into(
@@ -63,6 +65,7 @@ def load_into(
     allow_missing: Iterable[str] = (),
     allow_unexpected: Iterable[str] = (),
     partial: bool = False,
+    assumed: tuple[str, ...] = (),
 ) -> LoadReport:
     """Copy tensors into the parameters and buffers of the same name, cast to the module's dtype.
 
@@ -73,10 +76,11 @@ def load_into(
         allow_missing: patterns (`*` as in a shell) of module keys that need not be in `state`.
         allow_unexpected: patterns of keys in `state` that the module legitimately does not use.
         partial: load what fits and let the caller look at the report.
+        assumed: goes into the report.
 
     Raises:
         CheckpointError: if any key has no counterpart or another shape, unless `partial`; lists all of them. Also if
-            nothing fits at all, `partial` or not.
+            nothing fits at all, or a parameter would become whole numbers or not finite, `partial` or not.
     """
     own = {key: value for key, value in module.state_dict().items() if isinstance(value, Tensor)}
     shared = [key for key in own if key in state]
@@ -97,6 +101,7 @@ def load_into(
             [key for key in absent if matches_any(key, allow_missing)]
             + [key for key in extra if matches_any(key, allow_unexpected)]
         ),
+        assumed=assumed,
     )
     if not fits and own:
         raise CheckpointError(f"{report}\nNo tensor fits: these are weights of another kind of model.")
@@ -104,8 +109,28 @@ def load_into(
         raise CheckpointError(
             f"{report}\nNothing was loaded. Use weights made for this architecture, or correct the config."
         )
+    learnt = {
+        key for key, parameter in module.named_parameters(remove_duplicate=False) if parameter.is_floating_point()
+    }
+    _require_weights({key: state[key] for key in fits if key in learnt}, source)
     module.load_state_dict({key: state[key] for key in fits}, strict=False)
     return report
+
+
+def _require_weights(state: Mapping[str, Tensor], source: str) -> None:
+    """Refuse what no parameter is trained to; buffers may hold anything."""
+    for key, value in state.items():
+        if not value.is_floating_point():
+            kind = str(value.dtype).removeprefix("torch.")
+            raise CheckpointError(
+                f"{source}: the weights {key} are {kind}, the model's are real numbers: this is a mask or a quantised "
+                "copy. Use the file with the weights themselves."
+            )
+        if not value.isfinite().all():
+            raise CheckpointError(
+                f"{source}: the weights {key} are not finite (NaN or infinity). The training that wrote them diverged, "
+                "or the file is damaged: use an earlier checkpoint, or copy it again."
+            )
 
 
 def matches_any(key: str, patterns: Iterable[str]) -> bool:

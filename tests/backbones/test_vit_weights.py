@@ -138,6 +138,20 @@ def test_a_grid_of_the_models_own_shape_is_kept():
     assert fit_positions({"p": positions}, "p", (6, 2), "x")["p"] is positions
 
 
+def test_a_grid_of_as_many_cells_as_the_model_is_the_models_own_and_the_report_says_so(tmp_path):
+    theirs = ViT(ARCH, img_size=(64, 16), patch_size=8)  # 8 x 2 cells, as many as 4 x 4
+    torch.nn.init.normal_(theirs.vit.pos_embed)
+    torch.save(theirs.vit.state_dict(), tmp_path / "own.pth")
+    ours = load(tmp_path / "own.pth", img_size=(64, 16))
+    assert torch.equal(ours.vit.pos_embed, theirs.vit.pos_embed)
+    assert ours.load_report.assumed == (
+        "pos_embed: 16 positions taken as the model's own grid, 8 x 2, not as 4 x 4",
+    )  # fmt: skip
+    for size in ((32, 32), (48, 16), (64, 32)):
+        square = load(tmp_path / "own.pth", img_size=size)
+        assert square.load_report.assumed == ()
+
+
 def test_a_grid_that_is_neither_square_nor_ours_is_refused():
     with pytest.raises(CheckpointError, match=r"x: p: 12 positions.*grid is 4 x 4"):
         fit_positions({"p": torch.randn(1, 13, 4)}, "p", (4, 4), "x")

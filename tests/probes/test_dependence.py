@@ -71,6 +71,24 @@ def test_persons_are_exchanged_whole_and_only_for_persons_with_as_many_images():
         assert {frozenset(given[person_N == pid]) for pid in (5, 8)} == {frozenset({5}), frozenset({8})}
 
 
+@pytest.mark.parametrize(
+    ("images", "known"),
+    [
+        ([1, 2, 3, 4, 5], False),  # nobody has as many as another
+        ([2, 2, 3, 4, 5], False),
+        ([3, 3], False),  # every second order leaves all as they are
+        ([3, 3, 3], True),
+        ([4, 4, 4, 4, 3, 2], True),
+    ],
+)
+def test_without_persons_to_exchange_there_is_no_baseline(images, known):
+    person_N = np.repeat(np.arange(len(images)), images)
+    x_ND = normal(len(person_N), 4, 0)
+    found = dependence(x_ND, x_ND, person_N, permutations=5)
+    assert ("independent" in found["linear"]["cka"]) is known
+    assert found["linear"]["cka"]["value"] == pytest.approx(1)
+
+
 def test_baseline_knows_that_images_of_a_person_are_alike():
     person_N = np.repeat(np.arange(20), 15)
     x_ND, y_NE = normal(20, 10, 0)[person_N], normal(20, 10, 1)[person_N]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from small_systems import untrained
 
 from tbpsbench import load_system
 from tbpsbench.errors import CheckpointError, DataError
@@ -190,6 +191,28 @@ def test_a_saved_system_is_never_half_replaced(trained, tmp_path, monkeypatch):
     with pytest.raises(CheckpointError, match="holds something else"):
         system.save(folder, overwrite=True)
     assert (folder / "thesis.tex").read_text() == "years of work"
+
+
+def test_a_system_with_another_tokenizer_is_replaced_whole(trained, mini, tmp_path):
+    words, clip = (load_system(path) for path in (trained("wordpiece"), untrained(mini, tmp_path / "clip.pth")))
+    folder = words.save(tmp_path / "saved")
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(CheckpointError, match="holds something else"):
+        clip.save(folder, overwrite=True)
+    assert (folder / "vocab.txt").is_file()
+    (folder / "notes.txt").unlink()
+    clip.save(folder, overwrite=True)
+    assert not (folder / "vocab.txt").exists()
+    assert load_system(folder).fingerprint == clip.fingerprint
+    words.save(folder, overwrite=True)
+    assert load_system(folder).fingerprint == words.fingerprint
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "preprocess.json"])
+def test_a_file_of_a_saved_folder_means_the_folder(trained, tmp_path, name):
+    system = load_system(trained("wordpiece"))
+    folder = system.save(tmp_path / "saved")
+    assert load_system(folder / name).fingerprint == system.fingerprint
 
 
 def test_folders_that_are_not_whole_are_refused(trained, tmp_path):

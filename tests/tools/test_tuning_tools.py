@@ -1,5 +1,6 @@
 """What tools/rerank.py and tools/interact.py refuse, and the last line that they print, which tests what was tried."""
 
+import json
 import shlex
 
 from small_systems import untrained
@@ -45,6 +46,21 @@ def test_settings_of_a_re_ranker_are_no_chain(mini, tmp_path, tool):
     code, out, err = tool("rerank", system, "ImageTextMatching", "loss=itm,other", "k=2,3")
     assert (code, out) == (2, "")
     assert "asks the loss 'other', which this model has not as ITM (its losses of that kind: itm)" in err
+
+
+def test_a_setting_that_the_split_is_too_small_for_is_one_refused_row(mini, tmp_path, tool):
+    system = untrained(mini, tmp_path / "system.pth")
+    code, out, err = tool("rerank", system, "QueryExpansion", "k=500,2", "alpha=2", "--out", tmp_path / "tried.json")
+    assert (code, err) == (0, "")
+    rows = [line.split() for line in out.splitlines()]
+    (row,) = (row for row in rows if row[0] == "k=500")
+    assert row[1:6] == ["alpha=2", "refused:", "k", "is", "500,"]
+    assert any(row[:2] == ["k=2", "alpha=2"] and row[2] != "refused:" for row in rows)
+    tried = json.loads((tmp_path / "tried.json").read_text())["tried"]
+    assert [(one["score"] is None, one["refused"] is None) for one in tried] == [(False, True)] * 2 + [(True, False)]
+    code, out, err = tool("rerank", system, "QueryExpansion", "k=500,600")
+    assert (code, out) == (2, "")
+    assert "every setting is refused on this split; the first: k is 500, expected 1 to" in err
 
 
 def test_a_chain_that_would_lose_its_beginning_is_refused(mini, tmp_path, tool):

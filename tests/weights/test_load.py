@@ -171,6 +171,36 @@ def test_half_precision_is_cast_to_the_module(state):
     assert torch.equal(module[0].weight, state["0.weight"].half().float())
 
 
+@pytest.mark.parametrize(
+    ("spoilt", "message"),
+    [
+        (lambda value: value > 0, "here: the weights 0.bias are bool, the model's are real numbers"),
+        (lambda value: (value * 100).to(torch.int8), "here: the weights 0.bias are int8"),
+        (lambda value: value * torch.nan, "here: the weights 0.bias are not finite"),
+        (lambda value: value / 0, "here: the weights 0.bias are not finite"),
+        (lambda value: (value / 0).to(torch.float8_e5m2), "here: the weights 0.bias are not finite"),
+    ],
+)
+@pytest.mark.parametrize("partial", [True, False])
+def test_what_no_parameter_is_trained_to_is_refused(state, spoilt, message, partial):
+    module, state["0.bias"] = linear(), spoilt(state["0.bias"])
+    before = {key: value.clone() for key, value in module.state_dict().items()}
+    with pytest.raises(CheckpointError, match=message):
+        load_into(module, state, source="here", partial=partial)
+    assert all(torch.equal(value, before[key]) for key, value in module.state_dict().items())
+
+
+def test_buffers_may_hold_infinity_and_whole_numbers():
+    module = nn.BatchNorm1d(2)
+    state = {**module.state_dict(), "running_var": torch.tensor([torch.inf, 1]), "running_mean": torch.tensor([1, 2])}
+    assert load_into(module, state, source="here").complete
+    assert module.running_var[0] == torch.inf
+
+
+def test_what_was_assumed_is_in_the_report(state):
+    assert str(load_into(linear(), state, source="here", assumed=("a grid is ours",))).endswith("\n  a grid is ours")
+
+
 def test_every_mismatch_is_listed_and_nothing_loaded(state):
     module = linear()
     before = {key: value.clone() for key, value in module.state_dict().items()}

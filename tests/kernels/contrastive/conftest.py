@@ -37,7 +37,7 @@ def use_form(name, monkeypatch):
             monkeypatch.setattr(module, "PROGRAMS", 6)
         monkeypatch.setattr(triton_blocks, "STRIP_BYTES", 0)
         monkeypatch.setattr(triton_blocks, "FEWEST", 16)
-        monkeypatch.setattr(triton_blocks, "USUAL", triton_blocks.Sizes(rows=48, bytes=2 * 48 * 32, whole=0))
+        monkeypatch.setattr(triton_blocks, "USUAL", triton_blocks.Sizes(rows=32, bytes=2 * 32 * 32, whole=0))
         monkeypatch.setattr(triton, "statistics_tile", lambda *_: tile)
         monkeypatch.setattr(triton_blocks, "gradient_tile", lambda *_: tile)
         once = "once" in name

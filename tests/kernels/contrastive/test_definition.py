@@ -57,7 +57,7 @@ def test_half_precision_is_summed_in_float32(case, form, dtype):
     [("sdm", torch.bfloat16, 24), ("infonce", torch.float16, 16), ("cmpm", torch.bfloat16, 23)],
 )
 def test_gradients_of_many_blocks(case, form, dtype, width):
-    compare(case, form, 101, width, dtype, kind="uneven")
+    compare(case, form, 69, width, dtype, kind="uneven")
 
 
 @pytest.mark.parametrize("form", ["triton large once"], indirect=True)
@@ -72,7 +72,7 @@ def test_columns_of_several_bands(case, form, dtype):
 @pytest.mark.parametrize("form", ["triton large"], indirect=True)
 @pytest.mark.parametrize("learning", [0, 1])
 def test_one_side_of_many_blocks_gets_its_gradient(form, learning):
-    given = inputs("sdm", 101, 16, dtype=torch.bfloat16)
+    given = inputs("sdm", 69, 16, dtype=torch.bfloat16)
     both = value_and_gradients(loss("sdm", backend=form), given)[1 + learning]
     given[1 - learning].requires_grad_(False)
     (alone,) = value_and_gradients(loss("sdm", backend=form), given)[1:]
