@@ -6,7 +6,7 @@ Shapes: B batch, T text tokens, L image tokens, D width, Q queries, G gallery im
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -180,6 +180,18 @@ class Embedding:
     text_mask: Tensor | None = None
 
 
+class MissingFeature(KeyError):
+    """A feature was read that is not there.
+
+    Attributes:
+        feature: its name.
+    """
+
+    def __init__(self, feature: str, there: Iterable[str]) -> None:
+        super().__init__(f"no feature {feature!r}; there are: {', '.join(there)}")
+        self.feature = feature
+
+
 @dataclass
 class Features:
     """Named tensors of one forward pass.
@@ -203,7 +215,7 @@ class Features:
         else:
             value = self.tensors.get(name)
         if value is None:
-            raise KeyError(f"no feature {name!r}; there are: {', '.join(self)}")
+            raise MissingFeature(name, self)
         return value
 
     def __setitem__(self, name: str, value: Tensor) -> None:

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tbpsbench import plugins, registry
+from tbpsbench import plugins
 from tbpsbench.arguments import did_you_mean
 from tbpsbench.config.caption_files import caption_source
-from tbpsbench.config.data_check import data_problems, remedy_in_data, training_features
+from tbpsbench.config.data_check import data_problems
 from tbpsbench.config.evaluation_check import evaluation_problems
 from tbpsbench.config.fit import misfits
 from tbpsbench.config.flat import flatten
@@ -23,13 +23,10 @@ from tbpsbench.config.resolve import PREFIX
 from tbpsbench.config.schema import REQUIRED, SECTIONS, TOP_LEVEL, frame, with_defaults
 from tbpsbench.config.selection import metric_problems
 from tbpsbench.config.tried import constructor_problems
+from tbpsbench.config.wiring_check import wiring_problems
 from tbpsbench.entries import Entry, Problem, argument_problems
-from tbpsbench.errors import ConfigError, RegistryError
-from tbpsbench.model.roles import MASKED, QUERY, description_roles, of_training, role_of
-from tbpsbench.model.wiring import TEXT_ATTENTION, available_texts, stages
+from tbpsbench.errors import ConfigError
 from tbpsbench.reading import shown
-from tbpsbench.registration import Registry
-from tbpsbench.types import Batch
 
 MAX_MESSAGE = 1000  # characters of one message: a value may be of any length
 MAX_NAME = 200  # as records have it
@@ -63,7 +60,7 @@ def check(config: Config, *, trained: bool = False, other_model: bool = False) -
         found += schedule_problems(config.values)
         found += constructor_problems(config.values)
         found += evaluation_problems(config.values, other_model=other_model)
-        found += _wiring(with_defaults(config.values))
+        found += wiring_problems(with_defaults(config.values))
         if not trained:
             found += [*misfits(with_defaults(config.values)), *metric_problems(config.values.get("evaluation") or {})]
     return found
@@ -215,84 +212,3 @@ def _open_section(name: str, section: Mapping[str, Any]) -> Iterator[Problem]:
         entry: Entry[Any] = Entry(SECTIONS[name], "tbpsbench/config/schema.py, ScheduleSection", parameters=frame())
         framed = {key: section[key] for key in section if key in kept and key != "type"}
         yield from argument_problems(entry, framed, name, set(), name)
-
-
-def _wiring(values: Mapping[str, Any]) -> Iterator[Problem]:
-    """Losses, heads and fusers whose inputs nobody makes; the stages are those that the model is built along."""
-    data, model = values["data"], values["model"]
-    if data["mask_shared"] and not data["masked_tokens"]:
-        yield Problem(
-            "data.mask_shared", "there are no masked tokens to share.", "Set data.masked_tokens=True as well."
-        )
-    if is_open("model", model):
-        return  # only the plug-in knows what flows where
-    if not model["heads"]:
-        yield Problem("model.heads", "a model needs at least one head to be searched with.")
-    if not model["losses"]:
-        yield Problem("model.losses", "a model needs at least one loss to be trained with.")
-    parts = ("image_encoder", "text_encoder", "heads", "losses", "disentangler", "fuser")
-    found = stages(**{part: model[part] for part in parts})
-    own = training_features(found, data)
-    fields = {name.removesuffix("_B3HW").removesuffix("_B") for name in Batch.__dataclass_fields__}
-    available = available_texts(found, {QUERY, *_roles(data)}) | fields
-    for stage in found:
-        for feature in stage.requires():
-            if feature not in available | (own if stage.of_training else set()):
-                arguments = stage.slot.entry(stage.config["type"]).parameters
-                near = did_you_mean(feature, {*available, *arguments} - {feature})  # `gate` is asked for by `gate`
-                remedy = _remedy(feature, stage.path, sorted(available))
-                yield Problem(stage.path, _missing(feature, model) + near, remedy)
-        available |= set(stage.provides()) - {TEXT_ATTENTION}
-    read = {role_of(feature) for stage in found if not stage.of_training for feature in stage.requires()}
-    if values["evaluation"]["gallery_texts"] and not read - {None, QUERY, MASKED}:
-        yield Problem(
-            "evaluation.gallery_texts",
-            "nothing in this model reads the texts of the gallery: the result would be in the track gallery-text for "
-            "texts that changed nothing.",
-            "Set evaluation.gallery_texts=None, or let a fuser read them (model.fuser.text=text.identity.pooled).",
-        )
-
-
-def _roles(data: Mapping[str, Any]) -> set[str]:
-    """Text roles that these data can have: those of the caption source, and of descriptions where there are any."""
-    source = registry.CAPTION_SOURCES.get(data["captions"]["type"], "data.captions")
-    roles = {*source.roles, *(description_roles() if data["descriptions"] else ())}
-    return {role for role in roles if not of_training(role)}
-
-
-def _missing(feature: str, model: Mapping[str, Any]) -> str:
-    unset = [f"model.{key} is None" for key in ("disentangler", "fuser") if model[key] is None]
-    why = f": {', '.join(unset)}" if unset and "." not in feature else ""
-    return f"needs the feature {feature!r}, which nothing provides{why}."
-
-
-def _remedy(feature: str, path: str, available: list[str]) -> str:
-    role = role_of(feature)
-    if known := remedy_in_data(feature):
-        return known
-    if feature.endswith(".attention") and feature.replace(".attention", ".tokens") in available:
-        slot, name = (registry.TEXT_ENCODERS, TEXT_ATTENTION) if role else (registry.IMAGE_ENCODERS, feature)
-        return f"{slot.plural[0].upper()}{slot.plural[1:]} that give their attention: {', '.join(_makers(name, slot))}"
-    if role in description_roles():
-        return f"Texts with the role {role!r} come from data.descriptions (an annotation file's name); set it."
-    if role is not None and role != QUERY:
-        known = ", ".join((QUERY, MASKED, *description_roles()))
-        return (
-            f"Nobody declares the role {role!r}. Declared: {known}\n"
-            f"A plug-in declares one with tbpsbench.model.roles.declare, a caption source in its `roles`."
-        )
-    if makers := [*_makers(feature, registry.DISENTANGLERS), *_makers(feature, registry.FUSERS)]:
-        remove = f" or remove the loss with {path}=None" if path.startswith("model.losses.") else ""
-        return f"{' and '.join(makers)} provide{'s' * (len(makers) == 1)} it{remove}."
-    return f"Available: {', '.join(available)}"
-
-
-def _makers(feature: str, slot: Registry[Any]) -> Iterator[str]:
-    """Components of a slot that provide a feature."""
-    for name in slot.names():
-        try:
-            entry = slot.entry(name)
-        except RegistryError:
-            continue
-        if feature in entry.resolve(entry.provides, {}):
-            yield name

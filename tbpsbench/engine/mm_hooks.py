@@ -22,7 +22,7 @@ from tbpsbench.errors import TrainingError
 
 REMEDY = (
     "A lower optimizer.lr, a longer schedule.warmup_epochs or a limit such as runtime.clip_grad_norm=1.0 may help, and "
-    "'bf16' in place of runtime.amp='fp16'. Start again with --overwrite"
+    "'bf16' in place of runtime.amp='fp16'. Start again with --overwrite (overwrite=True)"
 )
 LATER = ", or go on from the last checkpoint with --resume --allow-config-change and the keys that you changed"
 

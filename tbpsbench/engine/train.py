@@ -17,6 +17,7 @@ from tbpsbench.compat import QuietRunner, quiet_mmengine
 from tbpsbench.config.check import require_valid
 from tbpsbench.config.dump import write_config
 from tbpsbench.config.load import load_config
+from tbpsbench.config.override_order import listed
 from tbpsbench.config.selection import score_names
 from tbpsbench.config.settings import Settings
 from tbpsbench.data.evaluation import EvaluationData
@@ -34,6 +35,7 @@ from tbpsbench.engine.loop import RetrievalLoop
 from tbpsbench.engine.mm_hooks import FirstStep, LearningRate, Progress, RequireFinite, StartEpoch
 from tbpsbench.engine.optim import build_optim_wrapper, build_optimizer, group_table
 from tbpsbench.engine.plan import choosing, plan_evaluation
+from tbpsbench.engine.randomness import algorithms_kept
 from tbpsbench.engine.record import record_of
 from tbpsbench.engine.resumable import chooses_anew, require_epochs_to_come, require_whole, resume_optimizer
 from tbpsbench.engine.run import Run, build_run
@@ -47,15 +49,23 @@ from tbpsbench.weights.load import load_into
 
 
 def train(
-    config: str | Path, work_dir: str | Path, overrides: Sequence[str] = (), *, resume: Resume = "no"
+    config: str | Path,
+    work_dir: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    resume: Resume = "no",
+    overwrite: bool = False,
 ) -> dict[str, Any]:
     """Train a config, choose a checkpoint, evaluate it on the test split: tools/train.py as a function.
+
+    torch's choice of algorithms (`runtime.deterministic`) is the caller's again afterwards.
 
     Args:
         config: a config file, or the name of a packaged one.
         work_dir: the run's folder; gets best.pth, last.pth, config.py, logs/ and record/.
         overrides: KEY=VALUE, as for `--cfg-options`.
         resume: "yes" goes on with the run that is there, "auto" does so if there is one, "no" wants a new run.
+        overwrite: discard what is there under a run's names, once the new run has made a step.
 
     Returns:
         The record; empty on all but the first process.
@@ -63,10 +73,10 @@ def train(
     Raises:
         TBPSError: whatever is wrong with config, data, weights or the folder; nothing half-made stays.
     """
-    command = ["tbpsbench.engine.train.train", str(config), *overrides]
-    workdir = WorkDir(work_dir, resume=resume, command=command)
+    command = ["tbpsbench.engine.train.train", str(config), *listed(overrides)]
+    workdir = WorkDir(work_dir, resume=resume, overwrite=overwrite, command=command)
     try:
-        with undo_if_refused(workdir):
+        with undo_if_refused(workdir), algorithms_kept():
             loaded = load_config(config, overrides)
             require_valid(loaded)
             return Training(build_run(loaded, folder=workdir.path), workdir, command=command).train()
@@ -208,15 +218,10 @@ class Training:
             "train_s": self.checkpointer.seconds,
             "energy_j": self.checkpointer.energy,
         }
+        system, suite = run.system if name is None else replace(run.system, name=name), suite or self.suite
+        chosen, selection = self.chosen, self._selection()
         return record_of(
-            run.system if name is None else replace(run.system, name=name),
-            settings,
-            data,
-            evaluation,
-            checkpoint=self.chosen,
-            selection=self._selection(),
-            cost=cost,
-            suite=suite or self.suite,
+            system, settings, data, evaluation, checkpoint=chosen, selection=selection, cost=cost, suite=suite
         )
 
     def _selection(self) -> dict[str, Any]:
@@ -264,11 +269,7 @@ class Training:
             model=run.model,
             work_dir=str(logs),
             train_dataloader=run.training.loader,
-            train_cfg={
-                "by_epoch": True,
-                "max_epochs": max_epochs,
-                "val_interval": self.section.interval,
-            },
+            train_cfg={"by_epoch": True, "max_epochs": max_epochs, "val_interval": self.section.interval},
             optim_wrapper=self.wrapper,
             default_hooks={
                 "logger": {"type": "LoggerHook", "interval": settings.runtime.log_interval},

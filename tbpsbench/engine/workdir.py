@@ -16,15 +16,17 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from tbpsbench.config.load import RUN_CARD, RUN_CONFIG
-from tbpsbench.errors import CheckpointError
+from tbpsbench.errors import CheckpointError, ConfigError
 from tbpsbench.files import write_json
 from tbpsbench.locking import Lock
 from tbpsbench.reading import given_path, read_json
 
 Resume = Literal["no", "yes", "auto"]
+# What may be given in its place, and what is meant by it.
+MEANT = {None: "no", False: "no", True: "yes"}
 
 CARD = RUN_CARD
 LAST = "last.pth"
@@ -45,6 +47,7 @@ class WorkDir:
         command: what is written into a new run card.
 
     Raises:
+        ConfigError: if `resume` is another word.
         CheckpointError: if there is a run, or files that a new one would write over, and neither resuming nor
             overwriting is asked for; if there is none to resume; or if another process is training here.
         StorageError: if the folder cannot be made, written or locked.
@@ -53,6 +56,12 @@ class WorkDir:
     def __init__(
         self, path: str | Path, *, resume: Resume = "no", overwrite: bool = False, command: Sequence[str] = ()
     ) -> None:
+        if resume not in get_args(Resume):
+            meant = f" (here {MEANT[resume]!r})" if resume is None or isinstance(resume, bool) else ""
+            raise ConfigError(
+                f"resume is {resume!r:.80}, expected 'no' for a new run, 'yes' to go on with the run that is there, or "
+                f"'auto' to do so if there is one{meant}"
+            )
         if not str(path):
             raise CheckpointError(
                 "the folder's name is empty. Name one (--work-dir FOLDER, '.' for the one that you are in), or leave "
@@ -78,20 +87,20 @@ class WorkDir:
         others = [] if has_run else [name for name in OWN if _holds_something(self.path / name)]
         if resume == "yes" and not has_run:
             raise CheckpointError(
-                f"{self.path}: nothing to resume: no run was ever started here. Leave out --resume, or name the run's "
-                "folder with --work-dir."
+                f"{self.path}: nothing to resume: no run was ever started here. Leave out --resume (resume='no'), or "
+                "name the run's folder with --work-dir (work_dir)."
             )
         if (has_run or others) and overwrite:
             self._set_aside()
         elif has_run and resume == "no":
             raise CheckpointError(
-                f"{self.path}: already holds a run. Continue it (--resume), discard it (--overwrite), or choose "
-                "another folder (--work-dir)."
+                f"{self.path}: already holds a run. Continue it (--resume, resume='yes'), discard it (--overwrite, "
+                "overwrite=True), or choose another folder (--work-dir, work_dir)."
             )
         elif others:
             raise CheckpointError(
                 f"{self.path}: holds no run, but {', '.join(others)}, which a run would write over. Choose another "
-                "folder (--work-dir), or let the new run take their place (--overwrite)."
+                "folder (--work-dir, work_dir), or let the new run take their place (--overwrite, overwrite=True)."
             )
         self.fresh = not has_run or overwrite
         if self.fresh:

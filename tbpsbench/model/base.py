@@ -23,7 +23,7 @@ from tbpsbench import registry
 from tbpsbench.errors import ConfigError
 from tbpsbench.heads.base import Head, Side
 from tbpsbench.model.roles import QUERY
-from tbpsbench.types import Batch, Features, LossOutput, Tokens
+from tbpsbench.types import Batch, Features, LossOutput, MissingFeature, Tokens
 from tbpsbench.vectors import Vectors
 
 TOWERS = ("image_encoder", "text_encoder")
@@ -86,6 +86,13 @@ class SearchModel(BaseModel):
 
     def _embed(self, batch: Batch, side: Side) -> dict[str, Vectors]:
         embedded = self.extract(batch).heads
+        for name, embedding in embedded.items():
+            if getattr(embedding, side) is None:
+                alone = "a picture without a query" if side == "image" else "a query without a picture"
+                raise ConfigError(
+                    f"model.heads.{name}: {type(self._head(name)).__name__} embeds nothing of {alone}: its {side} side "
+                    f"reads a feature that is not made of the {side}; name one that is"
+                )
         return {name: self._head(name).compared(embedding, side) for name, embedding in embedded.items()}
 
     def _head(self, name: str) -> Head:
@@ -132,7 +139,8 @@ class SearchModel(BaseModel):
         """Losses by name for `mode="loss"`, named features for `mode="tensor"`.
 
         Raises:
-            ConfigError: naming the loss that returns no LossOutput, or one whose value or statistics are no scalars.
+            ConfigError: naming the loss that returns no LossOutput, one whose value or statistics are no scalars, or a
+                part that reads what is not there.
         """
         features = self.extract(batch)
         if mode == "tensor":
@@ -150,7 +158,7 @@ class SearchModel(BaseModel):
 
     def compute_losses(self, features: Features, batch: Batch) -> dict[str, LossOutput]:
         """Every loss by its name, in float32."""
-        return {name: loss(features, batch) for name, loss in self.losses.items()}
+        return {name: asked(f"losses.{name}", loss, features, batch) for name, loss in self.losses.items()}
 
     def balance(self, losses: dict[str, LossOutput]) -> tuple[Tensor, dict[str, Tensor]]:
         """The scalar to optimise, and what else is logged: their sum, and nothing."""
@@ -186,6 +194,23 @@ def model_of(section: Mapping[str, Any], roles: tuple[str, ...]) -> SearchModel:
     if not isinstance(getattr(model, "losses", None), nn.ModuleDict):
         model.losses = nn.ModuleDict()
     return model
+
+
+def asked(key: str, part: nn.Module, features: Features, *batch: Batch) -> Any:
+    """What a part of a model makes of the features.
+
+    Raises:
+        ConfigError: naming the part, if it reads a feature that is not there.
+    """
+    try:
+        return part(features, *batch)
+    except MissingFeature as error:
+        alone = " In search it makes one side without the other." if key.startswith("heads.") else ""
+        raise ConfigError(
+            f"model.{key}: {type(part).__name__} reads the feature {error.feature!r}, which is not there; there are: "
+            f"{', '.join(features)}. Let its `requires` name whatever it reads, so that tbpsbench check tells who "
+            f"makes it.{alone}"
+        ) from error
 
 
 def odd_output(output: object) -> str | None:

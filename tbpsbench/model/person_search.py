@@ -9,7 +9,7 @@ Features are named; every component reads the names it was configured with:
     view.VIEW.FEATURE           of further views of the pairs (views.py), where a loss reads it
     extras.NAME                 what the data set knows of the images besides
 
-wiring.py lists the stages and what they need, roles.py says what roles are.
+wiring.py lists the stages and what they need, sides.py says what they must not read, roles.py what roles are.
 
 Shapes: B batch, D width of a head.
 """
@@ -24,8 +24,9 @@ from torch import Tensor, nn
 from tbpsbench import registry
 from tbpsbench.backbones.base import Encoded
 from tbpsbench.errors import ConfigError
-from tbpsbench.model.base import SearchModel
+from tbpsbench.model.base import SearchModel, asked
 from tbpsbench.model.roles import MASKED, QUERY, of_training, role_of
+from tbpsbench.model.sides import require_sides
 from tbpsbench.model.views import plain, seen_as, view_features, view_of
 from tbpsbench.model.wiring import Component, require_roles, required, stages
 from tbpsbench.types import Batch, Features, LossOutput, Tokens
@@ -50,7 +51,8 @@ class PersonSearchModel(SearchModel):
 
     Raises:
         RegistryError: if a component cannot be built; names its place in the config.
-        ConfigError: if a component reads texts of a role that is not among `roles`.
+        ConfigError: if a component reads texts of a role that is not among `roles`, or what makes one side to be
+            compared reads the other.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class PersonSearchModel(SearchModel):
         super().__init__()
         parts = stages(image_encoder, text_encoder, heads, losses, disentangler, fuser)
         require_roles(parts, roles)
+        require_sides(parts)
         dims: dict[str, int] = {}
         wanted = required(parts)
         self._views = tuple(sorted({view for feature in wanted if (view := view_of(feature))}))
@@ -107,11 +110,11 @@ class PersonSearchModel(SearchModel):
             features["image.patches"] = encoded.tokens_BLD[:, encoded.prefix :]
         self._encode_texts(batch, features)
         if batch.image_B3HW is not None:
-            features.tensors |= self.disentangler(features)
+            features.tensors |= asked("disentangler", self.disentangler, features)
             if self.fuser is not None:
-                features["fused"] = self.fuser(features)
+                features["fused"] = asked("fuser", self.fuser, features)
         for name, head in self.heads.items():
-            features.heads[name] = head(features, batch)
+            features.heads[name] = asked(f"heads.{name}", head, features, batch)
         for view in self._views:
             if (seen := seen_as(batch, view, self.gallery_roles)) is not None:
                 features.views[view] = self.extract(seen)

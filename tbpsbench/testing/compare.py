@@ -41,14 +41,26 @@ def assert_rows_alone(together: Rows, alone: Callable[[slice], Rows], what: str)
             )  # fmt: skip
 
 
-def assert_trimmed(pooled_BD: Tensor, tokens: Tokens, pooled: Callable[[Tokens], Tensor]) -> None:
-    """Texts without their padding pool to what they pool to with it."""
+def assert_trimmed(together: Rows, tokens: Tokens, alone: Callable[[Tokens], Rows]) -> None:
+    """Texts without their padding give what they give with it.
+
+    Args:
+        together: what the whole batch gave: a vector of each text, or one of each token, of which the real ones count.
+        tokens: the batch.
+        alone: what one text gives.
+    """
     for row in range(len(tokens.ids)):
         one = Tokens(tokens.ids[row : row + 1], tokens.mask[row : row + 1]).cut()
-        assert_close(
-            pooled(one), pooled_BD[row : row + 1],
-            f"the pooled vector of row {row} changes with its padding, expected the same for a text cut to its length",
-        )  # fmt: skip
+        found = alone(one)
+        for name, value in together.items():
+            single = found[name]
+            if value is None or single is None:
+                continue
+            expected = value[row : row + 1] if value.ndim == 2 else value[row : row + 1, : one.ids.shape[1]]
+            assert_close(
+                single, expected,
+                f"{name} of row {row} changes with the padding, expected the same for a text cut to its length",
+            )  # fmt: skip
 
 
 def check_state(one: nn.Module, other: nn.Module) -> None:

@@ -38,7 +38,7 @@ LONG = " ".join(["a red jacket and blue jeans"] * 200)
 
 
 def check_transform(config: Component, size: tuple[int, int] = (24, 12)) -> None:
-    """A transform keeps three channels and draws only from the generator that it is given."""
+    """A transform keeps the image's shape, gives numbers, and draws only from the generator that it is given."""
     mean, std = (0.5, 0.4, 0.3), (0.2, 0.2, 0.2)
     transform = registry.TRANSFORMS.build(config, "transform", {"size": size, "mean": mean, "std": std})
     raw = torch.randint(0, 256, (3, *size), generator=torch.Generator().manual_seed(0))
@@ -47,13 +47,18 @@ def check_transform(config: Component, size: tuple[int, int] = (24, 12)) -> None
             first = transform(image.clone(), np.random.default_rng(1))
         except TypeError:
             continue  # it wants the other kind and says so
+        shape, expected = tuple(first.shape), (3, *size)
+        assert shape == expected, f"the image has shape {shape}, expected (3, H, W) as it came: {expected}"
+        assert torch.isfinite(first).all(), "a pixel is not finite, expected numbers"
         _disturb(7)
         second = transform(image.clone(), np.random.default_rng(1))
         assert torch.equal(first, second), (
             "equal generators gave different images, expected equal ones: draw from the generator that is given alone"
         )
-        shape = tuple(first.shape)
-        assert shape[:-2] == (3,), f"the image has shape {shape}, expected (3, H, W)"
+        other = transform(image.clone(), np.random.default_rng(2))
+        assert transform.random or torch.equal(other, first), (
+            "another generator gave another image, expected the same where `random` is False: evaluation applies it"
+        )
         return
     raise AssertionError("the transform takes neither uint8 nor float32 images, expected one of the two")
 

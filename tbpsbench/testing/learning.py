@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -12,10 +13,11 @@ from tbpsbench.config.limits import optimizer_problems
 from tbpsbench.config.open_sections import OpenSection
 from tbpsbench.engine.optim import build_optimizer
 from tbpsbench.engine.schedule import LearningRates
+from tbpsbench.heads.base import Side
 from tbpsbench.model.base import SearchModel, model_of
-from tbpsbench.model.roles import QUERY
+from tbpsbench.model.roles import MASKED, QUERY, of_training
 from tbpsbench.schedules.base import usable
-from tbpsbench.testing.compare import Rows, assert_rows_alone, check_state
+from tbpsbench.testing.compare import Rows, assert_close, assert_rows_alone, check_state
 from tbpsbench.testing.toy import Component, picked, toy_batch
 from tbpsbench.types import Batch
 
@@ -102,7 +104,31 @@ def check_model(config: Component, roles: tuple[str, ...] = (), size: tuple[int,
             assert not missing, f"nothing is embedded for the heads {sorted(missing)}, expected vectors of every head"
             alone = partial(_embedded_rows, model, batch, side)
             assert_rows_alone(together, alone, type(model).__name__)
+        _check_apart(model, batch, size)
     check_state(model, model_of(config, roles))
+
+
+def _check_apart(model: SearchModel, batch: Batch, size: tuple[int, int]) -> None:
+    """In a batch of training, too, images are embedded without their captions, and captions without their images."""
+    other = toy_batch(size=size, seed=1, roles=[r for r in batch.texts if r != MASKED])
+    queries = {role: tokens for role, tokens in other.texts.items() if role == QUERY or of_training(role)}
+    changed: dict[Side, Batch] = {
+        "image": replace(batch, texts={**batch.texts, **queries}),
+        "text": replace(batch, image_B3HW=other.image_B3HW),
+    }
+    before = model.extract(batch).heads
+    for side, given in changed.items():
+        partner = "query" if side == "image" else "image"
+        for name, embedding in model.extract(given).heads.items():
+            if getattr(embedding, side) is None or getattr(before[name], side) is None:
+                continue
+            compare = model.heads[name].compared
+            found, expected = (compare(each, side).values for each in (embedding, before[name]))
+            assert_close(
+                found, expected,
+                f"the {side} side of the head {name!r} changes with the {partner}, expected it to know its own side "
+                "alone: in training it would be shown the answer",
+            )  # fmt: skip
 
 
 def _embedded(model: SearchModel, batch: Batch, side: str) -> Rows:

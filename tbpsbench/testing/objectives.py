@@ -10,7 +10,16 @@ from torch import Tensor, nn
 from tbpsbench import registry
 from tbpsbench.model.base import odd_output
 from tbpsbench.testing.compare import assert_close, check_state
-from tbpsbench.testing.toy import WIDTH, Component, roles_read, toy_batch, toy_dims, toy_features
+from tbpsbench.testing.toy import (
+    WIDTH,
+    Component,
+    handed,
+    reads_what_it_requires,
+    roles_read,
+    toy_batch,
+    toy_dims,
+    toy_features,
+)
 from tbpsbench.types import LossOutput
 
 USUAL = (0, 0, 1, 2, 2, 3)
@@ -19,13 +28,14 @@ USUAL = (0, 0, 1, 2, 2, 3)
 def check_loss(config: Component, width: int = WIDTH) -> None:
     """A loss gives a finite scalar whoever is in the batch, teaches what it requires, and repeats itself."""
     entry = registry.LOSSES.entry(config["type"])
-    roles = roles_read(entry, config)
-    dims = toy_dims(width, roles)
+    roles, names = roles_read(entry, config), entry.resolve(entry.requires, config)
+    dims = toy_dims(width, roles, names)
     for pids in (USUAL, (5, 5, 5, 5), (0, 1, 2, 3), (0,)):
         loss = registry.LOSSES.build(config, "loss", {"dims": dims})
         batch = toy_batch(pids, roles=roles)
-        features = toy_features(batch, width)
-        output = loss(features, batch)
+        features = handed(toy_features(batch, width, names=names), names)
+        with reads_what_it_requires(config["type"], names):
+            output = loss(features, batch)
         assert isinstance(output, LossOutput), f"forward returned {type(output).__name__}, expected LossOutput"
         value = output.value
         assert value.ndim == 0, f"the value has shape {tuple(value.shape)}, expected a scalar"
@@ -35,7 +45,7 @@ def check_loss(config: Component, width: int = WIDTH) -> None:
         if output.per_sample is not None:
             reduced = output.per_sample.mean() if output.reduction == "mean" else output.per_sample.sum()
             assert_close(value, reduced, f"the value is not the {output.reduction} of per_sample, expected it to be")
-        read = [features[name] for name in entry.resolve(entry.requires, config) if name in features]
+        read = [features[name] for name in names if name in features]
         if value.requires_grad:
             value.backward()
         grads = [tensor.grad for tensor in read if tensor.grad is not None]
@@ -45,7 +55,7 @@ def check_loss(config: Component, width: int = WIDTH) -> None:
         # One identity alone, or a single pair, may teach nothing; the usual batch must.
         assert pids != USUAL or any(bool((grad != 0).any()) for grad in grads), (
             "no required feature gets a gradient, expected one that is not zero: nothing would be learnt. Is the value "
-            "detached, or is the loss registered without `requires`?"
+            "detached, or does the loss not require what it reads?"
         )
     loss.eval()
     assert_close(

@@ -94,10 +94,12 @@ class _Watched(Hook):
         self._watch("before_eval", state)
 
     def _watch(self, point: str, state: RunState) -> None:
-        training, epoch = state.model.training, state.data.sampler.epoch
+        modes, epoch = _modes(state), state.data.sampler.epoch
         getattr(self.hook, point)(state)
-        assert state.model.training == training, (
-            f"{point} changed the model's mode (training is {state.model.training}), expected it as found"
+        changed = [name or "the whole" for name, mode in _modes(state).items() if mode != modes.get(name, mode)]
+        assert not changed, (
+            f"{point} changed the model's mode (training is {state.model.training}, changed: "
+            f"{', '.join(changed[:3])}), expected it as found"
         )
         assert state.data.sampler.epoch == epoch, (
             f"{point} left the data at epoch {state.data.sampler.epoch}, expected {epoch}, as found: data.set_epoch"
@@ -113,6 +115,10 @@ class _Watched(Hook):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.hook.load_state_dict(state)
+
+
+def _modes(state: RunState) -> dict[str, bool]:
+    return {name: module.training for name, module in state.model.named_modules()}
 
 
 def _trained(config: str | Path, options: Sequence[str], folder: Path, name: str, *, stop: bool = False) -> Training:

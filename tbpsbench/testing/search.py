@@ -134,6 +134,7 @@ def check_reranker(config: Component, losses: Mapping[str, Component] = LOSSES) 
                 f"{what} it raised {type(error).__name__}: {error}; expected scores, or a ConfigError that says what "
                 "the system lacks"
             ) from error
+    _check_reads(config, reranker, search, score_QG)
 
 
 def _reranked(config: Component, search: Search) -> tuple[Reranker, Blocks]:
@@ -152,6 +153,23 @@ def _block(found: Blocks, start: int, stop: int, images: int) -> Tensor:
     assert torch.isfinite(score_BG).all(), "a score is not finite, expected numbers: the worst image has a rank, too"
     assert not score_BG.requires_grad, "the scores have gradients, expected none"
     return score_BG.clone()
+
+
+def _check_reads(config: Component, reranker: Reranker, search: Search, score_QG: Tensor) -> None:
+    """What it does not say that it reads may be anything: a chain of re-rankers relies on it."""
+    assert search.query_QD is not None, "the toy search has no vectors, expected some"
+    others = {
+        "scores": replace(search, scores=lambda start, stop: search.scores(start, stop).flip(1)),
+        "vectors": replace(search, query_QD=search.query_QD.flip(1)),
+        "bank": replace(search, bank=lambda count: search.bank(count).flip(1)),
+    }
+    for what in sorted({*others} - {*reranker.reads}):
+        found = _block(_reranked(config, others[what])[1], 0, QUERIES, IMAGES)
+        assert_close(
+            found, score_QG,
+            f"it reads {what!r} of the search and `reads` is {reranker.reads}, expected it to name whatever orders the "
+            "images: which re-rankers may stand before it depends on that",
+        )  # fmt: skip
 
 
 def _check_inductive(config: Component, toy: ToySearch, score_QG: Tensor, plain_QG: Tensor) -> None:

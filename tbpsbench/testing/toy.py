@@ -5,7 +5,8 @@ Shapes: B batch, T text tokens, D width.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from tbpsbench.entries import Entry
 from tbpsbench.model.roles import MASKED, QUERY, role_of
-from tbpsbench.types import Batch, Caption, Embedding, Features, ImageRecord, Tokens
+from tbpsbench.types import Batch, Caption, Embedding, Features, ImageRecord, MissingFeature, Tokens
 
 Part = TypeVar("Part")
 Component = Mapping[str, Any]
@@ -23,6 +24,8 @@ WIDTH = 16
 ROLES = (QUERY, "identity", "clothing")
 # A further view of the image.
 VIEW = "second"
+# What `requires` may name besides features.
+FIELDS = {name.removesuffix("_B3HW").removesuffix("_B") for name in Batch.__dataclass_fields__}
 # More features than one model makes at once, so that any component finds what it requires.
 VECTORS = ("image.pooled", "identity", "clothing", "clothing_ungated", "gate", "fused")
 
@@ -66,8 +69,22 @@ def toy_batch(
     return Batch(image, texts, torch.tensor(list(pids)), index, index, index, torch.ones(count))
 
 
-def toy_features(batch: Batch, width: int = WIDTH, seed: int = 0, dtype: torch.dtype = torch.float32) -> Features:
-    """Random features under every name that components of the package read, with gradients."""
+def toy_features(
+    batch: Batch,
+    width: int = WIDTH,
+    seed: int = 0,
+    dtype: torch.dtype = torch.float32,
+    names: Iterable[str] = (),
+) -> Features:
+    """Random features under every name that components of the package read, with gradients.
+
+    Args:
+        batch: the pairs.
+        width: of each feature.
+        seed: another seed is other features.
+        dtype: of the features.
+        names: of further ones, as other plug-ins and other heads make them.
+    """
     generator = torch.Generator().manual_seed(seed)
     count, length = len(batch), next(iter(batch.texts.values())).ids.shape[1]
 
@@ -90,17 +107,83 @@ def toy_features(batch: Batch, width: int = WIDTH, seed: int = 0, dtype: torch.d
     features.heads["tokens"] = Embedding(draw(count, 8, width), draw(count, length, width), text_mask=mask)
     features.views[VIEW] = Features({"image.pooled": draw(count, width)})
     features.views[VIEW].heads["global"] = Embedding(draw(count, width), None)
+    for name in names:
+        if name.startswith("extras.") and name not in features:
+            features[name] = batch.pid_B  # a label of each image
+        elif name not in features and name not in FIELDS:
+            _add(features, name, lambda: draw(count, width), lambda: draw(count, 8, width))
     return features
 
 
-def toy_dims(width: int = WIDTH, roles: Sequence[str] = ROLES) -> dict[str, int]:
-    """Widths of the toy features."""
+def _add(features: Features, name: str, vector: Callable[[], Tensor], tokens: Callable[[], Tensor]) -> None:
+    """One more feature: its name tells where it belongs and which shape it has."""
+    kind, _, rest = name.partition(".")
+    if kind == "view" and "." in rest:
+        view, _, inner = rest.partition(".")
+        _add(features.views.setdefault(view, Features()), inner, vector, tokens)
+    elif kind == "heads" and rest.count(".") == 1:
+        head, side = rest.split(".")
+        if side in ("image", "text"):
+            features.heads[head] = replace(features.heads.get(head, Embedding(None, None)), **{side: vector()})
+    elif rest.endswith(("tokens", "patches")):
+        features[name] = tokens()
+    elif rest.endswith("mask"):
+        features[name] = torch.ones_like(tokens()[..., 0], dtype=torch.bool)
+    else:
+        features[name] = vector()
+
+
+def toy_dims(width: int = WIDTH, roles: Sequence[str] = ROLES, names: Iterable[str] = ()) -> dict[str, int]:
+    """Widths of the toy features.
+
+    Args:
+        width: of each feature.
+        roles: of the texts, besides "masked".
+        names: of further features.
+    """
     texts = [f"text.{role}.{kind}" for role in (*roles, MASKED) for kind in ("tokens", "pooled")]
     tokens = ("image.tokens", "image.patches", "identity.tokens")
     heads = [f"heads.{head}.{side}" for head in ("global", "tokens") for side in ("image", "text")]
     views = [f"view.{VIEW}.{name}" for name in ("image.pooled", "heads.global.image")]
-    names = [*VECTORS, *tokens, *texts, *heads, *views]
-    return dict.fromkeys(names, width)
+    further = [name for name in names if name not in FIELDS and not name.startswith("extras.")]
+    return dict.fromkeys([*VECTORS, *tokens, *texts, *heads, *views, *further], width)
+
+
+def handed(features: Features, names: Collection[str]) -> Features:
+    """These features alone, with the masks of those that are sets of vectors: what a class has asked for.
+
+    Args:
+        features: more than it has asked for.
+        names: as its `requires` names them.
+    """
+    wanted = {*names, *(f"{name}_mask" for name in names), *(f"{name.removesuffix('.tokens')}.mask" for name in names)}
+    heads = {}
+    for name, embedding in features.heads.items():
+        sides = [f.name for f in fields(embedding) if isinstance(getattr(embedding, f.name), Tensor)]
+        unasked: dict[str, Any] = {side: None for side in sides if f"heads.{name}.{side}" not in wanted}
+        heads[name] = replace(embedding, **unasked)
+    views = {}
+    for view, seen in features.views.items():
+        inner = {name.removeprefix(f"view.{view}.") for name in names if name.startswith(f"view.{view}.")}
+        views[view] = handed(seen, inner)
+    return Features({name: value for name, value in features.tensors.items() if name in wanted}, heads, views)
+
+
+@contextmanager
+def reads_what_it_requires(kind: str, names: Collection[str]) -> Iterator[None]:
+    """Turn the lack of a feature into a message: the class forgot to ask for it, or cannot do without it."""
+    try:
+        yield
+    except MissingFeature as error:
+        name = error.feature
+        assert name in names, (
+            f"{kind} reads the feature {name!r} and does not require it, expected `requires` to name it: a config in "
+            "which nobody makes it would pass the static check. Is the class registered without `requires`?"
+        )
+        raise AssertionError(
+            f"{kind} reads {name!r} where it is not there, expected each side to be made without the other: a gallery "
+            "has no query, and a query no picture"
+        ) from error
 
 
 def roles_read(entry: Entry[Any], config: Component) -> tuple[str, ...]:

@@ -154,9 +154,70 @@ def test_a_feature_is_no_hint_for_itself():
 
 
 def test_head_on_a_description_needs_descriptions():
-    override = "model.heads.extra=dict(type='GlobalHead', text='text.identity.pooled', embed_dim=8)"
+    override = "model.heads.extra=dict(type='GlobalHead', image='text.identity.pooled', embed_dim=8)"
     assert "come from data.descriptions" in problems(override)["model.heads.extra"]
     assert problems(override, "data.descriptions=descriptions") == {}
+
+
+FUSER = "model.fuser=dict(type='SimpleFuser', dim=16, {})"
+DESCRIBED = "data.descriptions=descriptions"
+QUERY_TOLD = "of the query: in training each picture would be shown its own caption"
+
+
+@pytest.mark.parametrize(
+    ("options", "path", "message"),
+    [
+        ([FUSER.format("text='text.query.pooled'")], "model.fuser", QUERY_TOLD),
+        ([FUSER.format("image='text.query.pooled', text=None")], "model.fuser", QUERY_TOLD),
+        (["model.heads.global.image=text.query.pooled"], "model.heads.global", "pictures are embedded without one"),
+        (["model.heads.global.text=image.pooled"], "model.heads.global", "queries are embedded without one"),
+        (["model.heads.global.text=text.identity.pooled", DESCRIBED], "model.heads.global", "of the picture: queries"),
+        (
+            ["model.heads.two=dict(type='GlobalHead', image='heads.global.text')"],
+            "model.heads.two",
+            "image is 'heads.global.text', of the query",
+        ),
+        (["model.losses.itc.anchor=pid"], "model.losses.itc", "anchor is 'pid', a field of the batch, expected a"),
+        (["model.losses.itc.anchor=image.mask"], "model.losses.itc", "anchor is 'image.mask', a mask, expected a vec"),
+        (
+            ["model.losses.itm=dict(type='ITM', text_mask='text.query.pooled')"],
+            "model.losses.itm",
+            "text_mask is 'text.query.pooled', a vector, expected a mask such as 'text.query.mask'",
+        ),
+        (
+            ["model.losses.itc.anchor=image.tokens"],
+            "model.losses.itc",
+            "anchor is 'image.tokens', tokens, expected a v",
+        ),
+        (
+            ["model.losses.itm=dict(type='ITM', image='image.pooled')"],
+            "model.losses.itm",
+            "image is 'image.pooled', a vector, expected tokens such as 'image.tokens'",
+        ),
+    ],
+)
+def test_a_part_that_reads_what_it_must_not_is_named(options, path, message):
+    found = problems(*options)
+    assert list(found) == [path]
+    assert message in found[path]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [FUSER.format("text='text.identity.pooled'"), "model.heads.global.image=fused", DESCRIBED],
+        [FUSER.format("text=None"), "model.heads.global.image=fused"],
+        ["model.heads.two=dict(type='GlobalHead', image='heads.global.image', text='heads.global.text')"],
+        ["model.heads.words=dict(type='TokenHead')", "model.losses.itm=dict(type='ITM', dim=16)"],
+        [
+            "model.heads.words=dict(type='TokenHead')",
+            "model.losses.words=dict(type='MaxSim', image='heads.words.image', text='heads.words.text')",
+        ],
+        ["model.losses.itc.anchor=heads.global.text", "model.losses.itc.positive=heads.global.image"],
+    ],
+)
+def test_parts_that_read_their_own_side_are_sound(options):
+    assert problems(*options) == {}
 
 
 @pytest.fixture

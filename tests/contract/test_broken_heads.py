@@ -13,6 +13,9 @@ from tbpsbench.vectors import Vectors
 WIDTH, ALONE = testing.WIDTH, "depends on the other rows of its batch, expected the same for the row by itself"
 
 
+SIDES = ("image.pooled", "text.query.pooled")
+
+
 class Plain(Head):
     """The pooled vectors: keeps every promise."""
 
@@ -72,7 +75,7 @@ def image_mean(e, f):
 )
 def test_broken_head_is_caught(register, change, message):
     with pytest.raises(AssertionError, match=message):
-        testing.check_head(register(HEADS, broken_head(change)))
+        testing.check_head(register(HEADS, broken_head(change), requires=SIDES))
 
 
 def centred(self, embedding, side):
@@ -103,7 +106,7 @@ def hubs(self, text, image):
 )
 def test_head_that_scores_wrongly_is_caught(register, attributes, message):
     with pytest.raises(AssertionError, match=message):
-        testing.check_head(register(HEADS, broken_head(**attributes)))
+        testing.check_head(register(HEADS, broken_head(**attributes), requires=SIDES))
 
 
 def test_head_that_needs_both_sides_is_caught(register):
@@ -111,5 +114,48 @@ def test_head_that_needs_both_sides_is_caught(register):
         def forward(self, features, batch):
             return Embedding(features["image.pooled"], features["text.query.pooled"])
 
-    with pytest.raises(KeyError, match=r"no feature 'image\.pooled'"):
-        testing.check_head(register(HEADS, Bad))
+    with pytest.raises(AssertionError, match=r"Toy reads 'image\.pooled' where it is not there, expected each side"):
+        testing.check_head(register(HEADS, Bad, requires=SIDES))
+
+
+def clothed(e, f):
+    return e if e.image is None else Embedding(e.image + f["clothing"], e.text)
+
+
+def test_head_that_does_not_say_what_it_requires_is_caught(register):
+    with pytest.raises(
+        AssertionError, match=r"reads the feature 'clothing' and does not require it, expected `requires"
+    ):
+        testing.check_head(register(HEADS, broken_head(clothed), requires=SIDES))
+    testing.check_head(register(HEADS, broken_head(clothed), requires=(*SIDES, "clothing")))
+
+
+def boom(self, features, batch):
+    if self.training:
+        raise RuntimeError("in training")
+    return Plain.forward(self, features, batch)
+
+
+def test_head_that_cannot_be_trained_is_caught(register):
+    config = register(HEADS, broken_head(lambda e, f: each(e, torch.Tensor.detach)), requires=SIDES)
+    with pytest.raises(AssertionError, match="neither side has a gradient in training, expected one"):
+        testing.check_head(config)
+    HEADS.remove("Toy")
+    with pytest.raises(RuntimeError, match="in training"):
+        testing.check_head(register(HEADS, broken_head(forward=boom), requires=SIDES))
+
+
+@pytest.mark.parametrize("image", ["hair", "hair.vector", "heads.part.image"])
+def test_head_on_features_of_others_passes(register, image):
+    """As another plug-in's disentangler makes them, or another head."""
+
+    class Hair(Plain):
+        def __init__(self, dims):
+            super().__init__()
+            self.dim = dims[image]
+
+        def forward(self, features, batch):
+            found = features[image] if image in features else None  # noqa: SIM401 - not a dict
+            return Embedding(found, features.tensors.get("text.query.pooled"))
+
+    testing.check_head(register(HEADS, Hair, requires=(image, "text.query.pooled")))

@@ -62,6 +62,10 @@ def left_in_evaluation(self, state):
     state.model.eval()
 
 
+def half_left(self, state):
+    state.model.image_encoder.eval()
+
+
 def left_elsewhere(self, state):
     state.data.set_epoch(7)
 
@@ -88,13 +92,17 @@ def drawn(self, state):
             r"holds \w+ at 'f', which a checkpoint cannot give back, expected a dict of tensors",
         ),
         ({"state_dict": lambda self: [1]}, "state_dict returned list, expected a dict"),
-        ({"nudge": left_in_evaluation}, r"before_epoch changed the model's mode \(training is False\), expected it as"),
+        (
+            {"nudge": left_in_evaluation},
+            r"before_epoch changed the model's mode \(training is False, .*\), expected it as",
+        ),
         ({"nudge": left_elsewhere}, "before_epoch left the data at epoch 7, expected 0, as found"),
         ({"nudge": logs_tensor}, "before_epoch logs weight as Tensor, expected a number"),
         (
             {"nudge": drawn, "state_dict": lambda self: {}, "load_state_dict": forgotten},
             r"draw from \(state.seed",
         ),
+        ({"nudge": half_left}, r"mode \(training is True, changed: image_encoder, .*\), expected it as found"),
         ({"after_step": left_in_evaluation}, "after_step changed the model's mode"),
         ({"before_eval": left_elsewhere}, "before_eval left the data at epoch 7, expected"),
     ],

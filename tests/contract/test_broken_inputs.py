@@ -22,11 +22,19 @@ def subclass(base, **attributes):
     [
         (lambda self, x, rng: x + torch.rand(()), "equal generators gave different images, expected equal ones"),
         (lambda self, x, rng: x[:1], r"has shape \(1, 24, 12\), expected \(3, H, W\)"),
+        (lambda self, x, rng: x[:, :3, :2], r"has shape \(3, 3, 2\), expected \(3, H, W\) as it came: \(3, 24, 12\)"),
+        (lambda self, x, rng: x / 0, "a pixel is not finite, expected numbers"),
     ],
 )
 def test_broken_transform_is_caught(register, change, message):
     with pytest.raises(AssertionError, match=message):
         testing.check_transform(register(TRANSFORMS, subclass(Transform, __call__=change)))
+
+
+def test_transform_that_draws_and_says_that_it_does_not_is_caught(register):
+    fixed = subclass(Transform, __call__=lambda self, x, rng: x * float(rng.random()), random=False)
+    with pytest.raises(AssertionError, match="another generator gave another image, expected the same where `random`"):
+        testing.check_transform(register(TRANSFORMS, fixed))
 
 
 def test_transform_that_takes_no_image_is_caught(register):

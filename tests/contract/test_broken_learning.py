@@ -99,6 +99,9 @@ class Colours(SearchModel):
             features["image.pooled"], features["text.query.pooled"]
         if self.broken != "heads" or batch.image_B3HW is not None:
             features.heads["global"] = self.heads["global"](features, batch)
+        if self.broken in ("image", "text") and len(features.tensors) == 2:
+            both = features.heads["global"]
+            setattr(both, self.broken, both.image + both.text)
         return features
 
 
@@ -110,6 +113,12 @@ class Colours(SearchModel):
         ("losses", AssertionError, "forward gave no losses"),
         ("rows", AssertionError, "depends on the other rows of its batch"),
         ("sides", KeyError, "no feature 'text.query.pooled'"),
+        (
+            "image",
+            AssertionError,
+            "the image side of the head 'global' changes with the query, expected it to know its",
+        ),
+        ("text", AssertionError, "the text side of the head 'global' changes with the image, expected it to know its"),
         ("heads", AssertionError, "nothing is embedded for the heads \\['global'\\]"),
     ],
 )

@@ -221,6 +221,10 @@ def vectors(self, search):
     return lambda start, stop: found[start:stop]
 
 
+def vectors_if_any(self, search):
+    return search.scores if search.query_QD is None else vectors(self, search)
+
+
 def asks_itm(self, search):
     return search.scores if search.model.losses["itm"] else None
 
@@ -251,6 +255,9 @@ def asks_itm(self, search):
             reranker(vectors),
             "without vectors of queries and images it raised AttributeError.*; expected scores, or a Config",
         ),
+        (reranker(vectors_if_any), r"it reads 'vectors' of .* `reads` is \('scores',\), expected it to name"),
+        (reranker(lambda self, s: lambda a, b: s.scores(a, b) - s.bank(5).mean(0)), "it reads 'bank' of the search"),
+        (reranker(lambda self, s: s.scores, reads=("vectors",)), r"it reads 'scores' .*`reads` is \('vectors',\)"),
         (
             reranker(asks_itm),
             "a model without the loss that it asks it raised KeyError.*; expected scores, or a Config",

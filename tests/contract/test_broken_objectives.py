@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn.functional import cross_entropy
 
 from tbpsbench import testing
 from tbpsbench.balancers.base import Balancer
@@ -51,8 +52,52 @@ def test_broken_loss_is_caught(register, value, message):
 
 
 def test_loss_that_does_not_say_what_it_requires_is_caught(register):
-    with pytest.raises(AssertionError, match="is the loss registered without `requires`"):
+    with pytest.raises(
+        AssertionError, match=r"'image\.pooled' and does not require it, .*registered without `requires`"
+    ):
         testing.check_loss(register(LOSSES, loss(lambda x, b: LossOutput.mean(x.sum(1)))))
+
+
+class Reads(Loss):
+    """The squares of some features."""
+
+    names: tuple[str, ...] = ()
+
+    def forward(self, features, batch):
+        return LossOutput.mean(sum(features[name].flatten(1).square().sum(1) for name in self.names))
+
+
+@pytest.mark.parametrize("more", ["clothing", "text.masked.pooled", "heads.global.text", "view.second.image.pooled"])
+def test_loss_that_requires_less_than_it_reads_is_caught(register, more):
+    class Bad(Reads):
+        names = ("image.pooled", more)
+
+    with pytest.raises(AssertionError, match=f"Toy reads the feature '{more}' and does not require it, expected"):
+        testing.check_loss(register(LOSSES, Bad, requires=("image.pooled",)))
+    LOSSES.remove("Toy")
+    testing.check_loss(register(LOSSES, Bad, requires=("image.pooled", more)))
+
+
+@pytest.mark.parametrize("name", ["hair", "hair.tokens", "heads.part.image", "heads.part.text", "view.third.hair"])
+def test_loss_on_features_of_others_passes(register, name):
+    """As another plug-in's disentangler makes them, or another head."""
+
+    class Hair(Reads):
+        names = (name,)
+
+        def __init__(self, dims):
+            super().__init__()
+            assert dims[name] == testing.WIDTH
+
+    testing.check_loss(register(LOSSES, Hair, requires=(name, "pid")))
+
+
+def test_loss_on_a_label_of_the_data_passes(register):
+    class Labelled(Loss):
+        def forward(self, features, batch):
+            return LossOutput.mean(cross_entropy(features["image.pooled"], features["extras.gait"], reduction="none"))
+
+    testing.check_loss(register(LOSSES, Labelled, requires=("image.pooled", "extras.gait")))
 
 
 def test_loss_that_keeps_what_no_checkpoint_holds_is_caught(register):

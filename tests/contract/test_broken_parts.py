@@ -94,8 +94,38 @@ def test_text_encoder_that_reads_padding_is_caught(register):
     def pool_all(encoded):
         encoded.pooled_BD = encoded.tokens_BLD.mean(1)
 
-    with pytest.raises(AssertionError, match="changes with its padding, expected the same"):
+    with pytest.raises(AssertionError, match="changes with the padding, expected the same"):
         testing.check_encoder(register(TEXT_ENCODERS, changed(Words, pool_all)), "TEXT_ENCODERS")
+
+
+def shifted(encoded):
+    encoded.tokens_BLD = encoded.tokens_BLD + encoded.tokens_BLD.shape[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda e: setattr(e, "mask_BL", None), "no mask for padded texts, expected mask_BL=tokens.mask"),
+        (lambda e: setattr(e, "mask_BL", ~e.mask_BL), "the mask differs from tokens.mask, expected that"),
+        (lambda e: setattr(e, "mask_BL", e.mask_BL[:3, :3]), r"the mask is torch.bool \(3, 3\), expected torch.bool"),
+        (
+            lambda e: setattr(e, "mask_BL", e.mask_BL.float()),
+            r"the mask is torch.float32 \(6, 9\), expected torch.bool",
+        ),
+        (lambda e: setattr(e, "prefix", 9), "prefix is 9, expected fewer than the 9 tokens"),
+        (lambda e: setattr(e, "prefix", -1), "prefix is -1, expected fewer than the 9 tokens"),
+        (shifted, r"the tokens of row 1 changes with the padding, expected the same for a text cut"),
+    ],
+)
+def test_text_encoder_that_misplaces_words_is_caught(register, change, message):
+    with pytest.raises(AssertionError, match=message):
+        testing.check_encoder(register(TEXT_ENCODERS, changed(Words, change)), "TEXT_ENCODERS")
+
+
+def test_text_encoder_that_does_not_say_how_long_texts_may_be_is_caught(register):
+    config = register(TEXT_ENCODERS, type("Bad", (Words,), {"max_length": None}))
+    with pytest.raises(AssertionError, match="max_length is None, expected the longest text"):
+        testing.check_encoder(config, "TEXT_ENCODERS")
 
 
 @pytest.mark.parametrize(
@@ -176,6 +206,15 @@ def test_broken_disentangler_is_caught(register, change, message):
         testing.check_disentangler(register(DISENTANGLERS, broken_split(change), provides=("identity",)))
 
 
+def test_disentangler_that_knows_the_query_is_caught(register):
+    class Bad(Split):
+        def forward(self, features):
+            return {"identity": features["image.patches"].mean(1) + features["text.query.pooled"]}
+
+    with pytest.raises(AssertionError, match="identity changes with the query, expected it to know none"):
+        testing.check_disentangler(register(DISENTANGLERS, Bad, provides=("identity",)))
+
+
 def test_part_whose_parameters_come_late_is_caught(register):
     class Bad(Split):
         def forward(self, features):
@@ -213,6 +252,10 @@ def broken_sum(change):
             r"without a text the fused vector has shape \(1, 16\)",
         ),
         (lambda x, f: x / 0, "is not finite, expected numbers"),
+        (
+            lambda x, f: x + f.tensors.get("text.query.pooled", 0),
+            "the fused vector changes with the query, expected it to know none",
+        ),
         (lambda x, f: x.detach().requires_grad_(), "no feature of the image gets a gradient, expected one"),
     ],
 )

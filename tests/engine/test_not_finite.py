@@ -73,7 +73,7 @@ def test_tool_says_so_without_a_traceback(odd, demo, tmp_path, tool):
     code, _, err = tool("train", demo[0], "--work-dir", tmp_path / "run", *options)
     assert code == TrainingError.exit_code != 0
     assert "error: epoch 1, step 3 of 5: the loss odd is nan" in err
-    assert "with --overwrite.\n" in err, "no checkpoint is there to go on from"
+    assert "with --overwrite (overwrite=True).\n" in err, "no checkpoint is there to go on from"
     assert "Traceback" not in err
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] != "finished"
 

@@ -17,6 +17,17 @@ def test_resume_needs_a_run_unless_it_may_start_one(tmp_path):
     assert WorkDir(tmp_path / "new", resume="auto").fresh
 
 
+@pytest.mark.parametrize(
+    ("resume", "meant"), [(False, "'no'"), (None, "'no'"), (True, "'yes'"), ("never", None), (0, None), ([], None)]
+)
+def test_another_word_for_resume_is_refused_and_nothing_is_gone_on_with(tmp_path, resume, meant):
+    WorkDir(tmp_path / "run").release()
+    message = r"expected 'no' for a new run, 'yes' to .*, or 'auto' to do so if there is one"
+    with pytest.raises(ConfigError, match=message + (rf" \(here {meant}\)" if meant else "$")):
+        WorkDir(tmp_path / "run", resume=resume)
+    WorkDir(tmp_path / "run", resume="yes").release()
+
+
 def test_run_killed_before_its_first_checkpoint_can_be_resumed(tmp_path):
     WorkDir(tmp_path / "run").release()
     again = WorkDir(tmp_path / "run", resume="yes")

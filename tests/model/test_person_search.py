@@ -6,9 +6,10 @@ import torch
 from small_models import vit
 
 from tbpsbench.errors import ConfigError, RegistryError
+from tbpsbench.heads.global_head import GlobalHead
 from tbpsbench.losses.base import Loss
 from tbpsbench.model.person_search import PersonSearchModel, joint
-from tbpsbench.registry import LOSSES
+from tbpsbench.registry import HEADS, LOSSES
 from tbpsbench.testing import toy_batch, toy_tokens
 from tbpsbench.types import Batch, LossOutput
 
@@ -63,6 +64,63 @@ def test_a_loss_that_returns_no_loss_output_is_named():
             build(losses={"bare": {"type": "Bare"}})(toy_batch())
     finally:
         LOSSES.remove("Bare")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"fuser": {"type": "SimpleFuser", "text": "text.query.pooled", "dim": 8}},
+            r"model\.fuser: reads 'text\.query\.pooled', of the query: in training each picture",
+        ),
+        (
+            {"heads": {"global": {"type": "GlobalHead", "image": "text.query.pooled", "embed_dim": 8}}},
+            r"model\.heads\.global: image is 'text\.query\.pooled', of the query: pictures",
+        ),
+        (
+            {"heads": {"global": {"type": "GlobalHead", "text": "image.pooled", "embed_dim": 8}}},
+            r"model\.heads\.global: text is 'image\.pooled', of the picture: queries",
+        ),
+    ],
+)
+def test_a_part_that_reads_the_other_side_is_refused_without_the_check(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        build(**changes)
+
+
+@pytest.fixture
+def one_sided():
+    """A head whose arguments have names of its own."""
+
+    @HEADS.register("OneSided", requires=("question", "answer"))
+    class OneSided(GlobalHead):
+        def __init__(self, dims, question: str, answer: str):
+            super().__init__(dims, answer, question, embed_dim=8)
+
+    yield lambda **names: build(heads={"own": {"type": "OneSided", **names}}, losses={})
+    HEADS.remove("OneSided")
+
+
+def test_a_side_that_a_head_cannot_make_alone_is_told(one_sided):
+    batch = toy_batch()
+    with pytest.raises(ConfigError, match=r"model\.heads\.own: OneSided embeds nothing of a picture without a query"):
+        one_sided(question="text.query.pooled", answer="text.query.pooled").encode_gallery(batch.image_B3HW)
+    with pytest.raises(ConfigError, match=r"model\.heads\.own: OneSided embeds nothing of a query without a picture"):
+        one_sided(question="image.pooled", answer="image.pooled").encode_query(batch.texts["query"])
+
+
+def test_a_loss_that_reads_what_it_does_not_require_is_named():
+    @LOSSES.register("Undeclared", requires=("image.pooled",))
+    class Undeclared(Loss):
+        def forward(self, features, batch):
+            return LossOutput.mean((features["image.pooled"] - features["clothing"]).square().sum(1))
+
+    try:
+        message = r"model\.losses\.u: Undeclared reads the feature 'clothing', which is not there; .*`requires`"
+        with pytest.raises(ConfigError, match=message):
+            build(losses={"u": {"type": "Undeclared"}})(toy_batch())
+    finally:
+        LOSSES.remove("Undeclared")
 
 
 def test_missing_feature_names_what_there_is():
