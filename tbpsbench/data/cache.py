@@ -284,8 +284,7 @@ def _write_block(plan: _Plan, descriptor: int, blocks: IO[str], listing: Lock, b
             bad.append((plan.files[image_id], str(error)))
     if bad:
         return bad
-    data = images.reshape(-1).data
-    offset, written = span.start * plan.image_bytes, 0
+    data, offset, written = images.reshape(-1).data, span.start * plan.image_bytes, 0
     while written < len(data):
         written += os.pwrite(descriptor, data[written:], offset + written)
     os.fdatasync(descriptor)
