@@ -17,8 +17,6 @@ import triton.language as tl
 
 from ..triton_rounding import precision, rounded
 
-LARGEST = tl.constexpr(3e38)
-
 
 @triton.jit
 def squared_distance(x_ptr, row, other, kept, width, stride, BLOCK_M: tl.constexpr, BLOCK_K: tl.constexpr):
@@ -62,9 +60,7 @@ def hardest_kernel(x_ptr, centred_ptr, length_ptr, label_ptr, cost_ptr, positive
                 a, b = a.to(tl.float32), b.to(tl.float32)
             product = tl.dot(a, tl.trans(b), product, input_precision=precision(DOT))
         other = tl.load(length_ptr + col, mask=inside, other=0.0)
-        distance = length[:, None] + other[None, :] - 2.0 * product
-        # What is not a number is 0 here, and what is infinite large: both are found, and make the cost NaN below.
-        distance = tl.minimum(tl.where(distance > 0.0, distance, 0.0), LARGEST)
+        distance = tl.maximum(length[:, None] + other[None, :] - 2.0 * product, 0.0)
         same = label[:, None] == tl.load(label_ptr + col, mask=inside, other=0)[None, :]
         mask = same & inside[None, :] & (row[:, None] != col[None, :])
         value, place = tl.max(tl.where(mask, distance, -1.0), 1, return_indices=True)
@@ -76,9 +72,8 @@ def hardest_kernel(x_ptr, centred_ptr, length_ptr, label_ptr, cost_ptr, positive
     both = kept & (positive >= 0) & (negative >= 0)
     far = squared_distance(x_ptr, row, tl.maximum(positive, 0), both, width, stride, BLOCK_M, BLOCK_K)
     near = squared_distance(x_ptr, row, tl.maximum(negative, 0), both, width, stride, BLOCK_M, BLOCK_K)
-    # Lengths are NaN where a feature anywhere is (through the mean), and infinite where they overflow.
-    cost = far - near + margin + 0.0 * length
-    active = both & ~(cost <= 0.0)
+    cost = far - near + margin
+    active = both & (cost > 0.0)
     tl.store(cost_ptr + row, tl.where(active, cost, 0.0), mask=kept)
     tl.store(positive_ptr + row, tl.where(active, positive, -1), mask=kept)
     tl.store(negative_ptr + row, tl.where(active, negative, -1), mask=kept)
@@ -86,14 +81,18 @@ def hardest_kernel(x_ptr, centred_ptr, length_ptr, label_ptr, cost_ptr, positive
 
 
 @triton.jit
-def mean_kernel(cost_ptr, valid_ptr, value_ptr, share_ptr, rows, BLOCK: tl.constexpr):
-    """The mean over the valid anchors, and what one of them has in it; by one program."""
+def mean_kernel(cost_ptr, valid_ptr, length_ptr, value_ptr, share_ptr, rows, BLOCK: tl.constexpr):
+    """The mean over the valid anchors, and what one of them has in it; by one program.
+
+    Lengths are NaN where a feature anywhere is, and infinite where they overflow: so is the mean then.
+    """
     at = tl.arange(0, BLOCK)
     total = tl.zeros((BLOCK,), tl.float64)
     count = tl.zeros((BLOCK,), tl.int32)
     for start in range(0, rows, BLOCK):
         mask = start + at < rows
-        total += tl.load(cost_ptr + start + at, mask=mask, other=0.0).to(tl.float64)
+        cost = tl.load(cost_ptr + start + at, mask=mask, other=0.0)
+        total += (cost + 0.0 * tl.load(length_ptr + start + at, mask=mask, other=0.0)).to(tl.float64)
         count += tl.load(valid_ptr + start + at, mask=mask, other=0).to(tl.int32)
     share = 1.0 / tl.maximum(tl.sum(count, 0), 1).to(tl.float64)
     tl.store(value_ptr, (tl.sum(total, 0) * share).to(tl.float32))

@@ -56,7 +56,9 @@ def forward(
         launch(*given, cost, positive, negative, valid, *sizes, float(margin))
         if mean:
             launch = kept((rows, x_ND.get_device()), mean_kernel, (1,), lambda: {"BLOCK": 1024} | OPTIONS)
-            launch(cost, valid, value, share, rows)
+            launch(cost, valid, lengths, value, share, rows)
+        else:
+            cost.add_(lengths[0], alpha=0)  # not a number where a feature is none, as in `mean_kernel`
     return value, positive, negative, share
 
 

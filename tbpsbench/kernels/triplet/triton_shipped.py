@@ -30,5 +30,6 @@ def shipped(capability: int) -> Iterator[Compiled]:  # noqa: ARG001
     signature = dict.fromkeys(names, "*fp32") | {"positive_ptr": "*i32", "negative_ptr": "*i32", **INTEGERS}
     constexprs = {"MEAN": False, "BLOCK_N": 1024, "BLOCK_D": 512, "UP": False}
     yield Compiled("gradient fp32", gradient_kernel, signature, constexprs, 4, 3)
-    signature = {"cost_ptr": "*fp32", "valid_ptr": "*i8", "value_ptr": "*fp32", "share_ptr": "*fp32", "rows": "i32"}
+    signature = dict.fromkeys(("cost_ptr", "length_ptr", "value_ptr", "share_ptr"), "*fp32")
+    signature |= {"valid_ptr": "*i8", "rows": "i32"}
     yield Compiled("mean", mean_kernel, signature, {"BLOCK": 1024}, 4, 3)
