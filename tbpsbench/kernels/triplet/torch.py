@@ -112,8 +112,14 @@ def hardest(x_ND: Tensor, label_N: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def have_both(label_N: Tensor) -> Tensor:
     """Whether rows have a positive and a negative (N,): the labels' matter, whatever the distances are."""
+    count_N = of_label(label_N)
+    return (count_N > 1) & (count_N < len(label_N))
+
+
+def of_label(label_N: Tensor) -> Tensor:
+    """How many rows have each row's label, itself included (N,)."""
     _, group_N, count = label_N.unique(return_inverse=True, return_counts=True)
-    return ((count > 1) & (count < len(label_N)))[group_N]
+    return count[group_N]
 
 
 @torch.no_grad()
